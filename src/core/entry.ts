@@ -1,0 +1,46 @@
+// An entry is a definition and its progress. The store is the truth; everything else holds copies of it.
+
+import type { Definition } from "./definition.ts";
+import type { Instant } from "./time.ts";
+
+/** Who owns an entry: a schedule file (`file:` and its path relative to the schedules' root), the command line, a program, an API client. */
+export type Origin = `file:${string}` | "cli" | "code" | "api";
+
+export interface Entry {
+  /** Given by the store, never used again after a removal. */
+  readonly id: number;
+  readonly name: string;
+  readonly origin: Origin;
+  readonly definition: Definition;
+  readonly createdAt: Instant;
+  /** What an interval counts from: `start_at`, else the creation; moved when the wall clock was put back. */
+  readonly anchorAt: Instant;
+  /** The next nominal fire time; null: there is none any more. */
+  readonly nextFireAt: Instant | null;
+  /** The last nominal fire time that was decided (run, coalesced or missed). */
+  readonly lastFireAt: Instant | null;
+  /** How many occurrences were claimed to run. */
+  readonly runCount: number;
+  /** Set by an operator; files can't undo it. */
+  readonly pausedAt: Instant | null;
+  readonly pauseNote: string | null;
+  /** Why this entry can't be scheduled; null: it can. */
+  readonly quarantine: string | null;
+  readonly removedAt: Instant | null;
+  /** Grows with every change that is not progress; unique over all entries of a store. */
+  readonly revision: number;
+}
+
+export type EntryStatus = "active" | "paused" | "disabled" | "finished" | "quarantined";
+
+export function statusOf(entry: Entry): EntryStatus {
+  if (entry.quarantine !== null) return "quarantined";
+  if (entry.definition.enabled === false) return "disabled";
+  if (entry.pausedAt !== null) return "paused";
+  return entry.nextFireAt === null ? "finished" : "active";
+}
+
+/** What the timetable holds: entries that will fire by themselves. */
+export function isScheduled(entry: Entry): boolean {
+  return entry.removedAt === null && statusOf(entry) === "active";
+}

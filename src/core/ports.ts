@@ -1,0 +1,298 @@
+// Every seam of Beat in one file. The comments are the contract: each adapter goes through the contract suite of its
+// port in test/contract, the in-memory ones included.
+
+import type { Entry, Origin } from "./entry.ts";
+import type { Definition } from "./definition.ts";
+import type { Instant } from "./time.ts";
+
+// ---------------------------------------------------------------------------------------------------------- Clock
+
+/** Wall time says what is due; monotonic time says how long something took. Only `system-clock.ts` reads a real one. */
+export interface Clock {
+  /** Wall clock, epoch milliseconds, whole. May jump either way. */
+  now(): Instant;
+  /** Milliseconds since an arbitrary start; never goes back. */
+  monotonic(): number;
+  /** Calls `callback` once, after `delayMs` of monotonic time, never synchronously. Returns its cancellation. */
+  setTimer(delayMs: number, callback: () => void): () => void;
+}
+
+// ---------------------------------------------------------------------------------------------------------- Store
+
+export type OccurrenceState =
+  | "claimed" // in the outbox: decided, not yet confirmed
+  | "running" // a local run has begun
+  | "published" // the broker confirmed it
+  | "ran" // a local run succeeded
+  | "failed" // refused for good by the broker, or a local run failed; `reason` says why
+  | "cancelled" // withdrawn before it was sent: the entry was changed, paused or removed
+  | "coalesced" // another occurrence of the same entry runs in its place
+  | "missed" // found later than its misfire_grace_time
+  | "skipped" // the run before it was still going on
+  | "paused"; // the entry was paused
+
+/** One row of the outbox and ledger: one nominal fire time, or a counted range of them that share a fate. */
+export interface Occurrence {
+  /** UUID version 5 of (store id, entry id, fire time), the Celery task id; version 4 for a manual run. */
+  readonly id: string;
+  readonly entryId: number;
+  readonly entryName: string;
+  /** Nominal; the first one of a range. */
+  readonly fireAt: Instant;
+  /** The last fire time of a range; equal to `fireAt` for a single occurrence. */
+  readonly untilFireAt: Instant;
+  /** How many fire times this row stands for: 1 unless it is a range. */
+  readonly count: number;
+  readonly manual: boolean;
+  readonly dueAt: Instant;
+  readonly state: OccurrenceState;
+  readonly reason: string | null;
+  readonly attempts: number;
+  readonly claimedAt: Instant;
+  readonly startedAt: Instant | null;
+  /** When its state became final. */
+  readonly settledAt: Instant | null;
+}
+
+/** What one pass decided for one entry. Applied whole or not at all. */
+export interface Claim {
+  readonly entryId: number;
+  /** The claim holds only while the entry is still as it was when it was decided. */
+  readonly expected: { readonly revision: number; readonly nextFireAt: Instant | null };
+  /** To be sent or run: they go to the outbox as `claimed`. */
+  readonly due: readonly { readonly id: string; readonly fireAt: Instant; readonly dueAt: Instant; readonly manual: boolean }[];
+  /** Ledger rows of fire times that do not run. */
+  readonly passed: readonly PassedRange[];
+  /** Fire times of this entry that are still unsent in the outbox and give way to a newer one. */
+  readonly superseded: readonly Instant[];
+  readonly advance: Pick<Entry, "nextFireAt" | "lastFireAt" | "runCount"> & {
+    readonly anchorAt?: Instant;
+    readonly quarantine?: string;
+  };
+}
+
+export interface PassedRange {
+  readonly fromFireAt: Instant;
+  readonly untilFireAt: Instant;
+  readonly count: number;
+  readonly state: "coalesced" | "missed" | "paused";
+  readonly reason: string;
+}
+
+/**
+ * `claimed`: written. `stale`: the entry had changed meanwhile, nothing was written. `duplicate`: one of the fire times is
+ * in the ledger already, nothing was written.
+ */
+export type ClaimResult = "claimed" | "stale" | "duplicate";
+
+/** The new state of an occurrence. `claimed` keeps it in the outbox and notes the reason. */
+export interface Settlement {
+  readonly entryId: number;
+  readonly fireAt: Instant;
+  readonly manual: boolean;
+  readonly state: Exclude<OccurrenceState, "coalesced" | "missed" | "paused">;
+  readonly reason: string | null;
+  readonly attempts: number;
+  readonly at: Instant;
+}
+
+/** A change of entries, by anyone but the dispatcher. `expectedRevision`: null where the entry must not exist yet. */
+export type EntryChange =
+  | {
+      readonly change: "insert";
+      readonly name: string;
+      readonly origin: Origin;
+      readonly definition: Definition;
+      readonly createdAt: Instant;
+      readonly anchorAt: Instant;
+      readonly nextFireAt: Instant | null;
+      readonly quarantine: string | null;
+    }
+  | {
+      readonly change: "update";
+      readonly id: number;
+      readonly expectedRevision: number;
+      readonly fields: Partial<
+        Pick<
+          Entry,
+          | "origin" | "definition" | "anchorAt" | "nextFireAt" | "lastFireAt" | "runCount" | "pausedAt" | "pauseNote" | "quarantine"
+        >
+      >;
+      /** Unsent occurrences of this entry become `cancelled` with this reason. */
+      readonly withdraw?: string;
+      /** Ledger rows that go with the change (a pause that ended). */
+      readonly passed?: readonly PassedRange[];
+    }
+  | { readonly change: "remove"; readonly id: number; readonly expectedRevision: number; readonly at: Instant; readonly withdraw: string };
+
+export interface DueEntry {
+  readonly id: number;
+  readonly nextFireAt: Instant;
+}
+
+export interface LeaseOwner {
+  /** Random, so that nobody takes a lease by guessing. */
+  readonly ownerId: string;
+  /** Machine, boot and pid namespace: a process of the same host can be looked up by its pid. */
+  readonly host: string;
+  readonly pid: number;
+}
+
+export interface Lease extends LeaseOwner {
+  /** The fencing token: grows by one with each new holder. */
+  readonly token: number;
+  readonly acquiredAt: Instant;
+  readonly renewedAt: Instant;
+  readonly expiresAt: Instant;
+  /** What the leader says of itself, for `beat status`: broker, outbox, warnings. */
+  readonly report: unknown;
+}
+
+/**
+ * Holds entries, occurrences and the lease. Methods reject with StoreUnavailableError where waiting may help and with
+ * StoreError where it does not; after either, nothing of the call was written.
+ */
+export interface Store {
+  /** A UUID made with the store. Part of every occurrence's id. */
+  readonly id: string;
+  /** Shown to people. */
+  readonly location: string;
+
+  // Entries
+
+  /** All in one transaction, in order. ConflictError (and nothing written) where a revision or a name is not as expected. Returns the new entries. */
+  change(changes: readonly EntryChange[]): Promise<Entry[]>;
+  entryByName(name: string): Promise<Entry | undefined>;
+  /** Present entries only, in any order; removed and unknown ids are left out. */
+  entriesById(ids: readonly number[]): Promise<Entry[]>;
+  /** By name, ascending, from after `afterName`. */
+  listEntries(query: { readonly origin?: Origin; readonly originPrefix?: string; readonly afterName?: string; readonly limit: number }): Promise<Entry[]>;
+  /** Scheduled entries (see isScheduled) whose next fire time is before `before`, by (nextFireAt, id), from after `after`. */
+  dueEntries(query: { readonly before: Instant; readonly after?: DueEntry; readonly limit: number }): Promise<DueEntry[]>;
+  /** Every entry, removed ones included, with a greater revision, by revision. Cheap where nothing changed. */
+  changedSince(revision: number, limit: number): Promise<Entry[]>;
+  currentRevision(): Promise<number>;
+  /** Interval entries that fired at a time which is later than `now`: the wall clock was put back. */
+  entriesAheadOf(now: Instant, limit: number): Promise<Entry[]>;
+  countEntries(): Promise<Record<"active" | "paused" | "disabled" | "finished" | "quarantined", number>>;
+
+  // Outbox and ledger
+
+  /** One transaction. Rejects with LeaseLostError, nothing written, unless `token` is the current lease's. */
+  claim(token: number, claims: readonly Claim[], now: Instant): Promise<ClaimResult[]>;
+  /** One transaction. Only occurrences in the outbox or running change; others are left as they are. */
+  settle(settlements: readonly Settlement[]): Promise<void>;
+  /** Occurrences in state `claimed`, by (dueAt, entryId, fireAt), from after `after`. */
+  outbox(query: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]>;
+  /** Puts a manual run into the outbox. ConflictError where the entry already has one at that instant. */
+  enqueueManual(entryId: number, occurrence: { readonly id: string; readonly fireAt: Instant }, now: Instant): Promise<void>;
+  /** Occurrences that a process left in state `running`: become `failed` with `reason`. Returns how many. */
+  abandonRunning(reason: string, now: Instant): Promise<number>;
+  /** Grouped by state (claimed or running) and reason. */
+  outboxSummary(): Promise<{ readonly state: "claimed" | "running"; readonly reason: string | null; readonly count: number; readonly oldestDueAt: Instant }[]>;
+  /** Newest first. Removed entries are found by the name they had. */
+  history(query: { readonly name?: string; readonly states?: readonly OccurrenceState[]; readonly before?: Instant; readonly limit: number }): Promise<Occurrence[]>;
+  /** Deletes final ledger rows that settled before `before`, at most `limit`, and removed entries that no row needs. Returns how many rows. */
+  prune(before: Instant, limit: number): Promise<number>;
+
+  // Lease
+
+  /**
+   * Takes the lease if it is free, released, past `expiresAt` on the store's clock, or held by `owner.ownerId`, or if `evenIf`
+   * is the present holder's token (the caller has proof that the holder is dead). Returns the lease in force: the caller's, or another's.
+   */
+  acquireLease(owner: LeaseOwner, ttlMs: number, now: Instant, evenIf?: number): Promise<Lease>;
+  /** LeaseLostError where it is not the current one any more. */
+  renewLease(lease: Lease, ttlMs: number, now: Instant, report: unknown): Promise<Lease>;
+  /** Gives it back at once. Nothing happens where it is not held any more. */
+  releaseLease(lease: Lease): Promise<void>;
+  currentLease(): Promise<Lease | undefined>;
+
+  close(): Promise<void>;
+}
+
+// --------------------------------------------------------------------------------------------------------- Broker
+
+/** A Celery task message, protocol 2, independent of the transport. Built by celery/message.ts. */
+export interface Message {
+  readonly id: string;
+  /** Where to: the destination that can be missing or full on its own. */
+  readonly queue: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  readonly priority: number;
+  readonly persistent: boolean;
+  readonly replyTo: string;
+  /** Epoch ms after which nobody wants it. */
+  readonly expiresAt: Instant | null;
+}
+
+/**
+ * `confirmed`: the broker has it. `no-queue`: its destination is not there (yet); it may be sent again later.
+ * `refused`: the broker will never take this message. `unavailable`: unknown or not sent; it must be sent again, under the same id.
+ */
+export type PublishOutcome =
+  | { readonly result: "confirmed" }
+  | { readonly result: "no-queue" | "refused" | "unavailable"; readonly reason: string };
+
+export interface BrokerListener {
+  /** The broker can take messages (again). */
+  available(): void;
+  /** It can't; `permanent` where only a human can help (wrong password). It goes on trying in both cases. */
+  unavailable(reason: string, permanent: boolean): void;
+  /** Something that an operator wants to know, e.g. that messages wait and no worker reads. One sentence. */
+  notice(text: string): void;
+}
+
+export interface Broker {
+  /** For people: the URL with its secrets masked. */
+  readonly url: string;
+  /** How many unconfirmed messages it takes at once. */
+  readonly window: number;
+  /** Begins to connect, and keeps trying with backoff until closed. Never rejects for a broker that is away. */
+  open(listener: BrokerListener): Promise<void>;
+  /**
+   * Sends messages in order. `settle` is called exactly once for each, never synchronously, in any order, also when the
+   * connection breaks or the broker is closed (`unavailable`).
+   */
+  publish(messages: readonly Message[], settle: (message: Message, outcome: PublishOutcome) => void): void;
+  /** Waits for outstanding confirmations at most `drainMs`, then closes. */
+  close(drainMs: number): Promise<void>;
+}
+
+// --------------------------------------------------------------------------------------------------------- Runner
+
+/** What a local run was told. */
+export interface Run {
+  readonly id: string;
+  readonly entry: Entry;
+  readonly fireAt: Instant;
+  readonly dueAt: Instant;
+  readonly manual: boolean;
+}
+
+export type RunOutcome = { readonly result: "ran" | "failed" | "skipped"; readonly reason: string | null };
+
+export interface Runner {
+  /** Undefined where the run may begin now; else why not: `skipped` for good, or `wait` until one ends. */
+  admit(run: Run): undefined | { readonly result: "skipped" | "wait"; readonly reason: string };
+  /** Begins a run that was admitted. `settle` is called exactly once, never synchronously. Never throws. */
+  start(run: Run, settle: (run: Run, outcome: RunOutcome) => void): void;
+  readonly running: number;
+  /** Waits for the runs that go on at most `drainMs`, then aborts them and settles them as failed. */
+  close(drainMs: number): Promise<void>;
+}
+
+// ------------------------------------------------------------------------------------------------------------ Log
+
+/** Structured: a sentence and fields. Secrets are masked by the logger. */
+export interface Log {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
