@@ -1,0 +1,3 @@
+// `beatd/testing`: what the project's own tests use, for its users' tests.
+
+export { SimulatedClock } from "./simulated-clock.ts";
