@@ -1,7 +1,9 @@
 // An entry is a definition and its progress. The store is the truth; everything else holds copies of it.
 
-import type { Definition } from "./definition.ts";
+import { type Definition, type Policy, policyOf, type Target, targetOf } from "./definition.ts";
 import type { Instant } from "./time.ts";
+import { compileSchedule } from "./triggers/schedule.ts";
+import type { Trigger } from "./triggers/trigger.ts";
 
 /** Who owns an entry: a schedule file (`file:` and its path relative to the schedules' root), the command line, a program, an API client. */
 export type Origin = `file:${string}` | "cli" | "code" | "api";
@@ -43,4 +45,26 @@ export function statusOf(entry: Entry): EntryStatus {
 /** What the timetable holds: entries that will fire by themselves. */
 export function isScheduled(entry: Entry): boolean {
   return entry.removedAt === null && statusOf(entry) === "active";
+}
+
+/** An entry made ready for use: its texts parsed once. */
+export interface CompiledEntry {
+  readonly entry: Entry;
+  readonly trigger: Trigger;
+  readonly policy: Policy;
+  readonly target: Target;
+}
+
+/** Throws DefinitionError where the stored definition can't be scheduled. */
+export function compileEntry(entry: Entry): CompiledEntry {
+  const { definition } = entry;
+  return { entry, trigger: triggerOf(entry), policy: policyOf(definition), target: targetOf(definition) };
+}
+
+/** An interval that has begun counts from its stored anchor, which may have been moved; `start_at` has done its work. */
+export function triggerOf(entry: Pick<Entry, "definition" | "name" | "anchorAt" | "lastFireAt">): Trigger {
+  const { start_at, ...rest } = entry.definition;
+  const begun = rest.every !== undefined && entry.lastFireAt !== null;
+  const schedule = start_at === undefined || begun ? rest : { ...rest, start_at };
+  return compileSchedule(schedule, { name: entry.name, anchorAt: entry.anchorAt });
 }

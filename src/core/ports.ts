@@ -27,7 +27,7 @@ export type OccurrenceState =
   | "failed" // refused for good by the broker, or a local run failed; `reason` says why
   | "cancelled" // withdrawn before it was sent: the entry was changed, paused or removed
   | "coalesced" // another occurrence of the same entry runs in its place
-  | "missed" // found later than its misfire_grace_time
+  | "missed" // found later than its misfire_grace_time, or expired before it could be sent
   | "skipped" // the run before it was still going on
   | "paused"; // the entry was paused
 
@@ -90,7 +90,7 @@ export interface Settlement {
   readonly entryId: number;
   readonly fireAt: Instant;
   readonly manual: boolean;
-  readonly state: Exclude<OccurrenceState, "coalesced" | "missed" | "paused">;
+  readonly state: Exclude<OccurrenceState, "coalesced" | "paused">;
   readonly reason: string | null;
   readonly attempts: number;
   readonly at: Instant;
@@ -184,7 +184,7 @@ export interface Store {
   settle(settlements: readonly Settlement[]): Promise<void>;
   /** Occurrences in state `claimed`, by (dueAt, entryId, fireAt), from after `after`. */
   outbox(query: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]>;
-  /** Puts a manual run into the outbox. ConflictError where the entry already has one at that instant. */
+  /** Puts a manual run into the outbox and gives the entry a new revision, so that the leader notices. ConflictError where the entry already has one at that instant. */
   enqueueManual(entryId: number, occurrence: { readonly id: string; readonly fireAt: Instant }, now: Instant): Promise<void>;
   /** Occurrences that a process left in state `running`: become `failed` with `reason`. Returns how many. */
   abandonRunning(reason: string, now: Instant): Promise<number>;

@@ -1,0 +1,95 @@
+// Which of the fire times that have come are run, and what becomes of the others. One function decides, after a stop, a
+// sleep, a jump of the clock, a failover or a slow moment alike. It is bounded: over an interval it is arithmetic.
+
+import { BeatError } from "./errors.ts";
+import type { Policy } from "./definition.ts";
+import type { PassedRange } from "./ports.ts";
+import { formatDuration, type Instant } from "./time.ts";
+import { fireTimesBetween, nextFireTime, previousFireTime, type Trigger } from "./triggers/trigger.ts";
+
+export interface Decision {
+  /** Fire times to run, ascending. */
+  readonly run: readonly Instant[];
+  /** The others, as ranges, ascending. */
+  readonly passed: readonly PassedRange[];
+  /** The last fire time that this decision covers. */
+  readonly lastFireAt: Instant;
+  readonly nextFireAt: Instant | null;
+}
+
+export interface Situation {
+  readonly trigger: Trigger;
+  readonly policy: Policy;
+  /** The first fire time that is not decided yet. */
+  readonly firstFireAt: Instant;
+  readonly runCount: number;
+  readonly now: Instant;
+}
+
+/**
+ * Decides every fire time from `firstFireAt` up to now; at least `firstFireAt` itself, which may lie a little ahead.
+ * Throws BeatError where the trigger does not advance.
+ */
+export function decide({ trigger, policy, firstFireAt, runCount, now }: Situation): Decision {
+  const until = Math.max(firstFireAt, now);
+  const passed: PassedRange[] = [];
+  const all = rangeOf(trigger, firstFireAt, until);
+  let open: Range | undefined = all;
+
+  if (policy.misfireGraceMs !== null && firstFireAt < now - policy.misfireGraceMs) {
+    const missed = rangeOf(trigger, firstFireAt, now - policy.misfireGraceMs - 1);
+    passed.push({ ...missed, state: "missed", reason: `found more than ${formatDuration(policy.misfireGraceMs)} late` });
+    open = missed.count < all.count ? rangeOf(trigger, next(trigger, missed.untilFireAt)!, until) : undefined;
+  }
+
+  const left = policy.maxRuns === null ? Number.POSITIVE_INFINITY : policy.maxRuns - runCount;
+  const run = open === undefined || left <= 0 ? [] : choose(trigger, policy, open, left, passed);
+  const finished = policy.maxRuns !== null && runCount + run.length >= policy.maxRuns;
+  const lastFireAt = all.untilFireAt;
+  return { run, passed, lastFireAt, nextFireAt: finished ? null : next(trigger, lastFireAt) };
+}
+
+interface Range {
+  readonly fromFireAt: Instant;
+  readonly untilFireAt: Instant;
+  readonly count: number;
+}
+
+/** `from` is a fire time, whatever the trigger says of it today: a zone's rules may have changed since it was computed. */
+function rangeOf(trigger: Trigger, from: Instant, until: Instant): Range {
+  const later = until > from ? fireTimesBetween(trigger, from + 1, until) : { count: 0, last: null };
+  return { fromFireAt: from, untilFireAt: later.last ?? from, count: 1 + later.count };
+}
+
+function choose(trigger: Trigger, policy: Policy, open: Range, left: number, passed: PassedRange[]): Instant[] {
+  const coalesced = (range: Range, reason: string) => passed.push({ ...range, state: "coalesced", reason });
+  if (open.count === 1) return [open.fromFireAt];
+  if (policy.coalesce === "earliest") {
+    const fromFireAt = next(trigger, open.fromFireAt)!;
+    coalesced({ fromFireAt, untilFireAt: open.untilFireAt, count: open.count - 1 }, "the earliest of them ran");
+    return [open.fromFireAt];
+  }
+  const limit = policy.coalesce === "all" ? Math.min(policy.catchUpLimit, left) : 1;
+  const run = [open.untilFireAt];
+  while (run.length < Math.min(limit, open.count)) run.unshift(previous(trigger, run[0]!, open.fromFireAt));
+  if (run.length < open.count) {
+    const untilFireAt = previous(trigger, run[0]!, open.fromFireAt);
+    const reason = policy.coalesce === "all" ? `over the limit of ${limit} runs to catch up with` : "the latest of them ran";
+    coalesced({ fromFireAt: open.fromFireAt, untilFireAt, count: open.count - run.length }, reason);
+  }
+  return run;
+}
+
+function next(trigger: Trigger, after: Instant): Instant | null {
+  const fireAt = nextFireTime(trigger, after);
+  if (fireAt !== null && !(fireAt > after)) {
+    throw new BeatError(`its trigger does not advance: after ${after} it names ${fireAt}`, {
+      remedy: "This is a fault in Beat: please report it with the entry's definition.",
+    });
+  }
+  return fireAt;
+}
+
+function previous(trigger: Trigger, before: Instant, first: Instant): Instant {
+  return Math.max(previousFireTime(trigger, before) ?? first, first);
+}
