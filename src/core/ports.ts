@@ -33,7 +33,7 @@ export type OccurrenceState =
 
 /** One row of the outbox and ledger: one nominal fire time, or a counted range of them that share a fate. */
 export interface Occurrence {
-  /** UUID version 5 of (store id, entry id, fire time), the Celery task id; version 4 for a manual run. */
+  /** UUID version 5 of (store id, entry id, fire time), the Celery task id; version 4 for a manual run; empty for passed fire times, which never had one. */
   readonly id: string;
   readonly entryId: number;
   readonly entryName: string;
@@ -67,6 +67,7 @@ export interface Claim {
   readonly superseded: readonly Instant[];
   readonly advance: Pick<Entry, "nextFireAt" | "lastFireAt" | "runCount"> & {
     readonly anchorAt?: Instant;
+    /** A change and not progress: the entry gets a new revision. */
     readonly quarantine?: string;
   };
 }
@@ -112,6 +113,8 @@ export type EntryChange =
       readonly change: "update";
       readonly id: number;
       readonly expectedRevision: number;
+      /** When the change is made: settles what it withdraws and dates the rows that go with it. */
+      readonly at: Instant;
       readonly fields: Partial<
         Pick<
           Entry,
@@ -190,9 +193,9 @@ export interface Store {
   abandonRunning(reason: string, now: Instant): Promise<number>;
   /** Grouped by state (claimed or running) and reason. */
   outboxSummary(): Promise<{ readonly state: "claimed" | "running"; readonly reason: string | null; readonly count: number; readonly oldestDueAt: Instant }[]>;
-  /** Newest first. Removed entries are found by the name they had. */
+  /** By fire time, newest first, from before `before`. Removed entries are found by the name they had. */
   history(query: { readonly name?: string; readonly states?: readonly OccurrenceState[]; readonly before?: Instant; readonly limit: number }): Promise<Occurrence[]>;
-  /** Deletes final ledger rows that settled before `before`, at most `limit`, and removed entries that no row needs. Returns how many rows. */
+  /** Deletes final ledger rows that settled before `before`, the oldest first, at most `limit`, and entries removed before it that no row needs. Returns how many rows. */
   prune(before: Instant, limit: number): Promise<number>;
 
   // Lease
