@@ -1,0 +1,304 @@
+// The only loop. A tick: notice what others changed, extend the timetable's horizon, take what is due, decide, claim in
+// one transaction for the batch, hand over to the relay, and sleep until the next one is due.
+//
+// The timetable holds what falls due within the horizon; beyond it, entries are left in the store, which finds them by an
+// index. An entry whose due time changed is put into its new place; one that went is taken out when its turn comes.
+
+import { type CompiledEntry, compileEntry, type Entry, isScheduled } from "../core/entry.ts";
+import { LeaseLostError, reasonOf } from "../core/errors.ts";
+import type { Claim, ClaimResult, Clock, DueEntry, Lease, Log, Store } from "../core/ports.ts";
+import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
+import { type Due, Timetable } from "../core/timetable.ts";
+import type { EntryCache } from "./entry-cache.ts";
+import { advanced, planAnchor, planBeyond, planClaim, planQuarantine } from "./planner.ts";
+import type { Relay } from "./relay.ts";
+
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly log: Log;
+  readonly entries: EntryCache;
+  readonly relay: Relay;
+  /** The lease while it can be trusted. */
+  readonly lease: () => Lease | undefined;
+  /** The store refused our token. */
+  readonly onLeaseLost: () => Promise<void>;
+  readonly random: () => number;
+  /** How long before their due time occurrences are claimed. */
+  readonly leadMs?: number;
+}
+
+const horizonMs = minuteMs;
+const horizonPage = 50_000;
+const batchSize = 1_000;
+/** A change that another process made is noticed within this time. */
+const changesEveryMs = 500;
+const longestBackoffMs = 5_000;
+/** A step of the wall clock smaller than this is left to the timers. */
+const jumpMs = 1_000;
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #leadMs: number;
+  readonly #timetable = new Timetable();
+  #horizon: { at: Instant; after: DueEntry | undefined; more: boolean } = { at: 0, after: undefined, more: true };
+  #revision = 0;
+  #changesAt = 0;
+  #clockSeen: { wall: Instant; monotonic: number } | undefined;
+  #failures = 0;
+  #running = false;
+  #cancelTimer: (() => void) | undefined;
+  #ticking: Promise<void> = Promise.resolve();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#leadMs = options.leadMs ?? 50;
+  }
+
+  /** The beginning of a term: the timetable is made anew from the store. */
+  async start(): Promise<void> {
+    const { store, clock } = this.#options;
+    this.#timetable.clear();
+    this.#options.entries.clear();
+    this.#revision = await store.currentRevision();
+    this.#horizon = { at: Number.NEGATIVE_INFINITY, after: undefined, more: true };
+    this.#clockSeen = undefined;
+    this.#changesAt = clock.monotonic();
+    this.#running = true;
+    await this.#anchorAnew(undefined);
+    this.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#cancelTimer?.();
+    await this.#ticking;
+  }
+
+  /** Ticks as soon as possible: something changed in this process. */
+  wake(): void {
+    this.#changesAt = Number.NEGATIVE_INFINITY;
+    this.#sleep(0);
+  }
+
+  /** When the next entry in the timetable falls due. */
+  get nextDueAt(): Instant | undefined {
+    return this.#timetable.nextDueAt;
+  }
+
+  /** How long the most overdue entry has waited to be decided, ms; 0 where none is overdue. */
+  get overdueMs(): number {
+    const { nextDueAt } = this.#timetable;
+    return nextDueAt === undefined ? 0 : Math.max(0, this.#options.clock.now() - nextDueAt);
+  }
+
+  /** One pass. Rejects where the store does; the loop backs off and tries again. */
+  async tick(): Promise<void> {
+    for (;;) {
+      await this.#noticeJump();
+      await this.#noticeChanges();
+      await this.#extendHorizon();
+      const lease = this.#options.lease();
+      if (lease === undefined || !this.#running) return;
+      const due = this.#timetable.takeDue(this.#options.clock.now() + this.#leadMs, batchSize);
+      if (due.length === 0) return;
+      await this.#claim(lease, due);
+      // Let confirmations and signals in between two batches.
+      await new Promise<void>((resolve) => this.#options.clock.setTimer(0, resolve));
+    }
+  }
+
+  #sleep(delayMs: number): void {
+    this.#cancelTimer?.();
+    if (!this.#running) return;
+    this.#cancelTimer = this.#options.clock.setTimer(delayMs, () => {
+      this.#ticking = this.#ticking.then(() => this.#pass());
+    });
+  }
+
+  async #pass(): Promise<void> {
+    if (!this.#running) return;
+    const { log, random } = this.#options;
+    try {
+      await this.tick();
+      if (this.#failures > 0) log.info("Dispatching again.");
+      this.#failures = 0;
+    } catch (error) {
+      if (error instanceof LeaseLostError) {
+        void this.#options.onLeaseLost();
+        return;
+      }
+      if (this.#failures++ === 0) log.error(`A tick failed; trying again: ${reasonOf(error)}`);
+      this.#sleep(Math.min(100 * 2 ** this.#failures, longestBackoffMs) * (0.5 + random() / 2));
+      return;
+    }
+    const { nextDueAt } = this.#timetable;
+    const untilDueMs = nextDueAt === undefined ? changesEveryMs : nextDueAt - this.#leadMs - this.#options.clock.now();
+    this.#sleep(Math.max(0, Math.min(untilDueMs, changesEveryMs)));
+  }
+
+  // ------------------------------------------------------------------------------------------------------- claiming
+
+  async #claim(lease: Lease, due: readonly Due[]): Promise<void> {
+    const { store, clock, relay, entries } = this.#options;
+    const now = clock.now();
+    let claims: Claim[];
+    let compiled: Map<number, CompiledEntry>;
+    try {
+      const loaded = await entries.load(due.map(({ id }) => id));
+      compiled = loaded.compiled;
+      claims = loaded.broken.map(({ entry, reason }) => this.#quarantine(entry, reason));
+      for (const { id } of due) {
+        const one = compiled.get(id);
+        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= now + this.#leadMs) claims.push(this.#plan(one, now));
+        else if (one !== undefined) this.#schedule(one.entry);
+      }
+      this.#applyResults(claims, await store.claim(lease.token, claims, now), compiled);
+    } catch (error) {
+      for (const { id, dueAt } of due) {
+        relay.release(id, false);
+        this.#timetable.set(id, dueAt);
+      }
+      throw error;
+    }
+    await relay.pump();
+  }
+
+  #plan(compiled: CompiledEntry, now: Instant): Claim {
+    const { relay, store } = this.#options;
+    const superseded = compiled.policy.coalesce === "all" ? [] : relay.reserve(compiled.entry.id);
+    const claim = planClaim(store.id, compiled, superseded, now);
+    if (claim.advance.quarantine !== undefined) this.#quarantine(compiled.entry, claim.advance.quarantine);
+    return claim;
+  }
+
+  #applyResults(claims: readonly Claim[], results: readonly ClaimResult[], compiled: Map<number, CompiledEntry>): void {
+    const { relay, entries } = this.#options;
+    for (const [index, claim] of claims.entries()) {
+      const result = results[index]!;
+      const one = compiled.get(claim.entryId);
+      relay.release(claim.entryId, result === "claimed" && claim.superseded.length > 0);
+      if (result === "stale" || one === undefined) {
+        // Somebody changed it: its new state is read with the changes.
+        entries.drop(claim.entryId);
+        this.#changesAt = Number.NEGATIVE_INFINITY;
+      } else if (result === "duplicate") {
+        void this.#goBeyond(one);
+      } else {
+        const entry = advanced(one.entry, claim);
+        const kept = { ...one, entry };
+        entries.keep(kept);
+        this.#schedule(entry);
+        for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0 });
+      }
+    }
+  }
+
+  async #goBeyond(compiled: CompiledEntry): Promise<void> {
+    const { log } = this.#options;
+    log.warn(`${compiled.entry.name}: ${new Date(compiled.entry.nextFireAt!).toISOString()} is in the ledger already; going on with the next time.`);
+    await this.#write([[compiled.entry, planBeyond(compiled)]]);
+  }
+
+  /** Writes claims that run nothing, and puts the entries into their new places. */
+  async #write(plans: readonly (readonly [Entry, Claim])[]): Promise<void> {
+    const { store, clock, log, lease, entries } = this.#options;
+    const held = lease();
+    if (held === undefined || plans.length === 0) return;
+    try {
+      const results = await store.claim(held.token, plans.map(([, claim]) => claim), clock.now());
+      for (const [index, [entry, claim]] of plans.entries()) {
+        entries.drop(entry.id);
+        if (results[index] === "claimed") this.#schedule(advanced(entry, claim));
+        else this.#changesAt = Number.NEGATIVE_INFINITY;
+      }
+    } catch (error) {
+      log.error(`Entries could not be moved on; trying again: ${reasonOf(error)}`);
+      for (const [entry] of plans) this.#schedule(entry);
+    }
+  }
+
+  #quarantine(entry: Entry, reason: string): Claim {
+    this.#options.log.error(`${entry.name} is set aside: ${reason}`, { entry: entry.name, reason });
+    return planQuarantine(entry, reason);
+  }
+
+  #schedule(entry: Entry): void {
+    if (isScheduled(entry) && entry.nextFireAt! <= this.#horizon.at) this.#timetable.set(entry.id, entry.nextFireAt!);
+    else this.#timetable.delete(entry.id);
+  }
+
+  // -------------------------------------------------------------------------------------------------------- noticing
+
+  async #noticeChanges(): Promise<void> {
+    const { clock, store, entries, relay } = this.#options;
+    if (clock.monotonic() - this.#changesAt < changesEveryMs) return;
+    const changedIds = new Set<number>();
+    for (;;) {
+      const changed = await store.changedSince(this.#revision, 1_000);
+      for (const entry of changed) {
+        entries.drop(entry.id);
+        changedIds.add(entry.id);
+        this.#schedule(entry);
+        this.#revision = entry.revision;
+      }
+      if (changed.length < 1_000) break;
+    }
+    this.#changesAt = clock.monotonic();
+    if (changedIds.size > 0) await relay.forget(changedIds);
+  }
+
+  async #extendHorizon(): Promise<void> {
+    const { store, clock } = this.#options;
+    const now = clock.now();
+    const near = this.#horizon.at - now < horizonMs / 2;
+    if (this.#horizon.more ? this.#timetable.size > horizonPage / 2 : !near) return;
+    const before = Math.max(now + horizonMs, this.#horizon.at);
+    const { after } = this.#horizon;
+    const page = await store.dueEntries({ before, ...(after && { after }), limit: horizonPage });
+    for (const { id, nextFireAt } of page) this.#timetable.set(id, nextFireAt);
+    const more = page.length === horizonPage;
+    const last = page.at(-1) ?? after;
+    this.#horizon = { at: more ? last!.nextFireAt : before - 1, after: last, more };
+  }
+
+  async #noticeJump(): Promise<void> {
+    const { clock, log } = this.#options;
+    const seen = this.#clockSeen;
+    this.#clockSeen = { wall: clock.now(), monotonic: clock.monotonic() };
+    if (seen === undefined) return;
+    const byMs = Math.round(this.#clockSeen.wall - seen.wall - (this.#clockSeen.monotonic - seen.monotonic));
+    if (Math.abs(byMs) < jumpMs) return;
+    const way = byMs > 0 ? "forward" : "back";
+    log.warn(`The wall clock was put ${way} by ${formatDuration(Math.abs(byMs))}.`, { byMs });
+    if (byMs < 0) await this.#anchorAnew(-byMs);
+  }
+
+  /**
+   * Intervals count elapsed time: those that fired at times which lie ahead of the clock now would fall silent until it
+   * gets there. They go on from here: as far from their next run as they were where the size of the step is known, else
+   * one interval from now. Wall-clock triggers wait for the clock.
+   */
+  async #anchorAnew(backByMs: number | undefined): Promise<void> {
+    const { store, clock, log } = this.#options;
+    for (;;) {
+      const now = clock.now();
+      const ahead = await store.entriesAheadOf(now, 1_000);
+      if (ahead.length === 0) return;
+      const plans: (readonly [Entry, Claim])[] = [];
+      for (const entry of ahead) {
+        try {
+          const { trigger } = compileEntry(entry);
+          if (trigger.kind !== "interval") continue;
+          const elapsed = backByMs === undefined ? now + trigger.everyMs : entry.nextFireAt! - backByMs;
+          plans.push([entry, planAnchor(entry, Math.max(now, elapsed), now)]);
+        } catch (error) {
+          plans.push([entry, this.#quarantine(entry, reasonOf(error))]);
+        }
+      }
+      log.warn(`${plans.length} interval entries go on from now: their last runs lie ahead of the clock.`);
+      await this.#write(plans);
+      if (ahead.length < 1_000) return;
+    }
+  }
+}

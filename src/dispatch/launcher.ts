@@ -1,0 +1,134 @@
+// Outbox -> local runner. A run is recorded before it starts, so that a crash leaves a trace of it.
+
+import type { Clock, Run, Runner, RunOutcome } from "../core/ports.ts";
+import { DueQueue } from "./due-queue.ts";
+import type { Narrator } from "./narrator.ts";
+import type { Held, Outbox } from "./outbox.ts";
+import type { Settlements } from "./settlements.ts";
+
+const retryMs = 500;
+
+export interface LauncherOptions {
+  readonly clock: Clock;
+  readonly runner: Runner;
+  readonly outbox: Outbox;
+  readonly settlements: Settlements;
+  readonly narrator: Narrator;
+  readonly onRoom: () => void;
+}
+
+export class Launcher {
+  readonly #options: LauncherOptions;
+  readonly #due: DueQueue;
+  /** Runs that wait for another one to end. */
+  #queued: Held[] = [];
+  #pumping = false;
+  #closed = false;
+
+  constructor(options: LauncherOptions) {
+    this.#options = options;
+    this.#due = new DueQueue(options.clock, () => void this.pump());
+  }
+
+  get waiting(): number {
+    return this.#due.size + this.#queued.length;
+  }
+
+  get running(): number {
+    return this.#options.runner.running;
+  }
+
+  add(held: Held): void {
+    this.#due.add(held);
+  }
+
+  clear(): void {
+    this.#due.clear();
+    this.#queued = [];
+  }
+
+  async pump(): Promise<void> {
+    if (this.#pumping || this.#closed) return;
+    this.#pumping = true;
+    try {
+      for (let batch = this.#admitted(); batch.length > 0; batch = this.#admitted()) {
+        for (const held of batch) this.#settle(held, "running", null);
+        if (!(await this.#options.settlements.flush())) {
+          // Not recorded, so not begun: the store is away.
+          this.#queued.unshift(...batch);
+          this.#options.clock.setTimer(retryMs, () => void this.pump());
+          return;
+        }
+        for (const held of batch) this.#start(held);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** Begins nothing more; lets what runs end within the time, then aborts it. */
+  async close(drainMs: number): Promise<void> {
+    this.#closed = true;
+    await this.#options.runner.close(drainMs);
+  }
+
+  #admitted(): Held[] {
+    const admitted: Held[] = [];
+    const queued = this.#queued;
+    this.#queued = [];
+    for (let held = queued.shift() ?? this.#due.take(); held !== undefined; held = queued.shift() ?? this.#due.take()) {
+      if (held.state === "waiting" && this.#admit(held)) admitted.push(held);
+      if (admitted.length === 1_000 || this.#queued.length > 0) break;
+    }
+    this.#queued.push(...queued);
+    return admitted;
+  }
+
+  #admit(held: Held): boolean {
+    const answer = this.#options.runner.admit(runOf(held));
+    if (answer === undefined) return true;
+    if (answer.result === "skipped") this.#finish(held, "skipped", answer.reason);
+    else this.#queued.push(held);
+    return false;
+  }
+
+  #start(held: Held): void {
+    // Asked again: one of the same batch may be of the same entry, or the entry was withdrawn meanwhile.
+    if (held.state !== "waiting") return;
+    if (this.#closed) {
+      this.#settle(held, "claimed", "the scheduler was stopping");
+      return;
+    }
+    if (!this.#admit(held)) {
+      if (held.state === "waiting") this.#settle(held, "claimed", null);
+      return;
+    }
+    held.state = "in-flight";
+    held.attempts++;
+    this.#options.runner.start(runOf(held), (_, outcome) => this.#onOutcome(held, outcome));
+  }
+
+  #onOutcome(held: Held, outcome: RunOutcome): void {
+    this.#finish(held, outcome.result, outcome.reason);
+    void this.pump();
+  }
+
+  #finish(held: Held, state: "ran" | "failed" | "skipped", reason: string | null): void {
+    const { outbox, narrator, onRoom } = this.#options;
+    this.#settle(held, state, reason);
+    outbox.delete(held);
+    narrator.settled(held, state, reason);
+    onRoom();
+  }
+
+  #settle(held: Held, state: "running" | "ran" | "failed" | "skipped" | "claimed", reason: string | null): void {
+    const { settlements, clock } = this.#options;
+    const { fireAt, manual, attempts, compiled } = held;
+    settlements.add({ entryId: compiled.entry.id, fireAt, manual, state, reason, attempts, at: clock.now() });
+  }
+}
+
+function runOf(held: Held): Run {
+  const { id, fireAt, dueAt, manual, compiled } = held;
+  return { id, entry: compiled.entry, fireAt, dueAt, manual };
+}

@@ -1,0 +1,144 @@
+// One node dispatches; the others stand by.
+//
+//            acquire: free, released, expired, or its holder is known to be dead
+//   standby ───────────────────────────────────────────────────────────────────────▶ leading
+//      ▲                                                                                │ renews every quarter of the TTL
+//      └───────────────────── a renewal is refused, or trust ran out ◀──────────────────┘
+//
+// A lease is a term with an identity: its fencing token grows with each holder, and the store refuses claims under an old
+// one. Trust in one's own lease ends before the lease does (attemptStarted + TTL - margin, on the monotonic clock, which no
+// step of the wall clock moves), so a leader that was stopped for a while knows on waking that it may be one no more.
+//
+// Three proofs free a lease early or late: its holder gave it back; its process is gone from this machine; or it was seen
+// unchanged for a whole TTL on our monotonic clock, which holds however the wall clocks were set.
+
+import type { Clock, Lease, LeaseOwner, Log, Store } from "../core/ports.ts";
+import { LeaseLostError, reasonOf, StoreUnavailableError } from "../core/errors.ts";
+import { formatDuration } from "../core/time.ts";
+
+export interface LeaderOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly log: Log;
+  readonly owner: LeaseOwner;
+  /** Whether the holder's process is known to be dead: only ever true for a process of this machine. */
+  readonly isDead: (holder: LeaseOwner) => boolean;
+  readonly ttlMs?: number;
+  /** What the leader says of itself for `beat status`, written with each renewal. */
+  readonly report: () => unknown;
+  readonly onLeading: (lease: Lease) => Promise<void>;
+  readonly onStandingBy: (holder: Lease | undefined) => Promise<void>;
+}
+
+export class Leader {
+  readonly #options: LeaderOptions;
+  readonly #ttlMs: number;
+  #lease: Lease | undefined;
+  #trustedUntil = Number.NEGATIVE_INFINITY;
+  #seen: { lease: Lease; at: number } | undefined;
+  #toldOf: string | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #working: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: LeaderOptions) {
+    this.#options = options;
+    this.#ttlMs = options.ttlMs ?? 4_000;
+  }
+
+  /** The lease, while it can be trusted. */
+  get lease(): Lease | undefined {
+    return this.#lease !== undefined && this.#options.clock.monotonic() < this.#trustedUntil ? this.#lease : undefined;
+  }
+
+  /** Makes the first attempt and keeps at it until stopped. */
+  async start(): Promise<void> {
+    await this.#pass();
+  }
+
+  /** The store refused our token: step down at once. */
+  async lost(): Promise<void> {
+    await this.#stepDown("another node took the lease");
+  }
+
+  /** Gives the lease back, so that a standby can take over at once. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    await this.#working;
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease === undefined) return;
+    try {
+      await this.#options.store.releaseLease(lease);
+    } catch (error) {
+      this.#options.log.warn(`The lease could not be given back; it ends by itself in ${formatDuration(this.#ttlMs)}: ${reasonOf(error)}`);
+    }
+  }
+
+  async #pass(): Promise<void> {
+    this.#working = this.#lease === undefined ? this.#tryToLead() : this.#renew(this.#lease);
+    await this.#working;
+    if (this.#stopped) return;
+    this.#cancelTimer = this.#options.clock.setTimer(this.#ttlMs / 4, () => void this.#pass());
+  }
+
+  async #tryToLead(): Promise<void> {
+    const { clock, store, owner, log } = this.#options;
+    const attemptStarted = clock.monotonic();
+    try {
+      const lease = await store.acquireLease(owner, this.#ttlMs, clock.now(), this.#tokenOfTheDead());
+      if (lease.ownerId !== owner.ownerId) {
+        await this.#standBy(lease);
+        return;
+      }
+      this.#trust(lease, attemptStarted);
+      this.#toldOf = undefined;
+      await this.#options.onLeading(lease);
+    } catch (error) {
+      if (error instanceof LeaseLostError) await this.#stepDown("another node took the lease");
+      else log.error(`The lease could not be taken: ${reasonOf(error)}`);
+    }
+  }
+
+  async #renew(lease: Lease): Promise<void> {
+    const { clock, store, log, report } = this.#options;
+    const attemptStarted = clock.monotonic();
+    try {
+      this.#trust(await store.renewLease(lease, this.#ttlMs, clock.now(), report()), attemptStarted);
+    } catch (error) {
+      if (error instanceof LeaseLostError) await this.#stepDown("another node took the lease");
+      else if (this.lease === undefined) await this.#stepDown(`it could not be renewed in time: ${reasonOf(error)}`);
+      else if (error instanceof StoreUnavailableError) log.warn(`The lease could not be renewed yet: ${reasonOf(error)}`);
+      else log.error(`The lease could not be renewed: ${reasonOf(error)}`);
+    }
+  }
+
+  #trust(lease: Lease, attemptStarted: number): void {
+    this.#lease = lease;
+    this.#trustedUntil = attemptStarted + this.#ttlMs * 0.75;
+  }
+
+  async #stepDown(reason: string): Promise<void> {
+    if (this.#lease === undefined) return;
+    this.#lease = undefined;
+    this.#seen = undefined;
+    this.#options.log.warn(`Lost the lead: ${reason}. Standing by.`);
+    await this.#options.onStandingBy(undefined);
+  }
+
+  async #standBy(holder: Lease): Promise<void> {
+    const same = this.#seen?.lease.token === holder.token && this.#seen.lease.renewedAt === holder.renewedAt;
+    if (!same) this.#seen = { lease: holder, at: this.#options.clock.monotonic() };
+    if (this.#toldOf === holder.ownerId) return;
+    this.#toldOf = holder.ownerId;
+    await this.#options.onStandingBy(holder);
+  }
+
+  /** The token of a holder that is proved to be dead. */
+  #tokenOfTheDead(): number | undefined {
+    if (this.#seen === undefined) return undefined;
+    const unchangedMs = this.#options.clock.monotonic() - this.#seen.at;
+    return unchangedMs > this.#ttlMs || this.#options.isDead(this.#seen.lease) ? this.#seen.lease.token : undefined;
+  }
+}

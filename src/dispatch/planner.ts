@@ -1,0 +1,68 @@
+// From entries that are due to the claims that will be written. Pure: given the same entries and the same now, the same
+// claims.
+
+import type { CompiledEntry, Entry } from "../core/entry.ts";
+import { reasonOf } from "../core/errors.ts";
+import { decide } from "../core/misfire.ts";
+import { occurrenceId } from "../core/occurrence-id.ts";
+import type { Claim } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
+
+/** What to write for one entry that is due at `now` or a little later. */
+export function planClaim(storeId: string, compiled: CompiledEntry, superseded: readonly Instant[], now: Instant): Claim {
+  const { entry, trigger, policy } = compiled;
+  const firstFireAt = entry.nextFireAt!;
+  try {
+    const { run, passed, lastFireAt, nextFireAt } = decide({ trigger, policy, firstFireAt, runCount: entry.runCount, now });
+    return {
+      ...expecting(entry),
+      due: run.map((fireAt) => ({ id: occurrenceId(storeId, entry.id, fireAt), fireAt, dueAt: fireAt, manual: false })),
+      passed,
+      superseded: run.length > 0 ? superseded : [],
+      advance: { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
+    };
+  } catch (error) {
+    return planQuarantine(entry, reasonOf(error));
+  }
+}
+
+/** An entry that can't be scheduled is set aside with the reason; all others go on. */
+export function planQuarantine(entry: Entry, reason: string): Claim {
+  const { nextFireAt, lastFireAt, runCount } = entry;
+  return { ...expecting(entry), due: [], passed: [], superseded: [], advance: { nextFireAt, lastFireAt, runCount, quarantine: reason } };
+}
+
+/**
+ * The next fire time is in the ledger already: the wall clock was put back. An interval goes on beside its old times, a
+ * millisecond later; any other trigger goes on with its next time.
+ */
+export function planBeyond(compiled: CompiledEntry): Claim {
+  const { entry, trigger } = compiled;
+  const nextFireAt = entry.nextFireAt! + 1;
+  return isElapsed(trigger)
+    ? planAnchor(entry, nextFireAt, entry.nextFireAt!)
+    : advanceTo(entry, nextFireTime(trigger, entry.nextFireAt!));
+}
+
+/** The interval goes on from this fire time. `lastFireAt` is put at `now` at the latest: what lies ahead was another clock's. */
+export function planAnchor(entry: Entry, nextFireAt: Instant, now: Instant): Claim {
+  const claim = advanceTo(entry, nextFireAt);
+  const lastFireAt = entry.lastFireAt === null ? null : Math.min(entry.lastFireAt, now);
+  return { ...claim, advance: { ...claim.advance, lastFireAt, anchorAt: nextFireAt } };
+}
+
+function advanceTo(entry: Entry, nextFireAt: Instant | null): Claim {
+  const { lastFireAt, runCount } = entry;
+  return { ...expecting(entry), due: [], passed: [], superseded: [], advance: { nextFireAt, lastFireAt, runCount } };
+}
+
+function expecting({ id, revision, nextFireAt }: Entry): Pick<Claim, "entryId" | "expected"> {
+  return { entryId: id, expected: { revision, nextFireAt } };
+}
+
+/** The entry as it is after its claim was written. */
+export function advanced(entry: Entry, claim: Claim): Entry {
+  const { quarantine, anchorAt, ...progress } = claim.advance;
+  return { ...entry, ...progress, ...(quarantine !== undefined && { quarantine }), ...(anchorAt !== undefined && { anchorAt }) };
+}

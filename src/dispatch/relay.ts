@@ -1,0 +1,192 @@
+// Claimed occurrences on their way out: to the broker or to the local runner. The relay is handed what the dispatcher
+// claims, and finds in the store what an earlier process left there or what did not fit into memory.
+
+import type { CompiledEntry } from "../core/entry.ts";
+import { reasonOf } from "../core/errors.ts";
+import type { Clock, Log, Message, Occurrence, Store } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import type { EntryCache } from "./entry-cache.ts";
+import type { Launcher } from "./launcher.ts";
+import type { Narrator } from "./narrator.ts";
+import type { Held, Outbox } from "./outbox.ts";
+import type { Publisher, PublisherReport } from "./publisher.ts";
+import type { Settlements } from "./settlements.ts";
+
+const pageSize = 1_000;
+
+export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts">;
+
+/** Builds the message of an occurrence. Throws BeatError where it can't be sent. */
+export type Encode = (compiled: CompiledEntry, occurrence: Outgoing) => Message;
+
+export interface RelayOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly log: Log;
+  readonly outbox: Outbox;
+  readonly entries: EntryCache;
+  readonly settlements: Settlements;
+  readonly narrator: Narrator;
+  /** Undefined where the scheduler has no broker: tasks fail with a reason. */
+  readonly publisher: Publisher | undefined;
+  readonly launcher: Launcher;
+  readonly encode: Encode;
+}
+
+export class Relay {
+  readonly #options: RelayOptions;
+  /** The store holds claimed rows that are not in memory. */
+  #more = false;
+  #loading: Promise<void> | undefined;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  /** Marks what a newer occurrence of this entry would supersede, and returns its fire times. */
+  reserve(entryId: number): Instant[] {
+    const fireTimes: Instant[] = [];
+    for (const held of this.#options.outbox.ofEntry(entryId)) {
+      if (held.state !== "waiting" || held.doubtful || held.manual) continue;
+      held.state = "reserved";
+      fireTimes.push(held.fireAt);
+    }
+    return fireTimes;
+  }
+
+  /** The claim was written: what it superseded is gone. Otherwise everything goes on as before. */
+  release(entryId: number, superseded: boolean): void {
+    const { outbox } = this.#options;
+    for (const held of [...outbox.ofEntry(entryId)]) {
+      if (held.state !== "reserved") continue;
+      if (superseded) outbox.delete(held);
+      else {
+        held.state = "waiting";
+        this.#route(held);
+      }
+    }
+  }
+
+  /** Takes what has just been claimed. What does not fit stays in the store for now. */
+  offer(compiled: CompiledEntry, occurrence: Outgoing): void {
+    const { outbox } = this.#options;
+    if (outbox.size >= outbox.capacity) this.#more = true;
+    else this.#hold(compiled, occurrence, false);
+  }
+
+  /** Sends and starts what may be. */
+  async pump(): Promise<void> {
+    this.#options.publisher?.pump();
+    await this.#options.launcher.pump();
+  }
+
+  /** The entry changed: what is unsent in memory is let go, and what the store still has is read again. */
+  async forget(entryIds: Iterable<number>): Promise<void> {
+    const { outbox } = this.#options;
+    for (const entryId of entryIds) {
+      for (const held of [...outbox.ofEntry(entryId)]) {
+        if (held.state === "waiting" && !held.doubtful) outbox.delete(held);
+      }
+    }
+    this.#more = true;
+    await this.#fill(false);
+  }
+
+  /** The beginning of a term: takes over what is in the store's outbox, which another process may have sent already. */
+  async begin(): Promise<void> {
+    this.#options.outbox.leading = true;
+    await this.#fill(true);
+  }
+
+  /** Reads the outbox from the store as far as memory allows. `doubtful`: another process may have sent it before. */
+  async #fill(doubtful: boolean): Promise<void> {
+    this.#loading ??= this.#load(doubtful).finally(() => {
+      this.#loading = undefined;
+    });
+    await this.#loading;
+  }
+
+  /** Memory has room again. */
+  room(): void {
+    const { outbox, log } = this.#options;
+    if (!this.#more || outbox.size > outbox.capacity / 2) return;
+    this.#fill(false).catch((error) => log.error(`The outbox can't be read: ${reasonOf(error)}`));
+  }
+
+  /** The end of a term: nothing more goes out from here; the store keeps what did not. */
+  end(): void {
+    this.#options.outbox.leading = false;
+    this.#options.publisher?.clear();
+    this.#options.launcher.clear();
+    this.#options.outbox.clear();
+    this.#more = false;
+  }
+
+  async close(drainMs: number): Promise<void> {
+    const { publisher, launcher, settlements } = this.#options;
+    await Promise.all([publisher?.close(drainMs), launcher.close(drainMs)]);
+    await settlements.flush();
+  }
+
+  report(): { readonly broker: PublisherReport | null; readonly held: number; readonly running: number; readonly runsWaiting: number } {
+    const { publisher, launcher, outbox } = this.#options;
+    return { broker: publisher?.report() ?? null, held: outbox.size, running: launcher.running, runsWaiting: launcher.waiting };
+  }
+
+  async #load(doubtful: boolean): Promise<void> {
+    const { store, outbox, entries, log } = this.#options;
+    this.#more = false;
+    let after: Occurrence | undefined;
+    for (;;) {
+      const page = await store.outbox({ ...(after && { after }), limit: pageSize });
+      const missing = page.filter(({ id }) => outbox.get(id) === undefined);
+      const { compiled, broken } = await entries.load([...new Set(missing.map(({ entryId }) => entryId))]);
+      for (const occurrence of missing) {
+        if (outbox.size >= outbox.capacity) {
+          this.#more = true;
+          return;
+        }
+        const entry = compiled.get(occurrence.entryId);
+        if (entry !== undefined) this.#hold(entry, occurrence, doubtful || occurrence.attempts > 0);
+        else this.#giveUp(occurrence, broken.find(({ entry }) => entry.id === occurrence.entryId)?.reason ?? "its entry is gone");
+      }
+      if (page.length < pageSize) break;
+      after = page.at(-1)!;
+    }
+    if (doubtful && outbox.size > 0) log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
+    await this.pump();
+  }
+
+  #hold(compiled: CompiledEntry, occurrence: Outgoing, doubtful: boolean): void {
+    const { outbox, encode } = this.#options;
+    const held = outbox.add(compiled, occurrence, doubtful);
+    if (compiled.target.kind === "task") {
+      try {
+        held.message = encode(compiled, occurrence);
+      } catch (error) {
+        this.#fail(held, reasonOf(error));
+        return;
+      }
+    }
+    this.#route(held);
+  }
+
+  #route(held: Held): void {
+    const { publisher, launcher } = this.#options;
+    if (held.compiled.target.kind !== "task") launcher.add(held);
+    else if (publisher === undefined) this.#fail(held, "there is no broker to send it to");
+    else publisher.add(held);
+  }
+
+  #fail(held: Held, reason: string): void {
+    const { outbox, narrator } = this.#options;
+    outbox.delete(held);
+    narrator.settled(held, "failed", reason);
+    this.#giveUp({ ...held, entryId: held.compiled.entry.id }, reason);
+  }
+
+  #giveUp({ entryId, fireAt, manual, attempts }: Pick<Occurrence, "entryId" | "fireAt" | "manual" | "attempts">, reason: string): void {
+    const at = this.#options.clock.now();
+    this.#options.settlements.add({ entryId, fireAt, manual, state: "failed", reason, attempts, at });
+  }
+}

@@ -1,0 +1,64 @@
+// What became of occurrences goes to the ledger in batches: one transaction for all that arrived within a few
+// milliseconds. Where the store is away they wait here, bounded by what is in flight, and are written when it is back.
+
+import type { Clock, Log, Settlement, Store } from "../core/ports.ts";
+import { reasonOf, StoreUnavailableError } from "../core/errors.ts";
+
+const gatherMs = 5;
+const retryMs = 500;
+const batchSize = 2_000;
+
+export class Settlements {
+  readonly #clock: Clock;
+  readonly #store: Store;
+  readonly #log: Log;
+  #waiting: Settlement[] = [];
+  #scheduled = false;
+  #writing: Promise<void> = Promise.resolve();
+  #troubled = false;
+
+  constructor(clock: Clock, store: Store, log: Log) {
+    this.#clock = clock;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  add(settlement: Settlement): void {
+    this.#waiting.push(settlement);
+    this.#schedule(gatherMs);
+  }
+
+  /** Writes what waits. Resolves when it is in the store, or the store was found unavailable (false). */
+  async flush(): Promise<boolean> {
+    this.#writing = this.#writing.then(() => this.#write());
+    await this.#writing;
+    return this.#waiting.length === 0;
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#clock.setTimer(delayMs, () => {
+      this.#scheduled = false;
+      void this.flush();
+    });
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, batchSize);
+      try {
+        await this.#store.settle(batch);
+      } catch (error) {
+        if (!this.#troubled) this.#log.error(`The ledger can't be written; trying again: ${reasonOf(error)}`);
+        this.#troubled = true;
+        if (error instanceof StoreUnavailableError) this.#schedule(retryMs);
+        else this.#schedule(10 * retryMs);
+        return;
+      }
+      if (this.#troubled) this.#log.info("The ledger is written again.");
+      this.#troubled = false;
+      this.#waiting = this.#waiting.slice(batch.length);
+    }
+  }
+}
