@@ -1,0 +1,120 @@
+// Commands as child processes. Each leads a process group of its own, so that what it starts ends with it: on abort the
+// whole group gets SIGTERM and, after the grace, SIGKILL. A run lasts until the command has ended and its output is
+// closed: what it left in the background and still prints belongs to it; what was detached with its output elsewhere does not,
+// unless the run is aborted.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { JobError } from "../core/errors.ts";
+import type { Clock, Log } from "../core/ports.ts";
+import { Output } from "./output.ts";
+import { failureReason, reasonWithOutput } from "./reason.ts";
+
+const groupPollMs = 100;
+
+export interface Command {
+  /** An array is started as it is; a string goes to /bin/sh exactly as written. */
+  readonly command: string | readonly string[];
+  /** The child's whole environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  /** Between SIGTERM and SIGKILL. */
+  readonly graceMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Resolves when nothing of the command is left and it had succeeded; rejects with JobError saying how it ended otherwise. */
+export async function runCommand(what: Command): Promise<void> {
+  what.signal.throwIfAborted();
+  const child = startProcess(what);
+  const output = new Output(what.log);
+  output.read(child.stdout!, "stdout");
+  output.read(child.stderr!, "stderr");
+  const stopping = stopOnAbort(child, what);
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
+    child.on("error", (error) => {
+      if (child.pid === undefined) reject(notStarted(what.command, error));
+    });
+    child.on("close", (code, signal) => resolve([code, signal]));
+  }).finally(stopping.release);
+  await stopping.done();
+  if (code !== 0)
+    throw new JobError(reasonWithOutput(endOf(code, signal, typeof what.command === "string"), output.end));
+}
+
+function startProcess({ command, env }: Command): ChildProcess {
+  const [file, ...rest] = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
+  try {
+    return spawn(file!, rest, { env: { ...env }, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  } catch (error) {
+    throw notStarted(command, error);
+  }
+}
+
+function stopOnAbort(child: ChildProcess, { signal, graceMs, clock }: Command) {
+  const pid = child.pid;
+  let cancelKill = () => {};
+  let stopping = false;
+  let killed = false;
+  const kill = () => {
+    killed = true;
+    signalGroup(pid, "SIGKILL");
+    // A process that left the group may hold the pipes open for ever: what it prints is not waited for any more.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  const stop = () => {
+    stopping = true;
+    signalGroup(pid, "SIGTERM");
+    cancelKill = clock.setTimer(graceMs, kill);
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  return {
+    release: () => signal.removeEventListener("abort", stop),
+    /** After an abort: until the last of the group has gone. */
+    async done(): Promise<void> {
+      while (stopping && !killed && groupIsAlive(pid)) {
+        await new Promise<void>((resolve) => clock.setTimer(groupPollMs, resolve));
+      }
+      cancelKill();
+    },
+  };
+}
+
+function signalGroup(pid: number | undefined, name: "SIGTERM" | "SIGKILL"): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // ESRCH: it has ended by itself. EPERM: it has taken other rights; then the run is given up by the runner.
+  }
+}
+
+function groupIsAlive(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
+  try {
+    return process.kill(-pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function endOf(code: number | null, signal: string | null, shell: boolean): string {
+  if (signal !== null) return `killed by ${signal}`;
+  if (shell && code === 127) return "exit code 127 (the shell found no such command)";
+  if (shell && code === 126) return "exit code 126 (the shell can't execute it)";
+  return `exit code ${code}`;
+}
+
+function notStarted(command: string | readonly string[], error: unknown): JobError {
+  const file = typeof command === "string" ? "/bin/sh" : command[0];
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === "ENOENT") {
+    return new JobError(`there is no command "${file}"`, {
+      remedy: "Check its spelling and the PATH that Beat was started with.",
+      cause: error,
+    });
+  }
+  if (code === "EACCES") return new JobError(`"${file}" is not executable`, { cause: error });
+  return new JobError(`"${file}" can't be started: ${failureReason(error)}`, { cause: error });
+}

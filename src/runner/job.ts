@@ -1,0 +1,129 @@
+// Jobs that run inside this process: functions registered by name, and functions that modules export. A module is
+// imported when it is first needed and again after its file changed, so that a mended job needs no restart; what it imports
+// itself stays as it was first read. Modules come from the jobs folder alone, and it is the real path, after symbolic
+// links, that has to lie in it: an entry is data and must not choose code from elsewhere on the machine.
+
+import { readdir, realpath, stat } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { JobError, nearest, reasonOf } from "../core/errors.ts";
+import type { Log } from "../core/ports.ts";
+
+/** What a job is told about the run. */
+export interface JobContext {
+  /** The entry's name. */
+  readonly name: string;
+  /** The nominal fire time: the instant that the schedule names, however late the run begins. */
+  readonly fireTime: Date;
+  /** When the run was due: the fire time plus jitter. */
+  readonly dueTime: Date;
+  /** How long after the due time it begins. */
+  readonly lateMs: number;
+  /** The occurrence's id: the same when an occurrence is run again after a crash. */
+  readonly runId: string;
+  /** Somebody asked for this run; the schedule did not. */
+  readonly manual: boolean;
+  /** Aborted at the timeout and when Beat stops. A job that goes on regardless is given up after 5 s. */
+  readonly signal: AbortSignal;
+  /** Writes to Beat's log, with the entry's name and the run's id. */
+  readonly log: Log;
+}
+
+/** A job. It fails by throwing or rejecting; what it returns is not kept. */
+export type JobFunction = (context: JobContext) => unknown;
+
+type Module = Readonly<Record<string, unknown>>;
+
+export class Jobs {
+  readonly #registered: ReadonlyMap<string, JobFunction>;
+  readonly #folder: string | undefined;
+  readonly #firstVersions = new Map<string, number>();
+
+  constructor(registered: ReadonlyMap<string, JobFunction>, folder: string | undefined) {
+    this.#registered = registered;
+    this.#folder = folder;
+  }
+
+  /** The function of `name`, or of `./file.ts#export` (`default` where none is named). Rejects with JobError. */
+  async find(job: string): Promise<JobFunction> {
+    const registered = this.#registered.get(job);
+    if (registered !== undefined) return registered;
+    if (!/^\.{0,2}[/]/.test(job)) throw this.#unregistered(job);
+    const hash = job.lastIndexOf("#");
+    const file = hash < 0 ? job : job.slice(0, hash);
+    const exported = hash < 0 ? "default" : job.slice(hash + 1);
+    return functionOf(await this.#load(file), file, exported);
+  }
+
+  #unregistered(job: string): JobError {
+    const guess = nearest(job, this.#registered.keys());
+    const isFile = /\.[cm]?[jt]s(#|$)/.test(job);
+    const remedy = isFile ? `Write a file as "./${job}".` : guess ? `Did you mean "${guess}"?` : undefined;
+    return new JobError(`no job is registered as "${job}"`, remedy === undefined ? {} : { remedy });
+  }
+
+  async #load(file: string): Promise<Module> {
+    const found = await this.#locate(file);
+    const { mtimeMs } = await stat(found);
+    const first = this.#firstVersions.get(found) ?? mtimeMs;
+    this.#firstVersions.set(found, first);
+    const url = pathToFileURL(found);
+    if (mtimeMs !== first) url.searchParams.set("changed", String(mtimeMs));
+    try {
+      return (await import(url.href)) as Module;
+    } catch (error) {
+      const kind = error instanceof Error ? `${error.name}: ` : "";
+      throw new JobError(`${file} can't be loaded: ${kind}${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  async #locate(file: string): Promise<string> {
+    if (this.#folder === undefined) {
+      throw new JobError(`${file} is a file, and there is no jobs folder`, { remedy: "Start with a jobs folder." });
+    }
+    const folder = await realpath(this.#folder).catch((error: unknown) => {
+      throw new JobError(`the jobs folder ${this.#folder} can't be read: ${reasonOf(error)}`, { cause: error });
+    });
+    const wanted = path.resolve(folder, file);
+    if (!isInside(folder, wanted)) throw leadsOut(file, folder);
+    const found = await realpath(wanted).catch(async () => {
+      throw await missing(file, wanted);
+    });
+    if (!isInside(folder, found)) throw leadsOut(file, folder);
+    if (!(await stat(found)).isFile()) throw new JobError(`${file} is not a file`);
+    return found;
+  }
+}
+
+function functionOf(module: Module, file: string, exported: string): JobFunction {
+  const value = Object.hasOwn(module, exported) ? module[exported] : undefined;
+  if (typeof value === "function") return value as JobFunction;
+  const functions = Object.keys(module).filter((key) => typeof module[key] === "function");
+  const guess = nearest(exported, functions);
+  const known =
+    functions.length > 0 ? `Functions that it exports: ${functions.join(", ")}.` : "It exports no function.";
+  const remedy = guess === undefined ? known : `Did you mean "${guess}"? ${known}`;
+  const what = Object.hasOwn(module, exported)
+    ? `exports "${exported}", but not as a function`
+    : `has no export "${exported}"`;
+  throw new JobError(`${file} ${what}`, { remedy });
+}
+
+function isInside(folder: string, file: string): boolean {
+  const relative = path.relative(folder, file);
+  return relative !== "" && relative !== ".." && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
+}
+
+function leadsOut(file: string, folder: string): JobError {
+  return new JobError(`${file} leads out of the jobs folder ${folder}`, {
+    remedy: "Keep job files in that folder, or name another one at start.",
+  });
+}
+
+async function missing(file: string, wanted: string): Promise<JobError> {
+  const siblings = await readdir(path.dirname(wanted)).catch(() => [] as string[]);
+  const guess = nearest(path.basename(wanted), siblings);
+  const remedy =
+    guess === undefined ? "Job files are found from the schedule file's folder." : `Did you mean "${guess}"?`;
+  return new JobError(`there is no file ${file}`, { remedy });
+}

@@ -1,0 +1,246 @@
+// Runs local jobs and commands. What it owes: each run is settled exactly once, whatever the job does, and no job can
+// harm another.
+//
+//   start ──> going on ──> ended by itself ───────────────────────────> ran | failed
+//                │
+//                └─ timeout or close: aborted ──> ended in the grace ─> failed: timed out after 5s
+//                                         └─────> still there ────────> failed: timed out after 5s and did not stop
+//
+// A function can't be killed. One that does not stop is given up: its run is settled and no longer takes a place among the
+// concurrent runs, but it counts for its entry's overlap until it really ends, so that hanging copies do not pile up.
+
+import { policyOf, targetOf } from "../core/definition.ts";
+import { JobError } from "../core/errors.ts";
+import type { Clock, Log, Run, Runner, RunOutcome } from "../core/ports.ts";
+import { formatDuration } from "../core/time.ts";
+import { runCommand } from "./command.ts";
+import { setDeadline } from "./deadline.ts";
+import { type JobContext, type JobFunction, Jobs } from "./job.ts";
+import { failureReason } from "./reason.ts";
+
+export type { JobContext, JobFunction } from "./job.ts";
+
+const stopGraceMs = 5_000;
+const maxGivenUpRuns = 10;
+
+export interface RunnerOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Functions that `job: name` finds. Read at each run: it may grow. */
+  readonly jobs: ReadonlyMap<string, JobFunction>;
+  /** Where `job: ./file.ts#export` finds files, and nowhere else. */
+  readonly jobsDir: string | undefined;
+  /** Default 100. */
+  readonly maxConcurrentRuns?: number;
+  /** What commands inherit; default: this process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+type Settle = (run: Run, outcome: RunOutcome) => void;
+
+interface Execution {
+  readonly run: Run;
+  readonly settle: Settle;
+  readonly controller: AbortController;
+  readonly beganAtMs: number;
+  settled: boolean;
+}
+
+export function createRunner(options: RunnerOptions): Runner {
+  return new LocalRunner(options);
+}
+
+class LocalRunner implements Runner {
+  readonly #options: RunnerOptions;
+  readonly #jobs: Jobs;
+  readonly #maxRuns: number;
+  /** What has begun and not ended, by entry id; given-up runs included. */
+  readonly #byEntry = new Map<number, Set<Execution>>();
+  readonly #going = new Set<Execution>();
+  #whenIdle: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#jobs = new Jobs(options.jobs, options.jobsDir);
+    this.#maxRuns = options.maxConcurrentRuns ?? 100;
+  }
+
+  get running(): number {
+    return this.#going.size;
+  }
+
+  admit(run: Run): ReturnType<Runner["admit"]> {
+    const overlap = this.#overlap(run);
+    if (overlap !== undefined) return { result: "skipped", reason: overlap };
+    if (this.#closing !== undefined) return { result: "wait", reason: "Beat is stopping" };
+    if (this.running < this.#maxRuns) return undefined;
+    return { result: "wait", reason: `${this.running} runs are going on, the most at once is ${this.#maxRuns}` };
+  }
+
+  /** Admission is not a reservation: between it and the start nothing else may be started. */
+  start(run: Run, settle: Settle): void {
+    if (this.#closed)
+      void this.#report({ run, settle }, { result: "failed", reason: "it was not begun: Beat stopped" });
+    else void this.#execute(run, settle);
+  }
+
+  close(drainMs: number): Promise<void> {
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  #overlap(run: Run): string | undefined {
+    const others = this.#byEntry.get(run.entry.id);
+    const policy = policyOf(run.entry.definition).overlap;
+    if (policy === "skip") {
+      const other = others?.values().next().value;
+      if (other === undefined) return undefined;
+      const forMs = Math.round(this.#options.clock.monotonic() - other.beganAtMs);
+      const state = other.settled ? "was given up and has not stopped" : "is still going on";
+      return `the run of ${timeText(other.run.fireAt)} ${state}, ${formatDuration(forMs)} after its start`;
+    }
+    const givenUp = [...(others ?? [])].filter((other) => other.settled).length;
+    return givenUp < maxGivenUpRuns ? undefined : `${givenUp} runs of it were given up and have not stopped`;
+  }
+
+  /** Never rejects. */
+  async #execute(run: Run, settle: Settle): Promise<void> {
+    const { clock, log } = this.#options;
+    const execution: Execution = {
+      run,
+      settle,
+      controller: new AbortController(),
+      beganAtMs: clock.monotonic(),
+      settled: false,
+    };
+    const { controller } = execution;
+    this.#enter(execution);
+    const { timeoutMs } = policyOf(run.entry.definition);
+    const timeout = `timed out after ${formatDuration(timeoutMs ?? 0)}`;
+    const cancelTimeout =
+      timeoutMs === null ? () => {} : setDeadline(clock, timeoutMs, () => controller.abort(new JobError(timeout)));
+    // A command is killed at the end of the grace, and has as long again to vanish.
+    const patienceMs = targetOf(run.entry.definition).kind === "run" ? 2 * stopGraceMs : stopGraceMs;
+    let cancelGiveUp = () => {};
+    controller.signal.addEventListener("abort", () => {
+      cancelGiveUp = clock.setTimer(patienceMs, () => {
+        this.#settle(execution, {
+          result: "failed",
+          reason: `${failureReason(controller.signal.reason)} and did not stop`,
+        });
+      });
+    });
+    const outcome = await this.#perform(execution).then(
+      (): RunOutcome => ({ result: "ran", reason: null }),
+      (error: unknown): RunOutcome => ({ result: "failed", reason: failureReason(error) }),
+    );
+    cancelTimeout();
+    cancelGiveUp();
+    this.#leave(execution);
+    const { aborted, reason } = controller.signal;
+    if (execution.settled) log.warn("A run that was given up has ended", { entry: run.entry.name, run: run.id });
+    else this.#settle(execution, aborted ? { result: "failed", reason: failureReason(reason) } : outcome);
+  }
+
+  /** Ends when the job or command has. */
+  async #perform({ run, controller: { signal } }: Execution): Promise<void> {
+    const { clock } = this.#options;
+    const { name, definition } = run.entry;
+    const log = withFields(this.#options.log, { entry: name, run: run.id });
+    const target = targetOf(definition);
+    if (target.kind === "task") throw new JobError("a Celery task can't run here");
+    if (target.kind === "run") {
+      const env = { ...(this.#options.env ?? process.env), ...variablesOf(run) };
+      return runCommand({ command: target.command, env, signal, graceMs: stopGraceMs, clock, log });
+    }
+    const job = await this.#jobs.find(target.job);
+    signal.throwIfAborted();
+    const lateMs = Math.max(0, clock.now() - run.dueAt);
+    const context: JobContext = {
+      name,
+      fireTime: new Date(run.fireAt),
+      dueTime: new Date(run.dueAt),
+      lateMs,
+      runId: run.id,
+      manual: run.manual,
+      signal,
+      log,
+    };
+    await job(context);
+  }
+
+  #enter(execution: Execution): void {
+    this.#going.add(execution);
+    const { id } = execution.run.entry;
+    const siblings = this.#byEntry.get(id);
+    if (siblings === undefined) this.#byEntry.set(id, new Set([execution]));
+    else siblings.add(execution);
+  }
+
+  #leave(execution: Execution): void {
+    const { id } = execution.run.entry;
+    const siblings = this.#byEntry.get(id);
+    siblings?.delete(execution);
+    if (siblings?.size === 0) this.#byEntry.delete(id);
+  }
+
+  #settle(execution: Execution, outcome: RunOutcome): void {
+    execution.settled = true;
+    this.#going.delete(execution);
+    void this.#report(execution, outcome);
+    if (this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  /** Never in the caller's turn, and never harmed by what the caller does with it. */
+  async #report({ run, settle }: { readonly run: Run; readonly settle: Settle }, outcome: RunOutcome): Promise<void> {
+    await Promise.resolve();
+    try {
+      settle(run, outcome);
+    } catch (error) {
+      this.#options.log.error(`A run's end could not be handed on: ${failureReason(error)}`, {
+        entry: run.entry.name,
+        run: run.id,
+      });
+    }
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const idle = this.running === 0 ? Promise.resolve() : new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    let cancel = () => {};
+    const drained = new Promise<void>((resolve) => {
+      cancel = setDeadline(this.#options.clock, drainMs, resolve);
+    });
+    await Promise.race([idle, drained]);
+    cancel();
+    this.#closed = true;
+    for (const execution of this.#going)
+      execution.controller.abort(new JobError("stopped: Beat ended while it was going on"));
+    if (this.#going.size > 0) await idle;
+  }
+}
+
+function withFields(log: Log, own: Readonly<Record<string, unknown>>): Log {
+  return {
+    debug: (message, fields) => log.debug(message, { ...fields, ...own }),
+    info: (message, fields) => log.info(message, { ...fields, ...own }),
+    warn: (message, fields) => log.warn(message, { ...fields, ...own }),
+    error: (message, fields) => log.error(message, { ...fields, ...own }),
+  };
+}
+
+/** What a command is told about the run. Instants are ISO 8601 in UTC. */
+function variablesOf(run: Run): Record<string, string> {
+  return {
+    BEAT_NAME: run.entry.name,
+    BEAT_FIRE_TIME: timeText(run.fireAt),
+    BEAT_DUE_TIME: timeText(run.dueAt),
+    BEAT_RUN_ID: run.id,
+    BEAT_SCHEDULED: run.manual ? "0" : "1",
+  };
+}
+
+function timeText(at: number): string {
+  return new Date(at).toISOString();
+}
