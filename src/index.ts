@@ -1,0 +1,32 @@
+// The package's public names.
+
+export type { Definition } from "./core/definition.ts";
+export type { Entry, EntryStatus, Origin } from "./core/entry.ts";
+export { statusOf } from "./core/entry.ts";
+export {
+  BeatError,
+  BrokerError,
+  ConflictError,
+  DefinitionError,
+  EntryNotFoundError,
+  JobError,
+  LeaseLostError,
+  type Place,
+  StoreError,
+  StoreUnavailableError,
+  UsageError,
+} from "./core/errors.ts";
+export type { Clock, Log, Occurrence, OccurrenceState } from "./core/ports.ts";
+export { createLog, type LogOptions, silentLog } from "./log.ts";
+export type { JobContext, JobFunction } from "./runner/job.ts";
+export {
+  type EntryOptions,
+  type Handle,
+  memory,
+  Scheduler,
+  type SchedulerOptions,
+  type SchedulerStatus,
+  type StoreOpener,
+  sqlite,
+  type Work,
+} from "./scheduler.ts";
