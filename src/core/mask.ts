@@ -1,0 +1,39 @@
+// Secrets in text. URLs reach logs and errors in many ways (flags, driver messages, other people's exceptions), so what
+// is masked is not a parsed URL but anything in a text that looks like one. A password may hold `@`, `:`, `/` and `%`, as
+// people do write them unencoded; in doubt more is masked than needed, never less.
+
+const masked = "***";
+const scheme = /(["'`]?)[a-z][a-z0-9+.-]{0,40}:\/\//gi;
+const secretParameter =
+  /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:password|passwd|pwd|passphrase|secret|token|api_?key)=)[^&;#\s"'`<>]+/gi;
+
+/**
+ * `text` with the password of each URL in it as `***`: `amqp://beat:***@host//`. Linear in its length. A URL ends at white
+ * space, and one that directly follows a quote ends at the next such quote; so mask values before they become JSON.
+ */
+export function maskUrl(text: string): string {
+  if (!text.includes("://")) return text;
+  const starts = [...text.matchAll(scheme)];
+  let result = "";
+  let done = 0;
+  for (const [index, match] of starts.entries()) {
+    const from = match.index + match[0].length;
+    const segment = urlText(text.slice(from, starts[index + 1]?.index ?? text.length), match[1]!);
+    result += text.slice(done, from) + withoutPassword(segment);
+    done = from + segment.length;
+  }
+  return (result + text.slice(done)).replace(secretParameter, `$1${masked}`);
+}
+
+/** The part of `rest` that belongs to the URL. */
+function urlText(rest: string, quote: string): string {
+  const unspaced = /^\S*/.exec(rest)![0];
+  const end = quote === "" ? -1 : unspaced.indexOf(quote);
+  return end < 0 ? unspaced : unspaced.slice(0, end);
+}
+
+function withoutPassword(segment: string): string {
+  const colon = segment.indexOf(":");
+  const at = segment.lastIndexOf("@");
+  return colon < 0 || at < colon ? segment : `${segment.slice(0, colon)}:${masked}${segment.slice(at)}`;
+}

@@ -1,0 +1,32 @@
+// The id of an occurrence is derived, never drawn: a second send of the same occurrence is recognisable by anyone.
+
+import { hash } from "node:crypto";
+import { BeatError } from "./errors.ts";
+import type { Instant } from "./time.ts";
+
+let storeOfNamespace = "";
+let namespace: Buffer = Buffer.alloc(0);
+
+/**
+ * UUID version 5 (RFC 9562: SHA-1 of namespace and name) in the namespace `storeId` of the name `<entryId>:<fireAt>`,
+ * lower case, 36 characters. Throws BeatError where `storeId` is not a UUID.
+ */
+export function occurrenceId(storeId: string, entryId: number, fireAt: Instant): string {
+  if (storeId !== storeOfNamespace) {
+    namespace = namespaceBytes(storeId);
+    storeOfNamespace = storeId;
+  }
+  const length = 16 + namespace.write(`${entryId}:${fireAt}`, 16, "latin1");
+  const hex = hash("sha1", namespace.subarray(0, length), "hex");
+  const variant = "89ab"[Number.parseInt(hex[16]!, 16) & 3];
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** The 16 bytes of the store's UUID, with room behind them for the name (two numbers of at most 17 digits). */
+function namespaceBytes(storeId: string): Buffer {
+  const digits = storeId.replaceAll("-", "");
+  if (!/^[0-9a-f]{32}$/i.test(digits)) throw new BeatError(`${JSON.stringify(storeId)} is not the UUID of a store`);
+  const bytes = Buffer.alloc(64);
+  bytes.write(digits, "hex");
+  return bytes;
+}

@@ -1,0 +1,297 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { suite, test } from "node:test";
+import {
+  buildMessage,
+  type MessageOccurrence,
+  type MessageSource,
+  prepareMessage,
+  pythonTime,
+  type TaskTarget,
+} from "../../src/celery/message.ts";
+import { BeatError } from "../../src/core/errors.ts";
+import type { Message } from "../../src/core/ports.ts";
+import { hourMs } from "../../src/core/time.ts";
+
+const versions = ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.x", "5.7.0"];
+/** Celery 5.2 did not send these yet; its workers take them for headers of the user's. */
+const since53 = ["replaced_task_nesting", "stamped_headers", "stamps"];
+const ownHeaders = ["celery_beat_task", "periodic_task_name", "beat_fire_time"];
+
+interface Captured {
+  readonly exchange: string;
+  readonly routing_key: string;
+  readonly properties: Record<string, unknown> & { readonly headers: Record<string, unknown> };
+  readonly body: string;
+}
+
+const golden = (name: string) => JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8"));
+const fireAt = Date.UTC(2027, 0, 1, 9);
+const task = (target: Partial<TaskTarget>): TaskTarget => ({
+  kind: "task",
+  task: "hg.add",
+  args: [],
+  kwargs: {},
+  options: {},
+  ...target,
+});
+const build = (target: Partial<TaskTarget>, more: Partial<MessageSource & MessageOccurrence> = {}): Message =>
+  buildMessage({
+    entryName: "e",
+    target: task(target),
+    defaultQueue: "celery",
+    origin: "beat@host",
+    id: "11111111-2222-4333-8444-555555555555",
+    fireAt,
+    nextFireAt: null,
+    now: fireAt,
+    ...more,
+  });
+
+/** The message as a capture shows it. */
+function captureOf(message: Message): Captured {
+  return {
+    exchange: message.exchange,
+    routing_key: message.routingKey,
+    properties: {
+      content_type: message.contentType,
+      content_encoding: message.contentEncoding,
+      headers: message.headers as Record<string, unknown>,
+      delivery_mode: message.persistent ? 2 : 1,
+      priority: message.priority,
+      correlation_id: message.id,
+      reply_to: message.replyTo,
+    },
+    body: message.body.toString(),
+  };
+}
+
+/** The capture with what must differ taken from Beat's message, and what Beat adds taken off Beat's message. */
+function assertSame(message: Message, captured: Captured, differing: readonly string[] = []): void {
+  const own = captureOf(message);
+  const headers = { ...own.properties.headers };
+  for (const name of ownHeaders) if (!(name in captured.properties.headers)) delete headers[name];
+  for (const name of since53) if (!("stamps" in captured.properties.headers)) delete headers[name];
+  const expected: Record<string, unknown> = { ...captured.properties.headers };
+  for (const name of ["origin", ...differing]) {
+    assert.ok(name in expected && name in headers, name);
+    expected[name] = headers[name];
+  }
+  const { expiration: _, ...properties } = captured.properties;
+  assert.deepEqual(
+    { ...own, properties: { ...own.properties, headers, reply_to: properties["reply_to"] } },
+    { ...captured, properties: { ...properties, headers: expected } },
+  );
+  assert.deepEqual(Object.keys(headers), Object.keys(expected), "the order of the headers");
+}
+
+suite("messages of the Celery client", () => {
+  for (const version of versions) {
+    const cases = golden(`amqp-celery-${version}`) as Record<string, Captured>;
+    const client = { defaultQueue: "hg_cap" };
+    test(`${version}: send_task`, () => {
+      assertSame(build({ task: "other.task", args: [1], kwargs: { a: "b" } }, client), cases["send_task"]!, [
+        "ignore_result",
+      ]);
+    });
+    test(`${version}: apply_async`, () => {
+      // The client writes the tuple that it was called with as "(2, 3)", and beat the list of its schedule as "[2, 3]".
+      const message = build({ args: [2, 3] }, client);
+      assert.equal(message.headers["argsrepr"], "[2, 3]");
+      assertSame(message, cases["plain"]!, ["argsrepr", "ignore_result"]);
+    });
+    test(`${version}: queue`, () => {
+      // The client leaves a priority of 0 out where it is given a queue; to RabbitMQ both are the same.
+      const captured = cases["custom_queue"]!;
+      const prioritised = { ...captured, properties: { ...captured.properties, priority: 0 } };
+      assertSame(build({ args: [2, 3], options: { queue: "hg_other" } }), prioritised, ["argsrepr", "ignore_result"]);
+    });
+    test(`${version}: options`, () => {
+      const options = {
+        time_limit: 30,
+        soft_time_limit: "20s",
+        shadow: "shadow.name",
+        ignore_result: true,
+        headers: { "x-my": "v", n: 7 },
+        priority: 5,
+        delivery_mode: 1,
+        reply_to: "my-reply",
+      } as const;
+      const message = build({ args: [2, 3], options }, client);
+      assert.equal(message.replyTo, "my-reply");
+      assertSame(message, cases["options"]!, ["argsrepr"]);
+    });
+    test(`${version}: texts`, () => {
+      // JavaScript does not tell 1.0 from 1.
+      const captured = cases["unicode"]!;
+      const plain = { ...captured, body: captured.body.replace("1.0", "1") };
+      const args = JSON.parse(captured.body)[0] as unknown[];
+      const message = build({ task: "hg.echo", args }, client);
+      assert.equal(message.headers["argsrepr"], `['hé中😀', 'q\\'uote', 'd"q', 1, True, None, [1, 'a'], {'k': [1]}]`);
+      assertSame(message, plain, ["argsrepr", "ignore_result"]);
+    });
+  }
+});
+
+suite("messages of celery beat", () => {
+  for (const version of versions) {
+    const { beat_schedule: schedule, messages } = golden(`beat-celery-${version}`) as {
+      readonly beat_schedule: Record<string, Partial<TaskTarget>>;
+      readonly messages: readonly Captured[];
+    };
+    for (const [index, captured] of messages.entries()) {
+      test(`${version}: message ${index + 1}`, () => {
+        const { headers } = captured.properties;
+        const entry = Object.values(schedule).find((candidate) => candidate.task === headers["task"])!;
+        const { task: name, args, kwargs = {}, options = {} } = entry;
+        const message = build(
+          { task: name!, args: args!, kwargs, options },
+          { id: String(headers["id"]), defaultQueue: "hg_beat" },
+        );
+        const differing = ["ignore_result", ...(options.expires === undefined ? [] : ["expires"])];
+        assertSame(message, captured, differing);
+        assert.equal(
+          message.expiresAt,
+          options.expires === undefined ? null : fireAt + Number(options.expires) * 1_000,
+        );
+        if (version === "5.7.0") assert.equal(headers["celery_beat_task"], message.headers["celery_beat_task"]);
+      });
+    }
+  }
+});
+
+test("beat's own headers come last", () => {
+  const { headers } = build({ options: { headers: { mine: 1 } } }, { entryName: "täglich" });
+  assert.deepEqual(Object.entries(headers).slice(-4), [
+    ["mine", 1],
+    ["celery_beat_task", true],
+    ["periodic_task_name", "täglich"],
+    ["beat_fire_time", "2027-01-01T09:00:00+00:00"],
+  ]);
+  assert.equal(headers["ignore_result"], null);
+  assert.equal(build({ options: { ignore_result: false } }).headers["ignore_result"], false);
+});
+
+test("times are written as Python writes them", () => {
+  assert.equal(pythonTime(fireAt + 7), "2027-01-01T09:00:00.007000+00:00");
+  assert.equal(pythonTime(fireAt), "2027-01-01T09:00:00+00:00");
+});
+
+suite("expiry", () => {
+  test("counts from the due time", () => {
+    const message = build({ options: { expires: "10m" } }, { now: fireAt + 60_000 });
+    assert.equal(message.expiresAt, fireAt + 600_000);
+    assert.equal(message.headers["expires"], "2027-01-01T09:10:00+00:00");
+  });
+  test("next: when the next one falls due, and never after the last one", () => {
+    assert.equal(build({ options: { expires: "next" } }, { nextFireAt: fireAt + hourMs }).expiresAt, fireAt + hourMs);
+    assert.equal(build({ options: { expires: "next" } }).headers["expires"], null);
+  });
+  test("an occurrence that expired before it could be sent is refused", () => {
+    const send = prepareMessage({
+      entryName: "e",
+      target: task({ options: { expires: "1m" } }),
+      defaultQueue: "celery",
+      origin: "o",
+    });
+    const occurrence = { id: "i", fireAt, nextFireAt: null };
+    assert.equal(send({ ...occurrence, now: fireAt + 60_000 }).expiresAt, fireAt + 60_000);
+    assert.throws(
+      () => send({ ...occurrence, now: fireAt + 90_000 }),
+      /expired at 2027-01-01T09:01:00.000Z, 30s before it could be sent/,
+    );
+  });
+});
+
+suite("routing", () => {
+  const routeOf = (options: TaskTarget["options"]) => {
+    const { queue, exchange, routingKey } = build({ options });
+    return [queue, exchange, routingKey];
+  };
+  test("the default queue", () => assert.deepEqual(routeOf({}), ["celery", "", "celery"]));
+  test("a queue", () => assert.deepEqual(routeOf({ queue: "emails" }), ["emails", "", "emails"]));
+  test("a queue wins over a routing key without an exchange", () =>
+    assert.deepEqual(routeOf({ queue: "emails", routing_key: "a.b" }), ["emails", "", "emails"]));
+  test("an exchange", () =>
+    assert.deepEqual(routeOf({ exchange: "news", routing_key: "a.b" }), ["a.b", "news", "a.b"]));
+  test("an exchange and a queue", () =>
+    assert.deepEqual(routeOf({ exchange: "news", queue: "q" }), ["q", "news", "q"]));
+  test("a fan-out exchange", () => assert.deepEqual(routeOf({ exchange: "news", routing_key: "" }), ["", "news", ""]));
+});
+
+suite("refused before it is sent", () => {
+  const cyclic: unknown[] = [];
+  cyclic.push(cyclic);
+  const refused: readonly [string, Partial<TaskTarget>, RegExp, string][] = [
+    ["no task", { task: "" }, /needs a name/, "task"],
+    ["args: text", { args: "ab" as unknown as unknown[] }, /args must be a list/, "args"],
+    ["kwargs: list", { kwargs: [] as unknown as Record<string, unknown> }, /kwargs must be an object/, "kwargs"],
+    ["kwargs: null", { kwargs: null as unknown as Record<string, unknown> }, /kwargs must be an object/, "kwargs"],
+    ["a function", { args: [[() => 1]] }, /a function is not JSON/, "args.0.0"],
+    ["undefined", { kwargs: { a: undefined } }, /undefined is not JSON/, "kwargs.a"],
+    ["a big integer", { args: [1n] }, /a bigint is not JSON/, "args.0"],
+    ["a date", { args: [new Date(0)] }, /a Date is not JSON/, "args.0"],
+    ["not a number", { args: [Number.NaN] }, /NaN is not a JSON number/, "args.0"],
+    ["a hole", { args: new Array(1) }, /undefined is not JSON/, "args.0"],
+    ["a circle", { args: [cyclic] }, /contains itself/, `args${".0".repeat(100)}`],
+    [
+      "an unknown typed value",
+      { kwargs: { when: { __type__: "moment", __value__: 1 } } },
+      /kombu does not know/,
+      "kwargs.when",
+    ],
+    [
+      "a broken typed value",
+      { kwargs: { when: { __type__: "date", __value__: "soon" } } },
+      /marked as a date/,
+      "kwargs.when",
+    ],
+    [
+      "a typed value in a header",
+      { options: { headers: { h: { __type__: "x", __value__: 1 } } } },
+      /kombu does not know/,
+      "options.headers.h",
+    ],
+    ["over 1 MiB", { args: ["x".repeat(1_048_576)] }, /1,048,\d{3} bytes/, "args"],
+    ["a header of Celery's", { options: { headers: { id: 1 } } }, /"id" is not free/, "options.headers.id"],
+    [
+      "a header that RabbitMQ routes by",
+      { options: { headers: { CC: ["q"] } } },
+      /"CC" is not free/,
+      "options.headers.CC",
+    ],
+    ["a prototype", { options: { headers: JSON.parse('{"__proto__": {}}') } }, /not free/, "options.headers.__proto__"],
+    ["a long queue", { options: { queue: "é".repeat(128) } }, /longer than 255 bytes/, "options.queue"],
+    ["no queue", { options: { queue: "" } }, /must not be empty/, "options.queue"],
+    ["a routing key alone", { options: { routing_key: "a.b" } }, /leads nowhere/, "options.routing_key"],
+    ["a priority", { options: { priority: 256 } }, /256 is not a priority/, "options.priority"],
+  ];
+  for (const [name, target, message, field] of refused) {
+    test(name, () => {
+      assert.throws(
+        () => build(target),
+        (error) => {
+          assert.ok(error instanceof BeatError);
+          assert.match(error.message, message);
+          assert.equal(error.place?.field, field);
+          return true;
+        },
+      );
+    });
+  }
+  test("an empty id", () => assert.throws(() => build({}, { id: "" }), /must not be empty/));
+});
+
+test("typed values that kombu decodes pass", () => {
+  const kwargs = {
+    dt: { __type__: "datetime", __value__: "2026-01-02T03:04:05.678901+00:00" },
+    d: { __type__: "date", __value__: "2026-01-02" },
+    t: { __type__: "time", __value__: "03:04:05" },
+    dec: { __type__: "decimal", __value__: "1.50" },
+    u: { __type__: "uuid", __value__: { hex: "12345678123456781234567812345678" } },
+    b: { __type__: "bytes", __value__: "abc" },
+    b64: { __type__: "base64", __value__: "/wA=" },
+    plain: { __type__: "moment", __value__: 1, more: true },
+  };
+  assert.deepEqual(JSON.parse(build({ kwargs }).body.toString())[1], kwargs);
+});
