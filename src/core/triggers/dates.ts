@@ -1,0 +1,69 @@
+// `at`: one date-time or a list of them, each once.
+
+import { z } from "zod";
+import { DefinitionError } from "../errors.ts";
+import type { Instant } from "../time.ts";
+import { minuteMs } from "../time.ts";
+import type { Zone } from "../zone.ts";
+import type { CompileContext } from "./context.ts";
+import { parseDateTime, type WrittenTime } from "./date-time.ts";
+import { type DstRule, namesFixedTimes } from "./wall-clock.ts";
+
+export interface Dates {
+  readonly kind: "at";
+  /** Ascending, each once; at least one. */
+  readonly instants: readonly Instant[];
+}
+
+const maxDates = 10_000;
+
+export const datesSchema = z.union([z.string(), z.array(z.string()).min(1).max(maxDates)]);
+
+export function compileDates(value: unknown, { zone, dst }: CompileContext): Dates {
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const refuse = (message: string, remedy: string): never => {
+    throw new DefinitionError(message, { remedy, place: { field: "at" } });
+  };
+  if (values.length === 0) return refuse("the list is empty", "Give at least one date-time.");
+  if (values.length > maxDates) return refuse(`${values.length} dates are too many`, `Give at most ${maxDates}.`);
+  const rule = { ...namesFixedTimes, ...dst };
+  const instants = new Set<Instant>();
+  values.forEach((each, index) => {
+    const field = Array.isArray(value) ? `at.${index}` : "at";
+    for (const instant of instantsOf(parseDateTime(each, field), zone, rule)) instants.add(instant);
+  });
+  if (instants.size === 0)
+    return refuse("never fires: the clock never shows it", "Choose a time that exists, or leave out dst: {gap: skip}.");
+  return { kind: "at", instants: [...instants].sort((a, b) => a - b) };
+}
+
+/** None for a time in a gap that is to be skipped, two for one that is shown twice and is to run on both passes. */
+function instantsOf({ wall, offsetMinutes }: WrittenTime, zone: Zone, rule: DstRule): Instant[] {
+  if (offsetMinutes !== null) return [wall - offsetMinutes * minuteMs];
+  const first = zone.reach(wall);
+  if (zone.wallAt(first) !== wall) return rule.gap === "skip" ? [] : [first];
+  if (rule.overlap === "first") return [first];
+  const { until } = zone.stretchAt(first);
+  const second = wall - zone.offsetAt(until);
+  return second >= until ? [first, second] : [first];
+}
+
+export function nextDate({ instants }: Dates, after: Instant): Instant | null {
+  return instants[firstAbove(instants, after)] ?? null;
+}
+
+export function previousDate({ instants }: Dates, before: Instant): Instant | null {
+  return instants[firstAbove(instants, before - 1) - 1] ?? null;
+}
+
+/** The index of the first instant greater than `bound`. */
+function firstAbove(instants: readonly Instant[], bound: Instant): number {
+  let low = 0;
+  let high = instants.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (instants[middle]! > bound) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,207 @@
+// A pattern of wall times: which seconds, minutes and hours of which days. Pure calendar, no zones: the next and the
+// previous match of a wall time. Sets are bits in small integers, so that a search is a handful of shifts: it goes from a
+// day to the next matching day by the month's mask of days, never minute by minute.
+
+import { dayMs, secondMs } from "../time.ts";
+import type { WallTime } from "../zone.ts";
+import { dayNumber, daysIn, packedDate, weekdayOf } from "./date-time.ts";
+
+/** Sixty bits in two halves: 0 to 29, 30 to 59. */
+interface Sixty {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Days that depend on the month: given the weekday of the 1st (0 = Sunday) and the month's length, a mask with bit 0 for the 1st. */
+export type DayRule = (firstWeekday: number, length: number) => number;
+
+export interface WallPattern {
+  readonly seconds: Sixty;
+  readonly minutes: Sixty;
+  /** Bit 0 = 00h. */
+  readonly hours: number;
+  /** The first and the last matching second of a matching day. */
+  readonly firstSecond: number;
+  readonly lastSecond: number;
+  /** Bit 1 = January. */
+  readonly months: number;
+  /** Bit 0 = the 1st. */
+  readonly monthDays: number;
+  /** Bit 0 = Sunday. */
+  readonly weekdays: number;
+  readonly monthDayRules: readonly DayRule[];
+  readonly weekdayRules: readonly DayRule[];
+  /** A day matches if month day and weekday do, or if one of them does. */
+  readonly either: boolean;
+}
+
+export interface PatternFields {
+  readonly seconds: readonly number[];
+  readonly minutes: readonly number[];
+  readonly hours: readonly number[];
+  readonly months: readonly number[];
+  readonly monthDays: readonly number[];
+  /** 0 = Sunday; 7 is Sunday too. */
+  readonly weekdays: readonly number[];
+  readonly monthDayRules?: readonly DayRule[];
+  readonly weekdayRules?: readonly DayRule[];
+  readonly either?: boolean;
+}
+
+const bitsOf = (values: readonly number[], base = 0): number =>
+  values.reduce((bits, value) => bits | (1 << (value - base)), 0);
+const sixtyOf = (values: readonly number[]): Sixty => ({
+  low: bitsOf(values.filter((value) => value < 30)),
+  high: bitsOf(
+    values.filter((value) => value >= 30),
+    30,
+  ),
+});
+const secondOf = (hours: number, minutes: number, seconds: number): number => hours * 3_600 + minutes * 60 + seconds;
+
+/** Every list of `fields` must hold at least one value. */
+export function wallPattern(fields: PatternFields): WallPattern {
+  const { seconds, minutes, hours } = fields;
+  return {
+    seconds: sixtyOf(seconds),
+    minutes: sixtyOf(minutes),
+    hours: bitsOf(hours),
+    firstSecond: secondOf(Math.min(...hours), Math.min(...minutes), Math.min(...seconds)),
+    lastSecond: secondOf(Math.max(...hours), Math.max(...minutes), Math.max(...seconds)),
+    months: bitsOf(fields.months),
+    monthDays: bitsOf(fields.monthDays, 1),
+    weekdays: bitsOf(fields.weekdays.map((weekday) => weekday % 7)),
+    monthDayRules: fields.monthDayRules ?? [],
+    weekdayRules: fields.weekdayRules ?? [],
+    either: fields.either ?? false,
+  };
+}
+
+/** The calendar repeats after 400 years: what did not match by then never does. */
+const maxYears = 400;
+const lastYear = 9_999;
+const firstYear = 1_600;
+
+/** The first matching wall time at or after `wall`, or null where there is none. */
+export function nextMatch(pattern: WallPattern, wall: WallTime): WallTime | null {
+  const day = Math.floor(wall / dayMs);
+  const date = packedDate(day);
+  let year = date >> 9;
+  let month = (date >> 5) & 15;
+  const bit = (date & 31) - 1;
+  let days = (pattern.months >> month) & 1 ? daysOf(pattern, year, month) : 0;
+  if ((days >> bit) & 1) {
+    const second = nextSecondOfDay(pattern, Math.ceil((wall - day * dayMs) / secondMs));
+    if (second >= 0) return day * dayMs + second * secondMs;
+  }
+  days &= -2 << bit;
+  const giveUpAfter = Math.min(year + maxYears, lastYear);
+  while (days === 0) {
+    const later = pattern.months & (-2 << month);
+    if (later === 0) year++;
+    if (year > giveUpAfter) return null;
+    month = lowestBit(later === 0 ? pattern.months : later);
+    days = daysOf(pattern, year, month);
+  }
+  return (dayNumber(year, month, 1) + lowestBit(days)) * dayMs + pattern.firstSecond * secondMs;
+}
+
+/** The last matching wall time at or before `wall`, or null where there is none. */
+export function previousMatch(pattern: WallPattern, wall: WallTime): WallTime | null {
+  const day = Math.floor(wall / dayMs);
+  const date = packedDate(day);
+  let year = date >> 9;
+  let month = (date >> 5) & 15;
+  const bit = (date & 31) - 1;
+  let days = (pattern.months >> month) & 1 ? daysOf(pattern, year, month) : 0;
+  if ((days >> bit) & 1) {
+    const second = previousSecondOfDay(pattern, Math.floor((wall - day * dayMs) / secondMs));
+    if (second >= 0) return day * dayMs + second * secondMs;
+  }
+  days &= (1 << bit) - 1;
+  const giveUpBefore = Math.max(year - maxYears, firstYear);
+  while (days === 0) {
+    const earlier = pattern.months & ((1 << month) - 1);
+    if (earlier === 0) year--;
+    if (year < giveUpBefore) return null;
+    month = highestBit(earlier === 0 ? pattern.months : earlier);
+    days = daysOf(pattern, year, month);
+  }
+  return (dayNumber(year, month, 1) + highestBit(days)) * dayMs + pattern.lastSecond * secondMs;
+}
+
+const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
+const highestBit = (bits: number): number => 31 - Math.clz32(bits);
+
+/** The matching days of a month that matches: bit 0 = the 1st. */
+function daysOf(pattern: WallPattern, year: number, month: number): number {
+  const length = daysIn(year, month);
+  const firstWeekday = weekdayOf(dayNumber(year, month, 1));
+  const week = ((pattern.weekdays >> firstWeekday) | (pattern.weekdays << (7 - firstWeekday))) & 127;
+  let weekdays = week | (week << 7) | (week << 14) | (week << 21) | (week << 28);
+  let monthDays = pattern.monthDays;
+  for (const rule of pattern.monthDayRules) monthDays |= rule(firstWeekday, length);
+  for (const rule of pattern.weekdayRules) weekdays |= rule(firstWeekday, length);
+  return (pattern.either ? monthDays | weekdays : monthDays & weekdays) & (0x7fff_ffff >> (31 - length));
+}
+
+/** The first matching second of a day at or after `second`; -1 where the day holds none. */
+function nextSecondOfDay(pattern: WallPattern, second: number): number {
+  if (second <= pattern.firstSecond) return pattern.firstSecond;
+  if (second > pattern.lastSecond) return -1;
+  const hour = (second / 3_600) | 0;
+  if ((pattern.hours >> hour) & 1) {
+    const minute = ((second / 60) | 0) % 60;
+    if (has(pattern.minutes, minute)) {
+      const found = nextOf(pattern.seconds, second % 60);
+      if (found >= 0) return secondOf(hour, minute, found);
+    }
+    const found = nextOf(pattern.minutes, minute + 1);
+    if (found >= 0) return secondOf(hour, found, nextOf(pattern.seconds, 0));
+  }
+  return secondOf(lowestBit(pattern.hours & (-2 << hour)), nextOf(pattern.minutes, 0), nextOf(pattern.seconds, 0));
+}
+
+/** The last matching second of a day at or before `second`; -1 where the day holds none. */
+function previousSecondOfDay(pattern: WallPattern, second: number): number {
+  if (second >= pattern.lastSecond) return pattern.lastSecond;
+  if (second < pattern.firstSecond) return -1;
+  const hour = (second / 3_600) | 0;
+  if ((pattern.hours >> hour) & 1) {
+    const minute = ((second / 60) | 0) % 60;
+    if (has(pattern.minutes, minute)) {
+      const found = previousOf(pattern.seconds, second % 60);
+      if (found >= 0) return secondOf(hour, minute, found);
+    }
+    const found = previousOf(pattern.minutes, minute - 1);
+    if (found >= 0) return secondOf(hour, found, previousOf(pattern.seconds, 59));
+  }
+  return secondOf(
+    highestBit(pattern.hours & ((1 << hour) - 1)),
+    previousOf(pattern.minutes, 59),
+    previousOf(pattern.seconds, 59),
+  );
+}
+
+const has = (set: Sixty, value: number): boolean =>
+  ((value < 30 ? set.low >> value : set.high >> (value - 30)) & 1) === 1;
+
+/** The lowest member at or above `value` (0 to 60), or -1. */
+function nextOf(set: Sixty, value: number): number {
+  if (value < 30) {
+    const low = set.low & (-1 << value);
+    if (low !== 0) return lowestBit(low);
+  }
+  const high = value <= 30 ? set.high : value < 60 ? set.high & (-1 << (value - 30)) : 0;
+  return high === 0 ? -1 : 30 + lowestBit(high);
+}
+
+/** The highest member at or below `value` (-1 to 59), or -1. */
+function previousOf(set: Sixty, value: number): number {
+  if (value >= 30) {
+    const high = set.high & ((2 << (value - 30)) - 1);
+    if (high !== 0) return 30 + highestBit(high);
+  }
+  const low = value >= 29 ? set.low : value >= 0 ? set.low & ((2 << value) - 1) : 0;
+  return low === 0 ? -1 : highestBit(low);
+}

@@ -1,0 +1,109 @@
+// When the clock of a zone shows a time of a pattern: what every trigger that names wall times shares. The rule for the
+// changes of the clocks is that of Debian's cron:
+//
+//   - A schedule with a wildcard (its second, minute or hour begins with `*`) follows real time: every instant whose wall
+//     time matches, so nothing in a gap and both passes of an overlap.
+//   - Any other names fixed times: one that falls in a gap runs at the first instant after it, where it merges with
+//     whatever runs there, and one in an overlap on the first pass only.
+//
+// `dst: {gap, overlap}` overrides either half. With the two questions of zone.ts there are two searches:
+//
+//   real    every instant whose wall time matches                     gap: skip, overlap: both
+//   fixed   reach(w) of every matching wall time w                    gap: next, overlap: first
+//
+// and the mixtures are made of them: fixed without the times in gaps, and the union of both.
+
+import type { Instant } from "../time.ts";
+import { dayMs, secondMs } from "../time.ts";
+import type { WallTime, Zone } from "../zone.ts";
+import { nextMatch, previousMatch, type WallPattern } from "./pattern.ts";
+
+export interface DstRule {
+  /** What becomes of a time in a gap: it runs at the end of the gap, or not. */
+  readonly gap: "next" | "skip";
+  /** What becomes of a time that is shown twice: it runs on the first pass, or on both. */
+  readonly overlap: "first" | "both";
+}
+
+export const followsRealTime: DstRule = { gap: "skip", overlap: "both" };
+export const namesFixedTimes: DstRule = { gap: "next", overlap: "first" };
+
+export interface WallClock {
+  readonly kind: "crontab" | "cron";
+  readonly pattern: WallPattern;
+  readonly zone: Zone;
+  readonly dst: DstRule;
+}
+
+/** A pattern whose matches fall into gaps this often in a row never fires again. */
+const maxMisses = 128;
+/** Wall time and real time differ by less than this, and so do two offsets. */
+const aroundMs = 2 * dayMs;
+
+export function nextWallClock(trigger: WallClock, after: Instant): Instant | null {
+  const { gap, overlap } = trigger.dst;
+  if (overlap === "first") return nextFixed(trigger, after, gap === "skip");
+  const real = nextReal(trigger, after);
+  if (gap === "skip") return real;
+  const fixed = nextFixed(trigger, after, false);
+  return real === null || fixed === null ? (real ?? fixed) : Math.min(real, fixed);
+}
+
+export function previousWallClock(trigger: WallClock, before: Instant): Instant | null {
+  const { gap, overlap } = trigger.dst;
+  if (overlap === "first") return previousFixed(trigger, before, gap === "skip");
+  const real = previousReal(trigger, before);
+  if (gap === "skip") return real;
+  const fixed = previousFixed(trigger, before, false);
+  return real === null || fixed === null ? (real ?? fixed) : Math.max(real, fixed);
+}
+
+function nextFixed({ pattern, zone }: WallClock, after: Instant, skipsGaps: boolean): Instant | null {
+  let wall: WallTime | null = nextMatch(pattern, zone.shown(after) + 1);
+  for (let misses = 0; wall !== null && misses < maxMisses; misses++) {
+    const instant = zone.reach(wall);
+    if (!skipsGaps) return instant;
+    const shown = zone.wallAt(instant);
+    if (shown === wall) return instant;
+    wall = nextMatch(pattern, shown);
+  }
+  return null;
+}
+
+function previousFixed({ pattern, zone }: WallClock, before: Instant, skipsGaps: boolean): Instant | null {
+  let wall: WallTime | null = previousMatch(pattern, zone.shown(before - 1));
+  for (let misses = 0; wall !== null && misses < maxMisses; misses++) {
+    const instant = zone.reach(wall);
+    if (!skipsGaps || zone.wallAt(instant) === wall) return instant;
+    wall = previousMatch(pattern, zone.shown(instant - 1));
+  }
+  return null;
+}
+
+/** Looks for a match in one stretch after the other; a stretch that can hold none is stepped over. */
+function nextReal({ pattern, zone }: WallClock, after: Instant): Instant | null {
+  let from = (Math.floor(after / secondMs) + 1) * secondMs;
+  for (let misses = 0; misses < 2 * maxMisses; misses++) {
+    const { offsetMs, until } = zone.stretchAt(from);
+    const wall = nextMatch(pattern, from + offsetMs);
+    if (wall !== null && wall - offsetMs < until) return wall - offsetMs;
+    // A second pass can show wall times from before `from` only where a change is near.
+    if (until - from < aroundMs) from = until;
+    else if (wall === null) return null;
+    else from = Math.max(until, wall - offsetMs - aroundMs);
+  }
+  return null;
+}
+
+function previousReal({ pattern, zone }: WallClock, before: Instant): Instant | null {
+  let last = (Math.ceil(before / secondMs) - 1) * secondMs;
+  for (let misses = 0; misses < 2 * maxMisses; misses++) {
+    const { offsetMs, from } = zone.stretchAt(last);
+    const wall = previousMatch(pattern, last + offsetMs);
+    if (wall !== null && wall - offsetMs >= from) return wall - offsetMs;
+    if (last - from < aroundMs) last = from - secondMs;
+    else if (wall === null) return null;
+    else last = Math.min(from - secondMs, wall - offsetMs + aroundMs);
+  }
+  return null;
+}
