@@ -253,6 +253,16 @@ export class Scheduler implements AsyncDisposable {
     return this.#options.defaultQueue ?? "celery";
   }
 
+  /** Whether stop() was called. */
+  get stopping(): boolean {
+    return this.#stopped !== undefined;
+  }
+
+  /** The scheduler's wall clock, epoch ms. */
+  now(): Instant {
+    return this.#clock.now();
+  }
+
   // ------------------------------------------------------------------------------------------- operating on the store
 
   async #open(): Promise<Opened> {

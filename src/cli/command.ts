@@ -1,0 +1,75 @@
+// What all commands share: how one is declared, the flags that several have, and the scheduler that they talk to.
+
+import type { Options } from "yargs";
+import { UsageError } from "../core/errors.ts";
+import type { Log } from "../core/ports.ts";
+import { createLog } from "../log.ts";
+import { Scheduler, type SchedulerOptions, sqlite } from "../scheduler.ts";
+
+export interface Command<Flags = never> {
+  /** yargs' form: `show <name>`. */
+  readonly command: string;
+  readonly describe: string;
+  readonly builder: Readonly<Record<string, Options>>;
+  /** Returns the exit code. */
+  readonly run: (flags: Flags) => Promise<number>;
+}
+
+/** A flag can come from the environment: `schedule-db` from BEAT_SCHEDULE_DB. The help shows the variable, never its value. */
+export function flags(options: Readonly<Record<string, Options>>): Record<string, Options> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => {
+      const variable = `BEAT_${name.toUpperCase().replaceAll("-", "_")}`;
+      const value = process.env[variable];
+      return [name, value === undefined ? option : { ...option, default: parsed(value, option), defaultDescription: `$${variable}` }];
+    }),
+  );
+}
+
+function parsed(value: string, option: Options): unknown {
+  if (option.type === "boolean") return !["", "0", "false", "no"].includes(value.toLowerCase());
+  if (option.type === "number") return Number(value);
+  return option.array ? value.split(",") : value;
+}
+
+export const storeFlag: Record<string, Options> = {
+  "schedule-db": { type: "string", alias: "d", default: "beat.sqlite", describe: "The schedule database (SQLite)" },
+};
+
+export const jsonFlag: Record<string, Options> = {
+  json: { type: "boolean", default: false, describe: "Print JSON" },
+};
+
+export interface StoreFlags {
+  readonly scheduleDb: string;
+}
+
+export interface JsonFlag {
+  readonly json: boolean;
+}
+
+/** Opens the schedule database for one command, and closes it. `create`: whether it may be made by this command. */
+export async function withScheduler<Result>(
+  { scheduleDb }: StoreFlags,
+  work: (scheduler: Scheduler) => Promise<Result>,
+  options: { readonly create?: boolean } & Omit<SchedulerOptions, "store"> = {},
+): Promise<Result> {
+  const { create = false, ...rest } = options;
+  const store = sqlite(scheduleDb, { create, busyTimeoutMs: 5_000 });
+  await using scheduler = new Scheduler({ log: commandLog(), ...rest, store });
+  return await work(scheduler);
+}
+
+export function commandLog(): Log {
+  return createLog({ level: "warn", format: "pretty" });
+}
+
+/** The value of a flag that holds JSON. */
+export function jsonFlagValue(flag: string, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`--${flag} is not JSON: ${(error as Error).message}`, { remedy: `Quote it for the shell, like --${flag} '["a", 1]'.` });
+  }
+}

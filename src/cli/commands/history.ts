@@ -1,0 +1,51 @@
+import type { Occurrence, OccurrenceState } from "../../core/ports.ts";
+import { formatDuration } from "../../core/time.ts";
+import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
+import { occurrenceJson, print, printJson, table, utc } from "../output.ts";
+
+const states: readonly OccurrenceState[] = ["claimed", "running", "published", "ran", "failed", "cancelled", "coalesced", "missed", "skipped", "paused"];
+
+interface Flags extends StoreFlags, JsonFlag {
+  readonly name?: string;
+  readonly state?: OccurrenceState[];
+  readonly failed: boolean;
+  readonly limit: number;
+}
+
+export const history: Command<Flags> = {
+  command: "history [name]",
+  describe: "The ledger, newest first: what ran, and what did not and why",
+  builder: flags({
+    ...storeFlag,
+    ...jsonFlag,
+    state: { choices: states, array: true, describe: "Only these states" },
+    failed: { type: "boolean", default: false, describe: "Only what failed" },
+    limit: { type: "number", alias: "n", default: 20, describe: "At most so many rows" },
+  }),
+  run: (options) =>
+    withScheduler(options, async (scheduler) => {
+      const { name, limit } = options;
+      const wanted = options.failed ? (["failed"] as const) : options.state;
+      const rows = await scheduler.history({ limit, ...(name !== undefined && { name }), ...(wanted && { states: wanted }) });
+      if (options.json) printJson(rows.map(occurrenceJson));
+      else print(rows.length === 0 ? "The ledger has no such rows." : historyTable(rows));
+      return 0;
+    }),
+};
+
+function historyTable(rows: readonly Occurrence[]): string {
+  return table(
+    ["FIRE TIME (UTC)", "NAME", "STATE", "LATE", "REASON"],
+    rows.map(({ fireAt, untilFireAt, count, manual, dueAt, startedAt, settledAt, entryName, state, reason }) => {
+      const doneAt = startedAt ?? settledAt;
+      const late = doneAt === null || count > 1 || !["published", "ran", "failed"].includes(state) ? "" : formatDuration(Math.max(0, doneAt - dueAt));
+      return [
+        count > 1 ? `${utc(fireAt)} … ${utc(untilFireAt)}` : utc(fireAt),
+        entryName,
+        `${state}${count > 1 ? ` ×${count}` : ""}${manual ? " (manual)" : ""}`,
+        late,
+        reason ?? "",
+      ];
+    }),
+  );
+}

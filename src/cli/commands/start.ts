@@ -1,0 +1,71 @@
+import { resolve } from "node:path";
+import type { Log } from "../../core/ports.ts";
+import { createLog } from "../../log.ts";
+import { embeddedBrokerUrl, Scheduler, sqlite } from "../../scheduler.ts";
+import { type Command, flags, type StoreFlags, storeFlag } from "../command.ts";
+import { entriesTable, entryJson, print } from "../output.ts";
+
+interface Flags extends StoreFlags {
+  readonly schedules?: string[];
+  readonly broker?: string;
+  readonly defaultQueue: string;
+  readonly declareQueues: boolean;
+  readonly jobsDir?: string;
+  readonly drain: string;
+  readonly retention: string;
+  readonly synchronous: "FULL" | "NORMAL";
+  readonly logFormat?: "pretty" | "json";
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+const shownAtStart = 20;
+
+export const start: Command<Flags> = {
+  command: "start",
+  describe: "Run the scheduler until SIGTERM or Ctrl-C",
+  builder: flags({
+    ...storeFlag,
+    schedules: { type: "string", array: true, describe: "Schedule files, or folders of them; re-read when they change" },
+    broker: { type: "string", alias: "b", describe: "Celery's broker URL", defaultDescription: "a file beside the database that workers read" },
+    "default-queue": { type: "string", default: "celery", describe: "The queue of tasks that name none" },
+    "declare-queues": { type: "boolean", default: false, describe: "Create queues that are missing, instead of waiting for a worker to do it" },
+    "jobs-dir": { type: "string", describe: "The folder that `job: file#export` modules must be in", defaultDescription: "the first of --schedules" },
+    drain: { type: "string", default: "30s", describe: "How long to wait at the end for what goes on" },
+    retention: { type: "string", default: "7d", describe: "How long the ledger is kept" },
+    synchronous: { choices: ["FULL", "NORMAL"] as const, default: "FULL", describe: "NORMAL is faster, and may forget the last moments at a power cut" },
+    "log-format": { choices: ["pretty", "json"] as const, describe: "How to log", defaultDescription: "pretty on a terminal, json elsewhere" },
+    "log-level": { choices: ["debug", "info", "warn", "error"] as const, alias: "l", default: "info", describe: "The least important lines to log" },
+  }),
+  async run(options) {
+    const format = options.logFormat ?? (process.stderr.isTTY ? "pretty" : "json");
+    const log = createLog({ level: options.logLevel, format });
+    await using scheduler = new Scheduler({
+      store: sqlite(options.scheduleDb, { synchronous: options.synchronous }),
+      broker: options.broker ?? embeddedBrokerUrl(options.scheduleDb),
+      defaultQueue: options.defaultQueue,
+      declareQueues: options.declareQueues,
+      ...(options.schedules && { schedules: options.schedules }),
+      ...(options.jobsDir !== undefined && { jobsDir: options.jobsDir }),
+      drain: options.drain,
+      retention: options.retention,
+      log,
+    });
+    const running = scheduler.run();
+    await Promise.race([running, scheduler.start()]);
+    await showNextRuns(scheduler, log, format, options.scheduleDb);
+    await running;
+    return 0;
+  },
+};
+
+async function showNextRuns(scheduler: Scheduler, log: Log, format: "pretty" | "json", scheduleDb: string): Promise<void> {
+  if (scheduler.stopping) return;
+  const entries = await scheduler.upcoming(shownAtStart);
+  if (entries.length === 0) {
+    log.warn("There is nothing to schedule yet. Give --schedules FOLDER, or add an entry with beat add.");
+  } else if (format === "pretty") {
+    print(`\n${entriesTable(entries, scheduler.now())}\n`);
+  } else {
+    log.info(`The next runs of ${resolve(scheduleDb)}`, { entries: entries.map(entryJson) });
+  }
+}

@@ -1,0 +1,26 @@
+import { checkScheduleFiles } from "../../scheduler.ts";
+import { type Command, flags, type JsonFlag, jsonFlag } from "../command.ts";
+import { print, printJson } from "../output.ts";
+
+interface Flags extends JsonFlag {
+  readonly files: string[];
+}
+
+export const validate: Command<Flags> = {
+  command: "validate <files..>",
+  describe: "Check schedule files, or folders of them; exit code 2 where something is wrong",
+  builder: flags(jsonFlag),
+  async run({ files, json }) {
+    const { definitions, problems } = await checkScheduleFiles(files);
+    if (json) {
+      printJson({
+        entries: definitions.length,
+        problems: problems.map(({ message, remedy, place }) => ({ message, remedy, ...place })),
+      });
+    } else {
+      for (const problem of problems) print(problem.describe());
+      print(problems.length === 0 ? `${definitions.length} entries, no problem found.` : `${definitions.length} good entries, ${problems.length} problems.`);
+    }
+    return problems.length === 0 ? 0 : 2;
+  },
+};

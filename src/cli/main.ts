@@ -1,0 +1,71 @@
+// The command line: `beat COMMAND`. One file a command; exit codes in exit-codes.ts.
+
+import { readFileSync } from "node:fs";
+import yargs from "yargs";
+import { BeatError, nearest, UsageError } from "../core/errors.ts";
+import { maskSecrets } from "../core/mask.ts";
+import { add } from "./commands/add.ts";
+import { history } from "./commands/history.ts";
+import { list } from "./commands/list.ts";
+import { migrate } from "./commands/migrate.ts";
+import { next } from "./commands/next.ts";
+import { pause } from "./commands/pause.ts";
+import { remove } from "./commands/remove.ts";
+import { resume } from "./commands/resume.ts";
+import { show } from "./commands/show.ts";
+import { start } from "./commands/start.ts";
+import { status } from "./commands/status.ts";
+import { trigger } from "./commands/trigger.ts";
+import { validate } from "./commands/validate.ts";
+import { exitCodeOf } from "./exit-codes.ts";
+
+const commands = [start, list, show, next, add, remove, pause, resume, trigger, history, status, validate, migrate];
+
+/** Runs one command line and returns the exit code. Errors are printed as one clear text on stderr. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    let code = 0;
+    const parser = yargs([...args])
+      .scriptName("beat")
+      .usage("$0 COMMAND\n\nSchedules Celery tasks and local jobs: exact in time, nothing lost.")
+      .version(version())
+      .strict()
+      .recommendCommands()
+      .demandCommand(1, "")
+      .wrap(Math.min(120, process.stdout.columns ?? 100))
+      .epilogue("Every flag can also be given as an environment variable: --schedule-db as BEAT_SCHEDULE_DB.")
+      .exitProcess(false)
+      .showHelpOnFail(false)
+      .fail((message, error) => {
+        throw error ?? new UsageError(message || `no command given; the commands are: ${names().join(", ")}`, { remedy: "See beat --help." });
+      });
+    for (const { run, ...command } of commands) {
+      parser.command({
+        ...command,
+        handler: async (argv) => {
+          code = await run(argv as never);
+        },
+      });
+    }
+    const first = args[0];
+    if (first !== undefined && !first.startsWith("-") && !names().includes(first)) {
+      const guess = nearest(first, names());
+      throw new UsageError(`there is no command "${first}"`, { remedy: guess ? `Did you mean "${guess}"?` : `The commands are: ${names().join(", ")}.` });
+    }
+    await parser.parseAsync();
+    return code;
+  } catch (error) {
+    const text = error instanceof BeatError ? error.describe() : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`beat: ${maskSecrets(text)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function names(): string[] {
+  return commands.map(({ command }) => command.split(" ")[0]!);
+}
+
+export function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return (manifest as { version: string }).version;
+}

@@ -1,0 +1,111 @@
+// What commands print: tables for people, JSON for programs.
+
+import { DateTime } from "luxon";
+import type { Definition } from "../core/definition.ts";
+import { type Entry, statusOf } from "../core/entry.ts";
+import type { Occurrence } from "../core/ports.ts";
+import { formatDuration, type Instant } from "../core/time.ts";
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Columns aligned, a heading over them. */
+export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heading.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd();
+  return [line(heading), ...rows.map(line)].join("\n");
+}
+
+/** `2027-01-01 09:00:00 +01:00`; milliseconds only where there are any. */
+export function localTime(at: Instant, zone: string): string {
+  const time = DateTime.fromMillis(at, { zone });
+  return time.toFormat(at % 1_000 === 0 ? "yyyy-MM-dd HH:mm:ss ZZ" : "yyyy-MM-dd HH:mm:ss.SSS ZZ");
+}
+
+export function utc(at: Instant): string {
+  return new Date(at).toISOString().replace(".000Z", "Z");
+}
+
+/** `in 2h5m`, `3s ago`. */
+export function relative(at: Instant, now: Instant): string {
+  const distanceMs = Math.abs(at - now);
+  const unitMs = distanceMs < 1_000 ? 1 : distanceMs < 3_600_000 ? 1_000 : 60_000;
+  const text = formatDuration(Math.round(distanceMs / unitMs) * unitMs);
+  return at >= now ? `in ${text}` : `${text} ago`;
+}
+
+const triggerNames = ["every", "crontab", "cron", "at"] as const;
+
+/** `every 30s`, `cron 0 9 * * 1-5`. */
+export function triggerText(definition: Definition): string {
+  const key = triggerNames.find((name) => definition[name] !== undefined);
+  const value = key === undefined ? "" : definition[key];
+  const text = typeof value === "string" || typeof value === "number" ? String(value) : JSON.stringify(value);
+  return `${key ?? "?"} ${text}${key === "every" && typeof value === "number" ? "s" : ""}`;
+}
+
+export function targetText(definition: Definition): string {
+  if (definition.task !== undefined) return `task ${definition.task}`;
+  if (definition.job !== undefined) return `job ${definition.job}`;
+  return `run ${typeof definition.run === "string" ? definition.run : (definition.run ?? []).join(" ")}`;
+}
+
+export function zoneOf(entry: Entry): string {
+  return entry.definition.timezone ?? "UTC";
+}
+
+/** An entry as programs read it: times as ISO 8601. */
+export function entryJson(entry: Entry): Record<string, unknown> {
+  const iso = (at: Instant | null) => (at === null ? null : new Date(at).toISOString());
+  return {
+    name: entry.name,
+    status: statusOf(entry),
+    origin: entry.origin,
+    definition: entry.definition,
+    next_fire_time: iso(entry.nextFireAt),
+    last_fire_time: iso(entry.lastFireAt),
+    run_count: entry.runCount,
+    created_at: iso(entry.createdAt),
+    paused_at: iso(entry.pausedAt),
+    pause_note: entry.pauseNote,
+    quarantine: entry.quarantine,
+  };
+}
+
+export function occurrenceJson(occurrence: Occurrence): Record<string, unknown> {
+  const iso = (at: Instant | null) => (at === null ? null : new Date(at).toISOString());
+  const { fireAt, untilFireAt, dueAt, claimedAt, startedAt, settledAt } = occurrence;
+  return {
+    entry: occurrence.entryName,
+    id: occurrence.id,
+    state: occurrence.state,
+    reason: occurrence.reason,
+    fire_time: iso(fireAt),
+    ...(occurrence.count > 1 && { until_fire_time: iso(untilFireAt), count: occurrence.count }),
+    manual: occurrence.manual,
+    due_at: iso(dueAt),
+    claimed_at: iso(claimedAt),
+    started_at: iso(startedAt),
+    settled_at: iso(settledAt),
+    lateness_ms: settledAt === null ? null : (startedAt ?? settledAt) - dueAt,
+    attempts: occurrence.attempts,
+  };
+}
+
+/** The entries that fire next, as `beat start` and `beat list` show them. */
+export function entriesTable(entries: readonly Entry[], now: Instant): string {
+  const rows = entries.map((entry) => [
+    entry.name,
+    statusOf(entry) === "active" ? localTime(entry.nextFireAt!, zoneOf(entry)) : statusOf(entry),
+    entry.nextFireAt === null ? "" : relative(entry.nextFireAt, now),
+    triggerText(entry.definition),
+    targetText(entry.definition),
+    zoneOf(entry),
+  ]);
+  return table(["NAME", "NEXT RUN", "", "SCHEDULE", "TARGET", "ZONE"], rows);
+}
