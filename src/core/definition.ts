@@ -1,14 +1,13 @@
 // What a user writes for one entry, checked. The zod schema here is the one description of it: the JSON Schema for
-// editors, the "did you mean" suggestions and the types all come from it. Keys are Celery's and APScheduler's own words.
+// editors, the "did you mean" suggestions and the types all come from it; rules that join several keys stand below it.
+// Keys are Celery's and APScheduler's own words.
 
 import { z } from "zod";
-import { BeatError, DefinitionError, nearest, type Place } from "./errors.ts";
+import { problemsOfShape } from "./definition-problems.ts";
+import { BeatError, DefinitionError, type Place } from "./errors.ts";
+import { sizeOf, unfitForJson, type ValuePath } from "./json-value.ts";
 import { durationSchema, parseDuration } from "./time.ts";
 import { compileSchedule, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
-
-const jsonValue: z.ZodType = z.lazy(() =>
-  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(jsonValue), z.record(z.string(), jsonValue)]),
-);
 
 /** The options of apply_async that travel with a message. */
 const optionsSchema = z.strictObject({
@@ -19,7 +18,7 @@ const optionsSchema = z.strictObject({
   expires: z.union([z.literal("next"), durationSchema]).optional(),
   time_limit: durationSchema.optional(),
   soft_time_limit: durationSchema.optional(),
-  headers: z.record(z.string(), jsonValue).optional(),
+  headers: z.record(z.string(), z.unknown()).optional(),
   ignore_result: z.boolean().optional(),
   shadow: z.string().optional(),
   reply_to: z.string().optional(),
@@ -28,8 +27,8 @@ const optionsSchema = z.strictObject({
 
 const targetShape = {
   task: z.string().min(1).optional(),
-  args: z.array(jsonValue).optional(),
-  kwargs: z.record(z.string(), jsonValue).optional(),
+  args: z.array(z.unknown()).optional(),
+  kwargs: z.record(z.string(), z.unknown()).optional(),
   options: optionsSchema.optional(),
   run: z.union([z.string().min(1), z.array(z.string()).min(1)]).optional(),
   job: z.string().min(1).optional(),
@@ -48,54 +47,24 @@ const policyShape = {
 
 export const targetKeys = ["task", "run", "job"] as const;
 
-const shape = { ...scheduleShape, ...targetShape, ...policyShape };
+export const definitionSchema = z.strictObject({ ...scheduleShape, ...targetShape, ...policyShape });
 
 /** Every key that an entry may have, in the order in which people read them. */
-export const definitionKeys: readonly string[] = Object.keys(shape);
-
-const needsTask = ["args", "kwargs", "options"] as const;
-
-export const definitionSchema = z.strictObject(shape).superRefine((value, context) => {
-  const problem = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
-  const triggers = triggerKeys.filter((key) => value[key] !== undefined);
-  if (triggers.length === 0) problem([], `has no trigger. Give exactly one of: ${triggerKeys.join(", ")}`);
-  if (triggers.length > 1) problem([triggers[1]!], `is a second trigger beside ${triggers[0]}. Keep exactly one of them`);
-  const targets = targetKeys.filter((key) => value[key] !== undefined);
-  if (targets.length === 0) problem([], `has no target. Give exactly one of: ${targetKeys.join(", ")}`);
-  if (targets.length > 1) problem([targets[1]!], `is a second target beside ${targets[0]}. Keep exactly one of them`);
-  if (targets.length === 1 && targets[0] !== "task") {
-    for (const key of needsTask) {
-      if (value[key] !== undefined) problem([key], `belongs to a task, and this entry has ${targets[0]}. Remove it`);
-    }
-  }
-  if (targets[0] === "task") {
-    if (value.timeout !== undefined) problem(["timeout"], "is for local runs. For a task write options: {time_limit: …}");
-    if (value.overlap === "skip") {
-      problem(["overlap"], "skip needs a target that runs here (run or job): Beat does not see when a Celery task ends. Remove it");
-    }
-    for (const path of poisonousValues([value.args ?? [], value.kwargs ?? {}])) {
-      problem(
-        [path[0] === 0 ? "args" : "kwargs", ...path.slice(1).map(String)],
-        'is an object of only "__type__" and "__value__" with a type that kombu does not know; workers refuse it. Add a key or rename one',
-      );
-    }
-  }
-});
+export const definitionKeys: readonly string[] = Object.keys(definitionSchema.shape);
 
 /** A definition as it was written and checked, with its time zone filled in. JSON; snake_case, like the files. */
 export type Definition = z.infer<typeof definitionSchema>;
 
-const kombuTypes = new Set(["datetime", "date", "time", "decimal", "uuid", "bytes", "base64"]);
+const maxNameLength = 200;
 
-/** Paths of values that kombu >= 5.3 can't decode (celery-wire 6.2): the message would be lost. */
-function* poisonousValues(value: unknown, path: (string | number)[] = []): Generator<(string | number)[]> {
-  if (typeof value !== "object" || value === null) return;
-  const keys = Object.keys(value);
-  const type = (value as Record<string, unknown>)["__type__"];
-  if (keys.length === 2 && "__type__" in value && "__value__" in value && !kombuTypes.has(String(type))) yield path;
-  for (const [key, child] of Object.entries(value)) {
-    yield* poisonousValues(child, [...path, Array.isArray(value) ? Number(key) : key]);
-  }
+/** What is wrong with the name of an entry; undefined: nothing. */
+export function nameProblem(name: string): string | undefined {
+  if (name === "") return "an entry needs a name";
+  if (name.length > maxNameLength)
+    return `the name of an entry has at most ${maxNameLength} characters, and this one has ${name.length}`;
+  if (/[\p{Cc}\u2028\u2029]/u.test(name) || !name.isWellFormed())
+    return "the name of an entry must not hold control characters";
+  return name.trim() === name ? undefined : "the name of an entry must not begin or end with a space";
 }
 
 /**
@@ -103,57 +72,158 @@ function* poisonousValues(value: unknown, path: (string | number)[] = []): Gener
  * problems; each names its field by path. The trigger is compiled once, so a schedule that can't work is refused here.
  */
 export function parseDefinition(value: unknown, place: Place = {}): Definition {
-  const parsed = definitionSchema.safeParse(value);
-  const problems = parsed.success ? [] : problemsOf(parsed.error, place);
-  if (parsed.success) {
-    try {
-      compileSchedule(parsed.data, { name: place.entry ?? "", anchorAt: 0 });
-      return parsed.data;
-    } catch (error) {
-      if (!(error instanceof BeatError)) throw error;
-      const { remedy } = error;
-      problems.push(
-        new DefinitionError(error.message, { ...(remedy && { remedy }), cause: error, place: { ...place, ...error.place } }),
-      );
-    }
-  }
+  const { definition, problems } = check(value, place);
+  if (problems.length === 0) return definition!;
+  if (problems.length === 1) throw problems[0]!;
   throw new DefinitionError(problems.map((problem) => problem.message).join("; "), { problems, place });
 }
 
-function problemsOf(error: z.ZodError, place: Place): BeatError[] {
-  return error.issues.flatMap((issue) => {
-    const field = issue.path.join(".");
-    if (issue.code === "unrecognized_keys") {
-      const known = field === "" ? definitionKeys : keysAt(issue.path);
-      return issue.keys.map((key) => {
-        const guess = nearest(key, known);
-        return new DefinitionError(`unknown key "${key}"`, {
-          remedy: guess ? `Did you mean "${guess}"?` : `Known keys: ${known.join(", ")}.`,
-          place: { ...place, field: [...issue.path, key].join(".") },
-        });
-      });
+function check(
+  value: unknown,
+  place: Place,
+): { readonly definition?: Definition; readonly problems: readonly DefinitionError[] } {
+  const problem = (message: string, remedy: string, path: ValuePath = []) =>
+    new DefinitionError(message, { remedy, place: { ...place, ...(path.length > 0 && { field: path.join(".") }) } });
+  if (sizeOf(value) === undefined) {
+    return {
+      problems: [
+        problem(
+          "takes more than 1 MiB, or nests deeper than 64 levels",
+          "Keep large data elsewhere, and give a reference to it.",
+        ),
+      ],
+    };
+  }
+  const parsed = definitionSchema.safeParse(value);
+  const problems = parsed.success ? [] : problemsOfShape(parsed.error, value, place, definitionSchema);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    for (const { message, remedy, path } of brokenRules(value, problems.length > 0))
+      problems.push(problem(message, remedy, path));
+  }
+  if (!parsed.success || problems.length > 0) return { problems };
+  try {
+    compileSchedule(parsed.data, { name: place.entry ?? "", anchorAt: 0 });
+    return { definition: parsed.data, problems };
+  } catch (error) {
+    if (!(error instanceof BeatError)) throw error;
+    const { message, remedy } = error;
+    return {
+      problems: [
+        new DefinitionError(message, { ...(remedy && { remedy }), cause: error, place: { ...place, ...error.place } }),
+      ],
+    };
+  }
+}
+
+// -------------------------------------------------------------------------------------- rules that join several keys
+
+interface Broken {
+  readonly message: string;
+  readonly remedy: string;
+  readonly path?: ValuePath;
+}
+
+type Written = { readonly [Key in keyof Definition]?: unknown };
+
+const needsTask = ["args", "kwargs", "options"] as const;
+
+/** `ill`: its shape is wrong already; then what seems to be missing may only be misspelt. */
+function* brokenRules(written: Written, ill: boolean): Generator<Broken> {
+  yield* exactlyOne(written, "trigger", triggerKeys, ill);
+  yield* exactlyOne(written, "target", targetKeys, ill);
+  const [target] = targetKeys.filter((key) => written[key] !== undefined);
+  if (target === "task") yield* taskRules(written);
+  if (target === "run" || target === "job") {
+    for (const key of needsTask) {
+      if (written[key] !== undefined)
+        yield { message: `belongs to a task, and this entry has ${target}`, remedy: "Remove it.", path: [key] };
     }
-    return [new DefinitionError(issueText(issue), { place: { ...place, ...(field && { field }) } })];
-  });
+  }
+  if (!ill && written.timeout !== undefined && parseDuration(written.timeout as string) === 0) {
+    yield { message: "must be longer than 0", remedy: "Leave it out where there is no limit.", path: ["timeout"] };
+  }
+  const command = [written.run ?? []].flat();
+  if (Array.isArray(written.run) && command[0] === "") {
+    yield { message: "the command is empty", remedy: "Its first item is the program.", path: ["run", 0] };
+  }
+  if (command.some((part) => typeof part === "string" && part.includes("\0"))) {
+    yield { message: "must not hold a null character", remedy: "No command can take one.", path: ["run"] };
+  }
 }
 
-function keysAt(path: readonly PropertyKey[]): string[] {
-  return path[0] === "options" ? Object.keys(optionsSchema.shape) : [];
+function* exactlyOne(
+  written: Written,
+  what: string,
+  keys: readonly (keyof Definition)[],
+  ill: boolean,
+): Generator<Broken> {
+  const [first, ...others] = keys.filter((key) => written[key] !== undefined);
+  if (first === undefined && !ill)
+    yield { message: `has no ${what}`, remedy: `Give exactly one of: ${keys.join(", ")}.` };
+  for (const key of others)
+    yield { message: `is a second ${what} beside ${first}`, remedy: "Keep exactly one of them.", path: [key] };
 }
 
-/** zod reports a union by what each branch said; the branch that came furthest says it best. */
-function issueText(issue: z.core.$ZodIssue): string {
-  if (issue.code !== "invalid_union") return issue.message;
-  const branches = issue.errors.filter((errors) => errors.length > 0);
-  const deepest = branches.toSorted((a, b) => (b[0]?.path.length ?? 0) - (a[0]?.path.length ?? 0))[0]?.[0];
-  const messages = new Set(branches.map((errors) => errors[0]!.message));
-  return deepest && deepest.path.length > 0 ? `${deepest.path.join(".")}: ${deepest.message}` : [...messages].join(", or ");
+function* taskRules(written: Written): Generator<Broken> {
+  if (written.timeout !== undefined) {
+    yield { message: "is for local runs", remedy: "For a task write options: {time_limit: …}.", path: ["timeout"] };
+  }
+  if (written.overlap === "skip") {
+    yield {
+      message: "skip needs a target that runs here (run or job): Beat does not see when a Celery task ends",
+      remedy: "Remove it.",
+      path: ["overlap"],
+    };
+  }
+  const { headers } = Object(written.options) as { headers?: unknown };
+  for (const [path, value] of [
+    [["args"], written.args],
+    [["kwargs"], written.kwargs],
+    [["options", "headers"], headers],
+  ] as const) {
+    if (value === undefined) continue;
+    for (const unfit of unfitForJson(value, path)) {
+      yield {
+        message: `${unfit.what} can't be written as JSON`,
+        remedy: "Give texts, numbers, true, false, null, lists and maps.",
+        path: unfit.path,
+      };
+    }
+    for (const poisonous of poisonousValues(value, path)) {
+      yield {
+        message:
+          'is an object of only "__type__" and "__value__" with a type that kombu does not know; workers refuse it',
+        remedy: "Add a key or rename one.",
+        path: poisonous,
+      };
+    }
+  }
+}
+
+const kombuTypes = new Set(["datetime", "date", "time", "decimal", "uuid", "bytes", "base64"]);
+
+/** Paths of values that kombu 5.3 and later can't decode: the worker would lose the message. */
+function* poisonousValues(value: unknown, path: ValuePath): Generator<ValuePath> {
+  if (typeof value !== "object" || value === null) return;
+  const type = (value as Record<string, unknown>)["__type__"];
+  const isTyped =
+    Object.hasOwn(value, "__type__") && Object.hasOwn(value, "__value__") && Object.keys(value).length === 2;
+  if (isTyped && !kombuTypes.has(String(type))) yield path;
+  for (const [key, child] of Object.entries(value)) {
+    yield* poisonousValues(child, [...path, Array.isArray(value) ? Number(key) : key]);
+  }
 }
 
 // ------------------------------------------------------------------------------------- what the stages read from it
 
 export type Target =
-  | { readonly kind: "task"; readonly task: string; readonly args: readonly unknown[]; readonly kwargs: Readonly<Record<string, unknown>>; readonly options: TaskOptions }
+  | {
+      readonly kind: "task";
+      readonly task: string;
+      readonly args: readonly unknown[];
+      readonly kwargs: Readonly<Record<string, unknown>>;
+      readonly options: TaskOptions;
+    }
   | { readonly kind: "run"; readonly command: string | readonly string[] }
   | { readonly kind: "job"; readonly job: string };
 
@@ -193,5 +263,9 @@ export function policyOf(definition: Definition): Policy {
 
 /** The part of a definition that decides when it fires: a change of it starts the progress anew. */
 export function scheduleOf(definition: Definition): string {
-  return JSON.stringify(Object.keys(scheduleShape).map((key) => [key, definition[key as keyof Definition]]).filter(([key, value]) => key !== "max_runs" && value !== undefined));
+  return JSON.stringify(
+    Object.keys(scheduleShape)
+      .map((key) => [key, definition[key as keyof Definition]])
+      .filter(([key, value]) => key !== "max_runs" && value !== undefined),
+  );
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import type { RunOutcome } from "../../src/core/ports.ts";
 import { createRunner } from "../../src/runner/runner.ts";
@@ -30,12 +31,10 @@ function printed({ log }: Setting): string[] {
   return log.lines.filter((line) => "stream" in line.fields).map((line) => line.message);
 }
 
+/** A process that has ended and that nobody has waited for yet is not alive. */
 function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
+  return stdout.trim() !== "" && !stdout.startsWith("Z");
 }
 
 async function until(condition: () => boolean): Promise<void> {
