@@ -1,10 +1,11 @@
 // The composition root: the stages in the order in which data flows through them. Definitions go into the store, the
 // dispatcher claims what is due, the relay sends it to the broker or the local runner, the ledger keeps what became of it.
 
+import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import { connectBroker } from "./brokers/connect.ts";
-import { messageEncoder } from "./celery/message.ts";
-import { type Definition, definitionKeys, parseDefinition } from "./core/definition.ts";
+import { type MessageBuilder, prepareMessage } from "./celery/message.ts";
+import { type Definition, definitionKeys, parseDefinition, type Target } from "./core/definition.ts";
 import { type Entry, triggerOf } from "./core/entry.ts";
 import { BeatError, reasonOf } from "./core/errors.ts";
 import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
@@ -14,12 +15,13 @@ import { type AppliedFiles, Operations } from "./definitions/operations.ts";
 import { type LoadedFiles, loadScheduleFiles } from "./definitions/parse.ts";
 import { watchScheduleFiles } from "./definitions/watch.ts";
 import { Engine, type EngineReport } from "./dispatch/engine.ts";
+import type { Encode } from "./dispatch/relay.ts";
 import { createLog } from "./log.ts";
 import { isDead, thisProcess } from "./process-identity.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { createRunner } from "./runner/runner.ts";
 import { MemoryStore } from "./store/memory.ts";
-import { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
+import { openSqliteStore, type SqliteOptions } from "./store/sqlite.ts";
 import { systemClock } from "./system-clock.ts";
 
 export interface SchedulerOptions {
@@ -48,7 +50,7 @@ export interface SchedulerOptions {
 export type StoreOpener = () => Promise<Store>;
 
 /** A schedule database in a file, made and migrated where needed. */
-export function sqlite(path: string, options: SqliteStoreOptions = {}): StoreOpener {
+export function sqlite(path: string, options: SqliteOptions = {}): StoreOpener {
   return () => openSqliteStore(path, options);
 }
 
@@ -206,7 +208,7 @@ export class Scheduler implements AsyncDisposable {
       log: this.#log,
       broker,
       runner: createRunner({ clock: this.#clock, log: this.#log, jobs: this.#jobs, jobsDir: jobsDir === undefined ? undefined : resolve(jobsDir) }),
-      encode: messageEncoder({ clock: this.#clock, defaultQueue: this.#defaultQueue }),
+      encode: messageEncoder(this.#defaultQueue),
       owner: thisProcess(),
       isDead,
       random: Math.random,
@@ -344,6 +346,21 @@ export interface SchedulerStatus {
   readonly report: EngineReport | null;
   readonly entries: Awaited<ReturnType<Store["countEntries"]>>;
   readonly outbox: Awaited<ReturnType<Store["outboxSummary"]>>;
+}
+
+/** Encodes occurrences of tasks. What an entry's messages have in common is prepared once for as long as its target lives. */
+function messageEncoder(defaultQueue: string): Encode {
+  const origin = `beat@${hostname()}`;
+  const builders = new WeakMap<Target, MessageBuilder>();
+  return ({ entry, target, trigger }, { id, fireAt }) => {
+    if (target.kind !== "task") throw new BeatError(`a ${target.kind} is not sent to a broker`);
+    let build = builders.get(target);
+    if (build === undefined) {
+      build = prepareMessage({ entryName: entry.name, target, defaultQueue, origin });
+      builders.set(target, build);
+    }
+    return build({ id, fireAt, nextFireAt: target.options.expires === "next" ? nextFireTime(trigger, fireAt) : null });
+  };
 }
 
 /** Reads and checks schedule files without a store. */

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import yargs from "yargs";
 import { BeatError, nearest, UsageError } from "../core/errors.ts";
-import { maskSecrets } from "../core/mask.ts";
+import { maskUrl } from "../core/mask.ts";
 import { add } from "./commands/add.ts";
 import { history } from "./commands/history.ts";
 import { list } from "./commands/list.ts";
@@ -56,7 +56,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     const text = error instanceof BeatError ? error.describe() : error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`beat: ${maskSecrets(text)}\n`);
+    process.stderr.write(`beat: ${maskUrl(text)}\n`);
     return exitCodeOf(error);
   }
 }

@@ -1,5 +1,6 @@
 // The timetable: a min-heap of (due time, entry id), four children a node, in typed arrays. It holds what falls due within
-// the horizon; the store is the truth. An entry is in it at most once, so that a change of its time is one move.
+// the horizon; the store is the truth. An entry that moves is pushed again: `#current` says which of its nodes counts, and
+// nodes that do not are dropped when they come up, or all at once when they are the greater part.
 
 import type { Instant } from "./time.ts";
 
@@ -11,112 +12,112 @@ export interface Due {
 const firstCapacity = 1_024;
 
 export class Timetable {
-  #size = 0;
+  #nodes = 0;
   #due = new Float64Array(firstCapacity);
   #ids = new Float64Array(firstCapacity);
-  readonly #slots = new Map<number, number>();
+  readonly #current = new Map<number, Instant>();
 
+  /** How many entries are in it. */
   get size(): number {
-    return this.#size;
+    return this.#current.size;
   }
 
   /** When the first entry falls due; undefined where the timetable is empty. */
   get nextDueAt(): Instant | undefined {
-    return this.#size === 0 ? undefined : this.#due[0];
+    this.#dropStale();
+    return this.#nodes === 0 ? undefined : this.#due[0];
   }
 
   /** Adds an entry, or moves it to another time. */
   set(id: number, dueAt: Instant): void {
-    const slot = this.#slots.get(id);
-    if (slot === undefined) {
-      if (this.#size === this.#due.length) this.#grow();
-      this.#place(this.#size, id, dueAt);
-      this.#rise(this.#size++);
-      return;
-    }
-    this.#due[slot] = dueAt;
-    this.#rise(slot);
-    this.#sink(this.#slots.get(id)!);
+    if (this.#current.get(id) === dueAt) return;
+    if (this.#nodes === this.#due.length) this.#makeRoom();
+    this.#current.set(id, dueAt);
+    this.#rise(this.#nodes++, id, dueAt);
   }
 
   /** Nothing happens where the entry is not in it. */
   delete(id: number): void {
-    const slot = this.#slots.get(id);
-    if (slot === undefined) return;
-    this.#slots.delete(id);
-    const last = --this.#size;
-    if (slot === last) return;
-    const moved = this.#ids[last]!;
-    this.#place(slot, moved, this.#due[last]!);
-    this.#rise(slot);
-    this.#sink(this.#slots.get(moved)!);
+    this.#current.delete(id);
   }
 
   /** Takes out at most `limit` entries that are due at or before `until`, earliest first. */
   takeDue(until: Instant, limit: number): Due[] {
     const taken: Due[] = [];
-    while (this.#size > 0 && this.#due[0]! <= until && taken.length < limit) {
-      const id = this.#ids[0]!;
-      taken.push({ id, dueAt: this.#due[0]! });
-      this.delete(id);
+    while (taken.length < limit) {
+      this.#dropStale();
+      if (this.#nodes === 0 || this.#due[0]! > until) break;
+      const due = { id: this.#ids[0]!, dueAt: this.#due[0]! };
+      taken.push(due);
+      this.#current.delete(due.id);
+      this.#dropFirst();
     }
     return taken;
   }
 
   clear(): void {
-    this.#size = 0;
-    this.#slots.clear();
+    this.#nodes = 0;
+    this.#current.clear();
   }
 
-  #place(slot: number, id: number, dueAt: Instant): void {
-    this.#ids[slot] = id;
-    this.#due[slot] = dueAt;
-    this.#slots.set(id, slot);
+  #dropStale(): void {
+    while (this.#nodes > 0 && this.#current.get(this.#ids[0]!) !== this.#due[0]) this.#dropFirst();
   }
 
-  #rise(start: number): void {
-    const id = this.#ids[start]!;
-    const dueAt = this.#due[start]!;
-    let slot = start;
-    while (slot > 0) {
-      const parent = (slot - 1) >> 2;
-      if (!this.#later(parent, dueAt, id)) break;
-      this.#place(slot, this.#ids[parent]!, this.#due[parent]!);
-      slot = parent;
+  #dropFirst(): void {
+    const last = --this.#nodes;
+    if (last > 0) this.#sink(this.#ids[last]!, this.#due[last]!);
+  }
+
+  #rise(from: number, id: number, dueAt: Instant): void {
+    let node = from;
+    while (node > 0) {
+      const parent = (node - 1) >> 2;
+      if (!this.#isLater(parent, id, dueAt)) break;
+      this.#due[node] = this.#due[parent]!;
+      this.#ids[node] = this.#ids[parent]!;
+      node = parent;
     }
-    if (slot !== start) this.#place(slot, id, dueAt);
+    this.#due[node] = dueAt;
+    this.#ids[node] = id;
   }
 
-  #sink(start: number): void {
-    const id = this.#ids[start]!;
-    const dueAt = this.#due[start]!;
-    let slot = start;
-    for (;;) {
-      const first = 4 * slot + 1;
-      if (first >= this.#size) break;
+  /** Puts (id, dueAt) in from the top. */
+  #sink(id: number, dueAt: Instant): void {
+    let node = 0;
+    for (let first = 1; first < this.#nodes; first = 4 * node + 1) {
       let least = first;
-      for (let child = first + 1; child < Math.min(first + 4, this.#size); child++) {
-        if (this.#later(least, this.#due[child]!, this.#ids[child]!)) least = child;
+      const end = Math.min(first + 4, this.#nodes);
+      for (let child = first + 1; child < end; child++) {
+        if (this.#isLater(least, this.#ids[child]!, this.#due[child]!)) least = child;
       }
-      if (this.#later(least, dueAt, id)) break;
-      this.#place(slot, this.#ids[least]!, this.#due[least]!);
-      slot = least;
+      if (this.#isLater(least, id, dueAt)) break;
+      this.#due[node] = this.#due[least]!;
+      this.#ids[node] = this.#ids[least]!;
+      node = least;
     }
-    if (slot !== start) this.#place(slot, id, dueAt);
+    this.#due[node] = dueAt;
+    this.#ids[node] = id;
   }
 
-  /** Whether the entry in `slot` comes after (dueAt, id). Equal times go by id, so that the order is the same everywhere. */
-  #later(slot: number, dueAt: Instant, id: number): boolean {
-    const other = this.#due[slot]!;
-    return other > dueAt || (other === dueAt && this.#ids[slot]! > id);
+  /** Whether a node comes after (dueAt, id). Equal times go by id, so that the order is the same everywhere. */
+  #isLater(node: number, id: number, dueAt: Instant): boolean {
+    const other = this.#due[node]!;
+    return other > dueAt || (other === dueAt && this.#ids[node]! > id);
   }
 
-  #grow(): void {
-    const due = new Float64Array(this.#due.length * 2);
-    const ids = new Float64Array(this.#ids.length * 2);
-    due.set(this.#due);
-    ids.set(this.#ids);
-    this.#due = due;
-    this.#ids = ids;
+  /** Drops the stale nodes where they are the greater part, else doubles the arrays. */
+  #makeRoom(): void {
+    if (this.#current.size * 2 > this.#nodes) {
+      const due = new Float64Array(this.#due.length * 2);
+      const ids = new Float64Array(this.#ids.length * 2);
+      due.set(this.#due);
+      ids.set(this.#ids);
+      this.#due = due;
+      this.#ids = ids;
+      return;
+    }
+    this.#nodes = 0;
+    for (const [id, dueAt] of this.#current) this.#rise(this.#nodes++, id, dueAt);
   }
 }

@@ -1,8 +1,8 @@
 import { type Command, flags, type JsonFlag, jsonFlag, jsonFlagValue, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
 import { entriesTable, entryJson, print, printJson } from "../output.ts";
-import { triggerFlags, triggerOfFlags } from "./next.ts";
+import { type TriggerFlags, triggerFlags, triggerOfFlags } from "./next.ts";
 
-interface Flags extends StoreFlags, JsonFlag {
+interface Flags extends StoreFlags, JsonFlag, TriggerFlags {
   readonly name: string;
   readonly task?: string;
   readonly run?: string;

@@ -8,7 +8,7 @@ import { systemClock } from "../../system-clock.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
 import { localTime, print, printJson, relative, table, utc } from "../output.ts";
 
-interface TriggerFlags {
+export interface TriggerFlags {
   readonly every?: string;
   readonly cron?: string;
   readonly crontab?: string;
