@@ -1,0 +1,289 @@
+// The store in memory, for embedding without a file and for tests: the same contract, in plain maps that end with the process.
+
+import { randomUUID } from "node:crypto";
+import type { Definition } from "../core/definition.ts";
+import { type Entry, type EntryStatus, isScheduled, statusOf } from "../core/entry.ts";
+import { StoreError } from "../core/errors.ts";
+import type {
+  Claim,
+  ClaimResult,
+  DueEntry,
+  EntryChange,
+  Lease,
+  LeaseOwner,
+  Occurrence,
+  PassedRange,
+  Settlement,
+  Store,
+} from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import { keyOf, MemoryTables } from "./memory-tables.ts";
+import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
+import type { EntryQuery } from "./sqlite-entries.ts";
+import type { HistoryQuery, OutboxGroup } from "./sqlite-occurrences.ts";
+import { entryGone, manualConflict, nameConflict, revisionConflict, supersededReason } from "./wording.ts";
+
+export class MemoryStore implements Store {
+  readonly id: string;
+  readonly location = "memory";
+  #openTables: MemoryTables | undefined = new MemoryTables();
+
+  /** `id`: the UUID that occurrences' ids are made with; random unless given. */
+  constructor(id: string = randomUUID()) {
+    this.id = id;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- entries
+
+  async change(changes: readonly EntryChange[]): Promise<Entry[]> {
+    return this.#tables.transaction(() => changes.map((change) => this.#change(change)));
+  }
+
+  #change(change: EntryChange): Entry {
+    if (change.change === "insert") {
+      const { change: _, ...given } = change;
+      if (this.#tables.presentByName(given.name)) throw nameConflict(given.name);
+      const progress = { lastFireAt: null, runCount: 0, pausedAt: null, pauseNote: null, removedAt: null };
+      const definition = copyOf(given.definition);
+      return this.#tables.putEntry({
+        ...given,
+        ...progress,
+        definition,
+        id: ++this.#tables.lastId,
+        revision: ++this.#tables.revision,
+      });
+    }
+    const entry = this.#tables.presentById(change.id);
+    if (entry?.revision !== change.expectedRevision) throw revisionConflict(change.id, entry?.name);
+    const fields = change.change === "update" ? change.fields : { removedAt: change.at };
+    const definition =
+      change.change === "update" && change.fields.definition ? copyOf(change.fields.definition) : entry.definition;
+    const changed = this.#tables.putEntry({ ...entry, ...fields, definition, revision: ++this.#tables.revision });
+    if (change.withdraw !== undefined) {
+      for (const occurrence of this.#tables.inState("claimed")) {
+        if (occurrence.entryId === entry.id) this.#withdraw(occurrence, "cancelled", change.withdraw, change.at);
+      }
+    }
+    // A fire time that has a row already was decided already: that row stays.
+    for (const range of (change.change === "update" && change.passed) || []) {
+      if (!this.#tables.occurrences.has(keyOf(entry.id, range.fromFireAt, false))) this.#pass(entry, range, change.at);
+    }
+    return changed;
+  }
+
+  async entryByName(name: string): Promise<Entry | undefined> {
+    return this.#tables.presentByName(name);
+  }
+
+  async entriesById(ids: readonly number[]): Promise<Entry[]> {
+    const found = [...new Set(ids)].map((id) => this.#tables.presentById(id));
+    return found.filter((entry) => entry !== undefined);
+  }
+
+  async listEntries({ origin, originPrefix = "", afterName = "", limit }: EntryQuery): Promise<Entry[]> {
+    const wanted = (entry: Entry) =>
+      (origin === undefined || entry.origin === origin) &&
+      entry.origin.startsWith(originPrefix) &&
+      compareText(entry.name, afterName) > 0;
+    return this.#tables
+      .present()
+      .filter(wanted)
+      .sort((a, b) => compareText(a.name, b.name))
+      .slice(0, limit);
+  }
+
+  async dueEntries(query: { readonly before: Instant; readonly after?: DueEntry; readonly limit: number }) {
+    const { before, after, limit } = query;
+    const due: DueEntry[] = [];
+    for (const entry of this.#tables.present()) {
+      const { id, nextFireAt } = entry;
+      if (nextFireAt !== null && nextFireAt < before && isScheduled(entry)) due.push({ id, nextFireAt });
+    }
+    return due
+      .sort(byDueTime)
+      .filter((entry) => after === undefined || byDueTime(entry, after) > 0)
+      .slice(0, limit);
+  }
+
+  async changedSince(revision: number, limit: number): Promise<Entry[]> {
+    if (this.#tables.revision <= revision) return [];
+    const changed = [...this.#tables.entries.values()].filter((entry) => entry.revision > revision);
+    return changed.sort((a, b) => a.revision - b.revision).slice(0, limit);
+  }
+
+  async currentRevision(): Promise<number> {
+    return this.#tables.revision;
+  }
+
+  async entriesAheadOf(now: Instant, limit: number): Promise<Entry[]> {
+    return this.#tables
+      .present()
+      .filter((entry) => entry.definition.every !== undefined && entry.lastFireAt !== null && entry.lastFireAt > now)
+      .sort((a, b) => a.lastFireAt! - b.lastFireAt! || a.id - b.id)
+      .slice(0, limit);
+  }
+
+  async countEntries(): Promise<Record<EntryStatus, number>> {
+    const counts = { active: 0, paused: 0, disabled: 0, finished: 0, quarantined: 0 };
+    for (const entry of this.#tables.present()) counts[statusOf(entry)]++;
+    return counts;
+  }
+
+  // --------------------------------------------------------------------------------------------- outbox and ledger
+
+  async claim(token: number, claims: readonly Claim[], now: Instant): Promise<ClaimResult[]> {
+    this.#tables.lease.assertCurrent(token);
+    return claims.map((claim) => this.#claim(claim, now));
+  }
+
+  #claim({ entryId, expected, due, passed, superseded, advance }: Claim, now: Instant): ClaimResult {
+    const entry = this.#tables.presentById(entryId);
+    if (!entry || entry.revision !== expected.revision || entry.nextFireAt !== expected.nextFireAt) return "stale";
+    const keys = due.map((one) => keyOf(entryId, one.fireAt, one.manual));
+    keys.push(...passed.map((range) => keyOf(entryId, range.fromFireAt, false)));
+    if (new Set(keys).size < keys.length || keys.some((key) => this.#tables.occurrences.has(key))) return "duplicate";
+    for (const one of due) this.#tables.putOccurrence(claimed(entry, one, now));
+    for (const range of passed) this.#pass(entry, range, now);
+    for (const fireAt of superseded) {
+      const older = this.#tables.occurrences.get(keyOf(entryId, fireAt, false));
+      if (older) this.#withdraw(older, "coalesced", supersededReason, now);
+    }
+    const revision = advance.quarantine === undefined ? entry.revision : ++this.#tables.revision;
+    this.#tables.putEntry({ ...entry, ...advance, revision });
+    return "claimed";
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<void> {
+    for (const { entryId, fireAt, manual, state, reason, attempts, at } of settlements) {
+      const occurrence = this.#tables.occurrences.get(keyOf(entryId, fireAt, manual));
+      if (!occurrence || occurrence.settledAt !== null) continue;
+      const { startedAt } = occurrence;
+      const times = isOpen(state)
+        ? { startedAt: state === "running" ? at : startedAt, settledAt: null }
+        : { startedAt, settledAt: at };
+      this.#tables.putOccurrence({ ...occurrence, state, reason, attempts, ...times });
+    }
+  }
+
+  async outbox({ after, limit }: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]> {
+    return this.#tables
+      .inState("claimed")
+      .filter((occurrence) => after === undefined || byOutboxOrder(occurrence, after) > 0)
+      .sort(byOutboxOrder)
+      .slice(0, limit);
+  }
+
+  async enqueueManual(entryId: number, manual: { readonly id: string; readonly fireAt: Instant }, now: Instant) {
+    const entry = this.#tables.presentById(entryId);
+    if (!entry) throw entryGone(entryId);
+    if (this.#tables.occurrences.has(keyOf(entryId, manual.fireAt, true))) throw manualConflict(entry.name);
+    this.#tables.putOccurrence(claimed(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now));
+  }
+
+  async abandonRunning(reason: string, now: Instant): Promise<number> {
+    const running = this.#tables.inState("running");
+    for (const occurrence of running)
+      this.#tables.putOccurrence({ ...occurrence, state: "failed", reason, settledAt: now });
+    return running.length;
+  }
+
+  async outboxSummary(): Promise<OutboxGroup[]> {
+    const groups = new Map<string, OutboxGroup>();
+    for (const state of ["claimed", "running"] as const) {
+      for (const { reason, dueAt } of this.#tables.inState(state)) {
+        const key = JSON.stringify([state, reason]);
+        const { count, oldestDueAt } = groups.get(key) ?? { count: 0, oldestDueAt: dueAt };
+        groups.set(key, { state, reason, count: count + 1, oldestDueAt: Math.min(oldestDueAt, dueAt) });
+      }
+    }
+    return [...groups.values()].sort((a, b) => compareText(a.state, b.state) || compareText(a.reason, b.reason));
+  }
+
+  async history({ name, states, before = Number.MAX_SAFE_INTEGER, limit }: HistoryQuery): Promise<Occurrence[]> {
+    return [...this.#tables.occurrences.values()]
+      .filter((occurrence) => name === undefined || occurrence.entryName === name)
+      .filter((occurrence) => states === undefined || states.includes(occurrence.state))
+      .filter((occurrence) => occurrence.fireAt < before)
+      .sort((a, b) => byFireTime(b, a))
+      .slice(0, limit);
+  }
+
+  async prune(before: Instant, limit: number): Promise<number> {
+    const old = [...this.#tables.occurrences].filter(([, { settledAt }]) => settledAt !== null && settledAt < before);
+    old.sort(([, a], [, b]) => a.settledAt! - b.settledAt! || byFireTime(a, b)).splice(limit);
+    for (const [key] of old) this.#tables.occurrences.delete(key);
+    const needed = new Set([...this.#tables.occurrences.values()].map((occurrence) => occurrence.entryId));
+    const removed = [...this.#tables.entries.values()].filter(
+      (entry) => entry.removedAt !== null && entry.removedAt < before,
+    );
+    for (const { id } of removed.filter((entry) => !needed.has(entry.id)).slice(0, limit))
+      this.#tables.entries.delete(id);
+    return old.length;
+  }
+
+  // --------------------------------------------------------------------------------------------------------- lease
+
+  async acquireLease(owner: LeaseOwner, ttlMs: number, now: Instant, evenIf?: number): Promise<Lease> {
+    return this.#tables.lease.acquire(owner, ttlMs, now, evenIf);
+  }
+
+  async renewLease(lease: Lease, ttlMs: number, now: Instant, report: unknown): Promise<Lease> {
+    return this.#tables.lease.renew(lease, ttlMs, now, report);
+  }
+
+  async releaseLease(lease: Lease): Promise<void> {
+    this.#tables.lease.release(lease);
+  }
+
+  async currentLease(): Promise<Lease | undefined> {
+    return this.#tables.lease.current;
+  }
+
+  async close(): Promise<void> {
+    this.#openTables = undefined;
+  }
+
+  // -------------------------------------------------------------------------------------------------------- within
+
+  get #tables(): MemoryTables {
+    if (!this.#openTables) throw new StoreError("the store in memory was closed", { remedy: "Open another one." });
+    return this.#openTables;
+  }
+
+  #withdraw(occurrence: Occurrence, state: "cancelled" | "coalesced", reason: string, at: Instant): void {
+    if (occurrence.state === "claimed") this.#tables.putOccurrence({ ...occurrence, state, reason, settledAt: at });
+  }
+
+  #pass(entry: Entry, { fromFireAt, untilFireAt, count, state, reason }: PassedRange, now: Instant): void {
+    const base = claimed(entry, { id: "", fireAt: fromFireAt, dueAt: fromFireAt, manual: false }, now);
+    this.#tables.putOccurrence({ ...base, untilFireAt, count, state, reason, settledAt: now });
+  }
+}
+
+function claimed(entry: Entry, due: Claim["due"][number], now: Instant): Occurrence {
+  return {
+    id: due.id,
+    fireAt: due.fireAt,
+    dueAt: due.dueAt,
+    manual: due.manual,
+    entryId: entry.id,
+    entryName: entry.name,
+    untilFireAt: due.fireAt,
+    count: 1,
+    state: "claimed",
+    reason: null,
+    attempts: 0,
+    claimedAt: now,
+    startedAt: null,
+    settledAt: null,
+  };
+}
+
+function isOpen(state: Occurrence["state"]): boolean {
+  return state === "claimed" || state === "running";
+}
+
+/** What a database would give back, and nothing that the caller can alter. */
+function copyOf(definition: Definition): Definition {
+  return JSON.parse(JSON.stringify(definition));
+}

@@ -1,0 +1,115 @@
+// Brings a database file to the schema that this program knows, or refuses it untouched. Migrations are plain SQL,
+// forward only: migrations/NNN_name.sql, without gaps. `PRAGMA application_id` says whose the file is, `PRAGMA
+// user_version` which migration was the last.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { StoreError } from "../core/errors.ts";
+import { SqliteConnection, type SqliteOptions } from "./sqlite-connection.ts";
+
+/** "Beat" in ASCII. */
+export const applicationId = 0x42656174;
+
+/** The folder is beside src/ and beside dist/, so this is right from both. */
+const migrationsFolder = new URL("../../migrations/", import.meta.url);
+
+export interface Migration {
+  readonly schema: number;
+  /** `001_initial` */
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** What this program brings along, in order. StoreError where the package is incomplete. */
+export function readMigrations(folder: URL = migrationsFolder): Migration[] {
+  const fault = (what: string, cause?: unknown) =>
+    new StoreError(`Beat's migrations ${what}: ${folder.pathname}`, { remedy: "Install Beat again.", cause });
+  let files: string[];
+  try {
+    files = readdirSync(folder)
+      .filter((file) => file.endsWith(".sql"))
+      .toSorted();
+  } catch (error) {
+    throw fault("can't be read", error);
+  }
+  if (files.length === 0) throw fault("are missing");
+  return files.map((file, index) => {
+    if (!/^\d{3}_\w+\.sql$/.test(file) || Number(file.slice(0, 3)) !== index + 1)
+      throw fault(`are not in order at ${file}`);
+    return { schema: index + 1, name: file.slice(0, -4), sql: readFileSync(new URL(file, folder), "utf8") };
+  });
+}
+
+/** Creates or updates the database at `path`, as `beat migrate` does. StoreError where it can't be Beat's. */
+export function migrateSqlite(
+  path: string,
+  options: Omit<SqliteOptions, "readonly"> = {},
+): { schema: number; applied: string[] } {
+  const connection = new SqliteConnection(path, options);
+  try {
+    return prepareDatabase(connection, options);
+  } finally {
+    connection.close();
+  }
+}
+
+/** Checks whose the database is, sets its journal up and applies what is missing. Says which migrations it applied. */
+export function prepareDatabase(
+  connection: SqliteConnection,
+  options: SqliteOptions = {},
+  migrations: readonly Migration[] = readMigrations(),
+): { schema: number; applied: string[] } {
+  const known = migrations.length;
+  const present = schemaOf(connection, known);
+  if (connection.readonly) {
+    if (present < known) {
+      throw new StoreError(
+        `the database ${connection.location} has schema ${present} and this program needs ${known}`,
+        {
+          remedy: "Run `beat migrate` on it, or start the new `beat start`.",
+        },
+      );
+    }
+    return { schema: present, applied: [] };
+  }
+  // Another process may be creating or migrating the same file just now; that is worth a longer wait than a tick is.
+  connection.pragma(`busy_timeout = ${Math.max(options.busyTimeoutMs ?? 0, 5_000)}`);
+  connection.pragma("journal_mode = WAL");
+  connection.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
+  connection.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
+  connection.pragma("foreign_keys = ON");
+  const applied = present === known ? [] : migrations.filter((migration) => apply(connection, migration, known));
+  connection.pragma(`busy_timeout = ${options.busyTimeoutMs ?? 250}`);
+  return { schema: known, applied: applied.map((migration) => migration.name) };
+}
+
+/** One transaction. False where another process was quicker. */
+function apply(connection: SqliteConnection, migration: Migration, known: number): boolean {
+  return connection.write(() => {
+    if (schemaOf(connection, known) >= migration.schema) return false;
+    connection.database.exec(migration.sql);
+    connection.database.pragma(`application_id = ${applicationId}`);
+    connection.database.pragma(`user_version = ${migration.schema}`);
+    return true;
+  });
+}
+
+/** The schema number of a database that is Beat's, or 0 for one that is empty. */
+function schemaOf(connection: SqliteConnection, known: number): number {
+  const owner = connection.pragma("application_id");
+  const schema = connection.pragma("user_version") as number;
+  const tables = connection.read(() => connection.database.prepare("SELECT count(*) FROM sqlite_schema").pluck().get());
+  if (owner !== applicationId && (owner !== 0 || schema !== 0 || tables !== 0)) {
+    throw new StoreError(`the database ${connection.location} belongs to another program`, {
+      remedy: "Give Beat a file of its own; this one was left as it is.",
+    });
+  }
+  if (schema > known) {
+    throw new StoreError(
+      `the database ${connection.location} was made by a newer Beat: schema ${schema}, this program knows ${known}`,
+      {
+        remedy: "Upgrade this Beat.",
+      },
+    );
+  }
+  return schema;
+}

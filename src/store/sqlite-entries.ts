@@ -1,0 +1,187 @@
+// Entries as SQLite holds them: reading. What changes them is in sqlite-changes.ts and sqlite-claims.ts.
+
+import type { Statement } from "better-sqlite3";
+import type { Definition } from "../core/definition.ts";
+import type { Entry, EntryStatus, Origin } from "../core/entry.ts";
+import { reasonOf } from "../core/errors.ts";
+import type { DueEntry } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import type { SqliteConnection } from "./sqlite-connection.ts";
+
+export interface EntryQuery {
+  readonly origin?: Origin;
+  readonly originPrefix?: string;
+  readonly afterName?: string;
+  readonly limit: number;
+}
+
+/** As it is stored: the definition is JSON text. */
+export type EntryRow = Omit<Entry, "definition"> & { readonly definition: string };
+
+const columns = `id, name, origin, definition, created_at AS createdAt, anchor_at AS anchorAt, next_fire_at AS nextFireAt,
+  last_fire_at AS lastFireAt, run_count AS runCount, paused_at AS pausedAt, pause_note AS pauseNote, quarantine,
+  removed_at AS removedAt, revision`;
+
+/** Above every text that goes on after a prefix. */
+const lastCharacter = "\u{10FFFF}";
+
+export class SqliteEntries {
+  readonly #connection: SqliteConnection;
+  readonly #byId: Statement<[number], EntryRow>;
+  readonly #byName: Statement<[string], EntryRow>;
+  readonly #all: Statement<[string, number], EntryRow>;
+  readonly #ofOrigin: Statement<[string, string, number], EntryRow>;
+  readonly #ofPrefix: Statement<[string, string, string, number], EntryRow>;
+  readonly #due: Statement<[Instant, Instant, number, number], [Instant, number]>;
+  readonly #changed: Statement<[number, number], EntryRow>;
+  readonly #ahead: Statement<[Instant, number], EntryRow>;
+  readonly #active: Statement<[], number>;
+  readonly #idle: Statement<[], { status: EntryStatus; count: number }>;
+  readonly #revision: Statement<[], number>;
+  readonly #setRevision: Statement<[number]>;
+  readonly #dataVersion: Statement<[], number>;
+  #knownRevision = 0;
+  #knownDataVersion: number | undefined;
+
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection;
+    const { database } = connection;
+    this.#byId = database.prepare(`SELECT ${columns} FROM entries WHERE id = ?`);
+    this.#byName = database.prepare(`SELECT ${columns} FROM entries WHERE name = ? AND removed_at IS NULL`);
+    this.#all = database.prepare(
+      `SELECT ${columns} FROM entries INDEXED BY entries_by_name WHERE removed_at IS NULL AND name > ? ORDER BY name LIMIT ?`,
+    );
+    this.#ofOrigin = database.prepare(
+      `SELECT ${columns} FROM entries INDEXED BY entries_by_origin
+       WHERE removed_at IS NULL AND origin = ? AND name > ? ORDER BY name LIMIT ?`,
+    );
+    this.#ofPrefix = database.prepare(
+      `SELECT ${columns} FROM entries INDEXED BY entries_by_origin
+       WHERE removed_at IS NULL AND origin >= ? AND origin < ? AND name > ? ORDER BY name LIMIT ?`,
+    );
+    this.#due = database
+      .prepare<[Instant, Instant, number, number], [Instant, number]>(
+        `SELECT next_fire_at, id FROM entries INDEXED BY entries_due
+         WHERE scheduled AND next_fire_at < ? AND (next_fire_at, id) > (?, ?) ORDER BY next_fire_at, id LIMIT ?`,
+      )
+      .raw();
+    this.#changed = database.prepare(
+      `SELECT ${columns} FROM entries INDEXED BY entries_by_revision WHERE revision > ? ORDER BY revision LIMIT ?`,
+    );
+    this.#ahead = database.prepare(
+      `SELECT ${columns} FROM entries INDEXED BY entries_fired
+       WHERE interval AND removed_at IS NULL AND last_fire_at > ? ORDER BY last_fire_at, id LIMIT ?`,
+    );
+    this.#active = database
+      .prepare<[], number>("SELECT count(*) FROM entries INDEXED BY entries_due WHERE scheduled")
+      .pluck();
+    // The same order of precedence as statusOf() in core/entry.ts.
+    this.#idle = database.prepare(
+      `SELECT CASE WHEN quarantine IS NOT NULL THEN 'quarantined' WHEN NOT enabled THEN 'disabled'
+                   WHEN paused_at IS NOT NULL THEN 'paused' ELSE 'finished' END AS status, count(*) AS count
+       FROM entries INDEXED BY entries_idle WHERE removed_at IS NULL AND NOT scheduled GROUP BY 1`,
+    );
+    this.#revision = database.prepare<[], number>("SELECT revision FROM meta").pluck();
+    this.#setRevision = database.prepare("UPDATE meta SET revision = ?");
+    this.#dataVersion = database.prepare<[], number>("PRAGMA data_version").pluck();
+  }
+
+  /** Removed ones too. */
+  byId(id: number): Entry | undefined {
+    return this.#connection.read(() => decoded(this.#byId.get(id)));
+  }
+
+  rowById(id: number): EntryRow | undefined {
+    return this.#connection.read(() => this.#byId.get(id));
+  }
+
+  byName(name: string): Entry | undefined {
+    return this.#connection.read(() => decoded(this.#byName.get(name)));
+  }
+
+  byIds(ids: readonly number[]): Entry[] {
+    const found = [...new Set(ids)].map((id) => this.byId(id));
+    return found.filter((entry) => entry !== undefined && entry.removedAt === null) as Entry[];
+  }
+
+  list({ origin, originPrefix, afterName = "", limit }: EntryQuery): Entry[] {
+    return this.#connection.read(() => {
+      if (origin !== undefined) {
+        if (originPrefix !== undefined && !origin.startsWith(originPrefix)) return [];
+        return this.#ofOrigin.all(origin, afterName, limit).map(decode);
+      }
+      if (originPrefix !== undefined) {
+        return this.#ofPrefix.all(originPrefix, originPrefix + lastCharacter, afterName, limit).map(decode);
+      }
+      return this.#all.all(afterName, limit).map(decode);
+    });
+  }
+
+  due(before: Instant, after: DueEntry | undefined, limit: number): DueEntry[] {
+    return this.#connection.read(() => {
+      const rows = this.#due.all(before, after?.nextFireAt ?? Number.MIN_SAFE_INTEGER, after?.id ?? 0, limit);
+      return rows.map(([nextFireAt, id]) => ({ id, nextFireAt }));
+    });
+  }
+
+  changedSince(revision: number, limit: number): Entry[] {
+    if (this.currentRevision() <= revision) return [];
+    return this.#connection.read(() => this.#changed.all(revision, limit).map(decode));
+  }
+
+  /** SQLite keeps count of the commits of other connections (`data_version`): asking for it is all that an unchanged store costs. */
+  currentRevision(): number {
+    return this.#connection.read(() => {
+      const dataVersion = this.#dataVersion.get();
+      if (dataVersion !== this.#knownDataVersion) {
+        this.#knownRevision = this.#revision.get()!;
+        this.#knownDataVersion = dataVersion;
+      }
+      return this.#knownRevision;
+    });
+  }
+
+  /** Within a write: hands new revisions to `work`, one for each changed row, so that paging by revision misses nothing. */
+  withRevisions<T>(work: (nextRevision: () => number) => T): T {
+    const first = this.#revision.get()!;
+    let last = first;
+    const result = work(() => ++last);
+    if (last !== first) {
+      this.#setRevision.run(last);
+      this.#knownDataVersion = undefined; // own commits do not show in data_version
+    }
+    return result;
+  }
+
+  aheadOf(now: Instant, limit: number): Entry[] {
+    return this.#connection.read(() => this.#ahead.all(now, limit).map(decode));
+  }
+
+  count(): Record<EntryStatus, number> {
+    return this.#connection.read(() => {
+      const counts = { active: this.#active.get()!, paused: 0, disabled: 0, finished: 0, quarantined: 0 };
+      for (const { status, count } of this.#idle.all()) counts[status] = count;
+      return counts;
+    });
+  }
+}
+
+function decoded(row: EntryRow | undefined): Entry | undefined {
+  return row && decode(row);
+}
+
+/**
+ * A definition that can't be read must not keep the other entries from being read. Such an entry comes out quarantined,
+ * with a definition of `{}`: that is no valid Definition, and whoever respects the quarantine never looks into it.
+ */
+function decode(row: EntryRow): Entry {
+  try {
+    const definition: unknown = JSON.parse(row.definition);
+    if (typeof definition !== "object" || definition === null || Array.isArray(definition))
+      throw new Error("not an object");
+    return { ...row, definition: definition as Definition };
+  } catch (error) {
+    const reason = `its definition in the database can't be read: ${reasonOf(error)}`;
+    return { ...row, definition: {} as Definition, quarantine: row.quarantine ?? reason };
+  }
+}

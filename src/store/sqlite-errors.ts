@@ -1,0 +1,58 @@
+// What SQLite says, in the two kinds that a caller can act on: wait (StoreUnavailableError) or have it mended (StoreError).
+
+import { BeatError, StoreError, StoreUnavailableError } from "../core/errors.ts";
+
+interface Meaning {
+  readonly kind: typeof StoreError;
+  readonly what: string;
+  readonly remedy: string;
+}
+
+/** By the first part of the code that follows `SQLITE_`. */
+const meanings: Readonly<Record<string, Meaning>> = {
+  BUSY: { kind: StoreUnavailableError, what: "is locked by another process", remedy: "Try again." },
+  LOCKED: { kind: StoreUnavailableError, what: "is locked", remedy: "Try again." },
+  PROTOCOL: { kind: StoreUnavailableError, what: "could not be locked", remedy: "Try again." },
+  FULL: { kind: StoreUnavailableError, what: "can't grow: the disk is full", remedy: "Free some space on its disk." },
+  NOMEM: { kind: StoreUnavailableError, what: "needs more memory than there is", remedy: "Free some memory." },
+  IOERR: {
+    kind: StoreUnavailableError,
+    what: "could not be read or written",
+    remedy: "See that its disk has space left and is in good order.",
+  },
+  CORRUPT: {
+    kind: StoreError,
+    what: "is damaged",
+    remedy: "Stop every Beat on it, keep a copy, and restore a backup or run `sqlite3 FILE .recover`.",
+  },
+  NOTADB: { kind: StoreError, what: "is not a SQLite database", remedy: "Give the path of another file." },
+  READONLY: {
+    kind: StoreError,
+    what: "can't be written",
+    remedy: "Let this user write the file and its folder (SQLite keeps two files beside it).",
+  },
+  PERM: { kind: StoreError, what: "may not be used by this user", remedy: "Let this user read and write the file." },
+  CANTOPEN: {
+    kind: StoreError,
+    what: "can't be opened",
+    remedy: "Let this user read and write the file and its folder.",
+  },
+};
+
+/** The BeatError for whatever was thrown while working on the database at `location`; what is none of SQLite's stays as it is. */
+export function storeErrorOf(error: unknown, location: string): unknown {
+  if (error instanceof BeatError || !(error instanceof Error)) return error;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code !== "string" || !code.startsWith("SQLITE_")) return error;
+  const meaning = meanings[code.split("_")[1] ?? ""];
+  if (meaning === undefined) {
+    return new StoreError(`the database ${location} refused: ${error.message} (${code})`, {
+      remedy: "This is a fault of Beat or a database that was changed by hand: please report it.",
+      cause: error,
+    });
+  }
+  return new meaning.kind(`the database ${location} ${meaning.what}: ${error.message} (${code})`, {
+    remedy: meaning.remedy,
+    cause: error,
+  });
+}

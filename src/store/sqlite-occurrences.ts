@@ -1,0 +1,223 @@
+// The outbox and the ledger as SQLite holds them: one table. What is not settled is the outbox (and what runs); the rest is
+// the ledger. Claims are in sqlite-claims.ts.
+
+import type { Statement } from "better-sqlite3";
+import type { Occurrence, OccurrenceState, PassedRange, Settlement } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import type { SqliteConnection } from "./sqlite-connection.ts";
+import type { SqliteEntries } from "./sqlite-entries.ts";
+import { entryGone, manualConflict } from "./wording.ts";
+
+export interface HistoryQuery {
+  readonly name?: string;
+  readonly states?: readonly OccurrenceState[];
+  readonly before?: Instant;
+  readonly limit: number;
+}
+
+export interface OutboxGroup {
+  readonly state: "claimed" | "running";
+  readonly reason: string | null;
+  readonly count: number;
+  readonly oldestDueAt: Instant;
+}
+
+type OccurrenceRow = Omit<Occurrence, "manual"> & { readonly manual: number };
+/** fireAt, entryId, manual: the primary key. */
+type Key = [Instant, number, number];
+
+const columns = `o.id, o.entry_id AS entryId, e.name AS entryName, o.fire_at AS fireAt,
+  coalesce(o.until_fire_at, o.fire_at) AS untilFireAt, o.count, o.manual, o.due_at AS dueAt, o.state, o.reason, o.attempts,
+  o.claimed_at AS claimedAt, o.started_at AS startedAt, o.settled_at AS settledAt`;
+const newestFirst = "o.fire_at DESC, o.entry_id DESC, o.manual DESC";
+const ofStates = "(? IS NULL OR o.state IN (SELECT value FROM json_each(?)))";
+
+export class SqliteOccurrences {
+  readonly #connection: SqliteConnection;
+  readonly #entries: SqliteEntries;
+  readonly #insertDue: Statement<[...Key, string, Instant, Instant]>;
+  readonly #insertPassed: Statement<
+    [Instant, number, Instant | null, number, Instant, string, string, Instant, Instant]
+  >;
+  readonly #withdraw: Statement<[string, string, Instant, ...Key]>;
+  readonly #settle: Statement<[string, string | null, number, Instant, ...Key]>;
+  readonly #start: Statement<[string | null, number, Instant, ...Key]>;
+  readonly #keep: Statement<[string | null, number, ...Key]>;
+  readonly #abandon: Statement<[string, Instant]>;
+  readonly #unsent: Statement<[], [number, Instant, number]>;
+  readonly #outbox: Statement<[Instant, number, Instant, number, number], OccurrenceRow>;
+  readonly #summary: Statement<[], OutboxGroup>;
+  readonly #history: Statement<[string | null, string | null, Instant, number], OccurrenceRow>;
+  readonly #historyOfEntry: Statement<[string | null, string | null, Instant, number, number], OccurrenceRow>;
+  readonly #idsOfName: Statement<[string, string], number>;
+  readonly #pruneRows: Statement<[Instant, number]>;
+  readonly #pruneEntries: Statement<[Instant, number]>;
+
+  constructor(connection: SqliteConnection, entries: SqliteEntries) {
+    this.#connection = connection;
+    this.#entries = entries;
+    const { database } = connection;
+    this.#insertDue = database.prepare(
+      `INSERT INTO occurrences (fire_at, entry_id, manual, id, due_at, state, claimed_at)
+       VALUES (?, ?, ?, ?, ?, 'claimed', ?) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
+    );
+    this.#insertPassed = database.prepare(
+      `INSERT INTO occurrences (fire_at, entry_id, manual, id, until_fire_at, count, due_at, state, reason, claimed_at, settled_at)
+       VALUES (?, ?, 0, '', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
+    );
+    const key = "WHERE fire_at = ? AND entry_id = ? AND manual = ? AND settled_at IS NULL";
+    this.#withdraw = database.prepare(
+      `UPDATE occurrences SET state = ?, reason = ?, settled_at = ? ${key} AND state = 'claimed'`,
+    );
+    this.#settle = database.prepare(
+      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ? ${key}`,
+    );
+    this.#start = database.prepare(
+      `UPDATE occurrences SET state = 'running', reason = ?, attempts = ?, started_at = ? ${key}`,
+    );
+    this.#keep = database.prepare(`UPDATE occurrences SET state = 'claimed', reason = ?, attempts = ? ${key}`);
+    this.#abandon = database.prepare(
+      "UPDATE occurrences SET state = 'failed', reason = ?, settled_at = ? WHERE state = 'running' AND settled_at IS NULL",
+    );
+    this.#unsent = database
+      .prepare<[], [number, Instant, number]>(
+        `SELECT entry_id, fire_at, manual FROM occurrences INDEXED BY occurrences_outbox
+         WHERE state = 'claimed' AND settled_at IS NULL`,
+      )
+      .raw();
+    this.#outbox = database.prepare(
+      `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_outbox CROSS JOIN entries e ON e.id = o.entry_id
+       WHERE o.state = 'claimed' AND o.settled_at IS NULL AND (o.due_at, o.entry_id, o.fire_at, o.manual) > (?, ?, ?, ?)
+       ORDER BY o.due_at, o.entry_id, o.fire_at, o.manual LIMIT ?`,
+    );
+    this.#summary = database.prepare(
+      `SELECT state, reason, count(*) AS count, min(due_at) AS oldestDueAt FROM occurrences INDEXED BY occurrences_outbox
+       WHERE settled_at IS NULL GROUP BY state, reason ORDER BY state, reason`,
+    );
+    this.#history = database.prepare(
+      `SELECT ${columns} FROM occurrences o CROSS JOIN entries e ON e.id = o.entry_id
+       WHERE ${ofStates} AND o.fire_at < ? ORDER BY ${newestFirst} LIMIT ?`,
+    );
+    this.#historyOfEntry = database.prepare(
+      `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_by_entry CROSS JOIN entries e ON e.id = o.entry_id
+       WHERE ${ofStates} AND o.fire_at < ? AND o.entry_id = ? ORDER BY ${newestFirst} LIMIT ?`,
+    );
+    this.#idsOfName = database
+      .prepare<[string, string], number>(
+        `SELECT id FROM entries WHERE name = ? AND removed_at IS NULL
+         UNION ALL SELECT id FROM entries WHERE name = ? AND removed_at IS NOT NULL`,
+      )
+      .pluck();
+    this.#pruneRows = database.prepare(
+      `DELETE FROM occurrences WHERE (fire_at, entry_id, manual) IN (
+         SELECT fire_at, entry_id, manual FROM occurrences INDEXED BY occurrences_settled
+         WHERE settled_at IS NOT NULL AND settled_at < ? ORDER BY settled_at, fire_at, entry_id, manual LIMIT ?)`,
+    );
+    this.#pruneEntries = database.prepare(
+      `DELETE FROM entries WHERE id IN (
+         SELECT id FROM entries e WHERE removed_at IS NOT NULL AND removed_at < ?
+         AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.entry_id = e.id) LIMIT ?)`,
+    );
+  }
+
+  // The first four belong to the transaction of somebody else's write.
+
+  /** False where the entry has that fire time already. */
+  insertDue(entryId: number, due: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual">, now: Instant): boolean {
+    return this.#insertDue.run(due.fireAt, entryId, due.manual ? 1 : 0, due.id, due.dueAt, now).changes === 1;
+  }
+
+  /** False where the entry has the range's first fire time already. */
+  insertPassed(entryId: number, range: PassedRange, now: Instant): boolean {
+    const { fromFireAt, untilFireAt, count, state, reason } = range;
+    const until = untilFireAt === fromFireAt ? null : untilFireAt;
+    return this.#insertPassed.run(fromFireAt, entryId, until, count, fromFireAt, state, reason, now, now).changes === 1;
+  }
+
+  /** Takes an unsent occurrence out of the outbox; nothing happens where it is not in there. */
+  withdraw(
+    entryId: number,
+    fireAt: Instant,
+    manual: number,
+    state: OccurrenceState,
+    reason: string,
+    now: Instant,
+  ): void {
+    this.#withdraw.run(state, reason, now, fireAt, entryId, manual);
+  }
+
+  unsentByEntry(): Map<number, [Instant, number][]> {
+    const unsent = new Map<number, [Instant, number][]>();
+    for (const [entryId, fireAt, manual] of this.#unsent.all()) {
+      const ofEntry = unsent.get(entryId);
+      if (ofEntry) ofEntry.push([fireAt, manual]);
+      else unsent.set(entryId, [[fireAt, manual]]);
+    }
+    return unsent;
+  }
+
+  settle(settlements: readonly Settlement[]): void {
+    if (settlements.length === 0) return;
+    this.#connection.write(() => {
+      for (const { entryId, fireAt, manual, state, reason, attempts, at } of settlements) {
+        const key: Key = [fireAt, entryId, manual ? 1 : 0];
+        if (state === "running") this.#start.run(reason, attempts, at, ...key);
+        else if (state === "claimed") this.#keep.run(reason, attempts, ...key);
+        else this.#settle.run(state, reason, attempts, at, ...key);
+      }
+    });
+  }
+
+  outbox(after: Occurrence | undefined, limit: number): Occurrence[] {
+    const cursor = after ?? { dueAt: Number.MIN_SAFE_INTEGER, entryId: 0, fireAt: 0, manual: false };
+    return this.#connection.read(() =>
+      this.#outbox.all(cursor.dueAt, cursor.entryId, cursor.fireAt, cursor.manual ? 1 : 0, limit).map(decode),
+    );
+  }
+
+  enqueueManual(
+    entryId: number,
+    { id, fireAt }: { readonly id: string; readonly fireAt: Instant },
+    now: Instant,
+  ): void {
+    this.#connection.write(() => {
+      const entry = this.#entries.byId(entryId);
+      if (entry === undefined || entry.removedAt !== null) throw entryGone(entryId);
+      if (!this.insertDue(entryId, { id, fireAt, dueAt: fireAt, manual: true }, now)) throw manualConflict(entry.name);
+    });
+  }
+
+  abandonRunning(reason: string, now: Instant): number {
+    return this.#connection.write(() => this.#abandon.run(reason, now).changes);
+  }
+
+  summary(): OutboxGroup[] {
+    return this.#connection.read(() => this.#summary.all());
+  }
+
+  history({ name, states, before = Number.MAX_SAFE_INTEGER, limit }: HistoryQuery): Occurrence[] {
+    const wanted = states === undefined ? null : JSON.stringify(states);
+    return this.#connection.read(() => {
+      if (name === undefined) return this.#history.all(wanted, wanted, before, limit).map(decode);
+      const ids = this.#idsOfName.all(name, name);
+      const rows = ids.flatMap((id) => this.#historyOfEntry.all(wanted, wanted, before, id, limit));
+      return rows.sort(byNewest).slice(0, limit).map(decode);
+    });
+  }
+
+  prune(before: Instant, limit: number): number {
+    return this.#connection.write(() => {
+      const { changes } = this.#pruneRows.run(before, limit);
+      this.#pruneEntries.run(before, limit);
+      return changes;
+    });
+  }
+}
+
+function byNewest(a: OccurrenceRow, b: OccurrenceRow): number {
+  return b.fireAt - a.fireAt || b.entryId - a.entryId || b.manual - a.manual;
+}
+
+function decode(row: OccurrenceRow): Occurrence {
+  return { ...row, manual: row.manual === 1 };
+}

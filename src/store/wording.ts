@@ -1,0 +1,40 @@
+// What every store says in the same words: errors, and what it writes into the ledger by itself.
+
+import { ConflictError, EntryNotFoundError, LeaseLostError } from "../core/errors.ts";
+
+/** The reason of an unsent occurrence that gave way to a newer one of its entry. */
+export const supersededReason = "a newer fire time came before this one could be sent";
+
+export function nameConflict(name: string): ConflictError {
+  return new ConflictError(`there is an entry of the name "${name}" already`, {
+    remedy: "Take another name, or change that entry.",
+    place: { entry: name },
+  });
+}
+
+export function revisionConflict(id: number, name: string | undefined): ConflictError {
+  const who = name === undefined ? `entry ${id}` : "it";
+  return new ConflictError(`${who} was changed or removed by somebody else meanwhile`, {
+    remedy: "Read it again and try again.",
+    ...(name !== undefined && { place: { entry: name } }),
+  });
+}
+
+export function manualConflict(name: string): ConflictError {
+  return new ConflictError("it is already being run by hand at this very millisecond", {
+    remedy: "Try again.",
+    place: { entry: name },
+  });
+}
+
+export function entryGone(id: number): EntryNotFoundError {
+  return new EntryNotFoundError(`there is no entry ${id}, or it was removed`, {
+    remedy: "`beat list` shows all entries.",
+  });
+}
+
+export function leaseLost(token: number): LeaseLostError {
+  return new LeaseLostError(`the lease ${token} was given back or went to another node`, {
+    remedy: "Stand by until the lease can be taken again.",
+  });
+}
