@@ -1,0 +1,292 @@
+// A schedule file's text becomes definitions, or problems with the exact place of each: `file:line:column`. A problem in
+// one entry hides no other.
+
+import { readdir, readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import { type Definition, nameProblem, parseDefinition, targetKeys } from "../core/definition.ts";
+import type { Origin } from "../core/entry.ts";
+import { BeatError, DefinitionError, nearest, type Place, reasonOf } from "../core/errors.ts";
+import { sizeOf } from "../core/json-value.ts";
+import { triggerKeys } from "../core/triggers/schedule.ts";
+import { zoneOf } from "../core/zone.ts";
+import { YamlFile, type YamlMember } from "./yaml-file.ts";
+
+/** A file is not larger than this, nor is what it means once its aliases are written out ten times as large. */
+export const maxFileBytes = 10_485_760;
+
+const maxProblems = 1_000;
+
+const topKeys = ["timezone", "schedules"];
+
+export interface ParsedDefinition {
+  readonly name: string;
+  readonly definition: Definition;
+  /** Of the entry's name in the file. */
+  readonly place: Place;
+}
+
+export interface ParsedFile {
+  /** As it is shown to people. */
+  readonly file: string;
+  /** Those without problems. */
+  readonly definitions: readonly ParsedDefinition[];
+  readonly problems: readonly DefinitionError[];
+}
+
+/**
+ * Reads the text of a schedule file. `folder`: the file's folder as seen from the jobs folder, with slashes; `job: ./x.ts`
+ * is relative to the file, and becomes relative to the jobs folder.
+ */
+export function parseScheduleFile(text: string, file: string, folder = "."): ParsedFile {
+  const yaml = new YamlFile(text, file);
+  if (yaml.value === undefined) return { file, definitions: [], problems: yaml.problems };
+  const problems = [...topProblems(yaml, file)];
+  const timezone = fileZone(yaml, problems);
+  const definitions: ParsedDefinition[] = [];
+  const entries = yaml.members("schedules");
+  const inEntries = new Set(entries.flatMap((entry) => entry.problems));
+  problems.push(...yaml.problems.filter((problem) => !inEntries.has(problem)));
+  let size = 0;
+  for (const entry of entries) {
+    if (problems.length >= maxProblems) {
+      problems.push(
+        new DefinitionError("what follows is not checked: there are many problems already", { place: entry.place }),
+      );
+      break;
+    }
+    size += sizeOf(entry.value) ?? 0;
+    if (size > 10 * maxFileBytes) {
+      problems.push(
+        new DefinitionError("its aliases make more than 100 MiB of it", { remedy: "Repeat less.", place: { file } }),
+      );
+      break;
+    }
+    try {
+      if (entry.problems.length > 0) throw new DefinitionError("", { problems: entry.problems });
+      const definition = entryDefinition(entry, timezone, folder);
+      definitions.push({ name: entry.key, definition, place: entry.place });
+    } catch (error) {
+      if (!(error instanceof DefinitionError)) throw error;
+      for (const problem of error.problems) problems.push(placed(problem, yaml, entry));
+    }
+  }
+  return { file, definitions, problems: problems.toSorted(byPlace) };
+}
+
+function byPlace({ place: a }: BeatError, { place: b }: BeatError): number {
+  return (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
+}
+
+function entryDefinition({ key: name, value, place }: YamlMember, timezone: string, folder: string): Definition {
+  const wrong = nameProblem(name);
+  if (wrong !== undefined) throw new DefinitionError(wrong, { place });
+  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
+  const definition = parseDefinition(isMap ? { timezone, ...value } : value, { file: place.file!, entry: name });
+  const { job } = definition;
+  return job === undefined || !/^\.{1,2}\//.test(job) ? definition : { ...definition, job: jobFrom(folder, job, name) };
+}
+
+function jobFrom(folder: string, job: string, entry: string): string {
+  const [file = "", ...exported] = job.split("#");
+  const moved = path.posix.join(folder, file);
+  if (moved === ".." || moved.startsWith("../")) {
+    throw new DefinitionError(`${file} leads out of the jobs folder`, {
+      remedy: "Keep job files in that folder, or name another one at start.",
+      place: { entry, field: "job" },
+    });
+  }
+  return [`./${moved}`, ...exported].join("#");
+}
+
+/** The problem with its place in the file, and the entry's name unless that name is the problem. */
+function placed(problem: BeatError, yaml: YamlFile, member: YamlMember): DefinitionError {
+  const { key: entry, place } = member;
+  const field = problem.place?.field;
+  const { message, remedy } = problem;
+  const found = problem.place?.line === undefined ? undefined : problem.place;
+  const where = found ?? (field === undefined ? place : yaml.locate(member, field));
+  return new DefinitionError(message, {
+    ...(remedy && { remedy }),
+    place: { ...where, ...(nameProblem(entry) === undefined && { entry }), ...(field && { field }) },
+    cause: problem,
+  });
+}
+
+function* topProblems(yaml: YamlFile, file: string): Generator<DefinitionError> {
+  const problem = (message: string, remedy?: string, place: Place = { file }) =>
+    new DefinitionError(message, { ...(remedy && { remedy }), place });
+  const remedy = "Write entries under the key schedules; {} stands for none.";
+  if (yaml.value === null) yield problem("the file is empty", remedy);
+  else if (typeof yaml.value !== "object" || Array.isArray(yaml.value))
+    yield problem("a schedule file is a map", remedy);
+  else {
+    const members = yaml.members();
+    const guesses = new Set<string>();
+    for (const { key, place, value } of members) {
+      if (topKeys.includes(key)) continue;
+      const guess = nearest(key, topKeys);
+      if (guess !== undefined) guesses.add(guess);
+      const hint =
+        guess !== undefined
+          ? `Did you mean "${guess}"?`
+          : looksLikeEntry(value)
+            ? "Entries stand under the key schedules."
+            : `Known keys: ${topKeys.join(", ")}.`;
+      yield problem(`unknown key "${key}"`, hint, place);
+    }
+    const schedules = members.find(({ key }) => key === "schedules");
+    if (schedules === undefined && !guesses.has("schedules") && !members.some(({ value }) => looksLikeEntry(value)))
+      yield problem('the file has no key "schedules"', remedy);
+    if (
+      schedules !== undefined &&
+      (typeof schedules.value !== "object" || schedules.value === null || Array.isArray(schedules.value))
+    ) {
+      yield problem("schedules must be a map of names and entries", "{} stands for none.", schedules.place);
+    }
+  }
+}
+
+function looksLikeEntry(value: unknown): boolean {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    [...triggerKeys, ...targetKeys].some((key) => Object.hasOwn(value, key))
+  );
+}
+
+/** The file's time zone; UTC where it says nothing, or nothing valid. */
+function fileZone(yaml: YamlFile, problems: DefinitionError[]): string {
+  const member = yaml.members().find(({ key }) => key === "timezone");
+  if (member === undefined) return "UTC";
+  try {
+    if (typeof member.value !== "string")
+      throw new BeatError("must be a text", { remedy: 'Write a name like "Europe/Berlin".' });
+    zoneOf(member.value);
+    return member.value;
+  } catch (error) {
+    if (!(error instanceof BeatError)) throw error;
+    const { message, remedy } = error;
+    problems.push(
+      new DefinitionError(message, {
+        ...(remedy && { remedy }),
+        place: { ...member.place, field: "timezone" },
+        cause: error,
+      }),
+    );
+    return "UTC";
+  }
+}
+
+// --------------------------------------------------------------------------------------------------- files and folders
+
+export interface LoadedFile extends ParsedFile {
+  readonly origin: Origin;
+}
+
+export interface LoadedFiles {
+  /** The folder that origins are relative to: the first path, or the folder of the first file. Absolute. */
+  readonly root: string;
+  /** In order: paths as given, the files of a folder by name. */
+  readonly files: readonly LoadedFile[];
+  /** All of them: the files', and what is wrong with the paths. */
+  readonly problems: readonly DefinitionError[];
+  /** Folders, relative to the root, that could not be read or held no schedule file: of their entries nothing is known. */
+  readonly unreadFolders: readonly string[];
+}
+
+/** The folder that origins, and by default jobs, are relative to. It follows from the paths alone, whether or not they exist. */
+export function schedulesRoot(paths: readonly string[]): string {
+  const first = paths[0] ?? ".";
+  return path.resolve(isFileName(first) ? path.dirname(first) : first);
+}
+
+/**
+ * Reads schedule files: each path is a `*.yaml` or `*.yml` file, or a folder of them (its subfolders are not read, nor are
+ * hidden files). Never rejects: what can't be read is a problem. `jobsDir`: default the root.
+ */
+export async function loadScheduleFiles(
+  paths: readonly string[],
+  { jobsDir }: { readonly jobsDir?: string } = {},
+): Promise<LoadedFiles> {
+  const root = schedulesRoot(paths);
+  const jobsFolder = path.resolve(jobsDir ?? root);
+  const files = new Map<string, LoadedFile>();
+  const problems: DefinitionError[] = [];
+  const unreadFolders: string[] = [];
+  for (const given of paths) {
+    const names = await fileNames(given);
+    if (names instanceof DefinitionError) {
+      problems.push(names);
+      unreadFolders.push(slashes(path.relative(root, given)) || ".");
+      continue;
+    }
+    for (const file of names) {
+      const absolute = path.resolve(file);
+      if (files.has(absolute)) continue;
+      const folder = slashes(path.relative(jobsFolder, path.dirname(absolute))) || ".";
+      files.set(absolute, {
+        ...(await readScheduleFile(file, folder)),
+        origin: `file:${slashes(path.relative(root, absolute))}`,
+      });
+    }
+  }
+  const unique = withoutDuplicates([...files.values()]);
+  return { root, files: unique, problems: [...problems, ...unique.flatMap((file) => file.problems)], unreadFolders };
+}
+
+async function fileNames(given: string): Promise<string[] | DefinitionError> {
+  if (isFileName(given)) return [given];
+  const place = { file: given };
+  try {
+    if (!(await stat(given)).isDirectory())
+      return new DefinitionError("a schedule file ends in .yaml or .yml", { remedy: "Rename it.", place });
+    const names = (await readdir(given)).filter((name) => isFileName(name) && !name.startsWith(".")).toSorted();
+    if (names.length > 0) return names.map((name) => path.join(given, name));
+    return new DefinitionError("the folder holds no schedule file (*.yaml, *.yml)", { place });
+  } catch (error) {
+    return new DefinitionError(`the folder can't be read: ${reasonOf(error)}`, { place, cause: error });
+  }
+}
+
+async function readScheduleFile(file: string, folder: string): Promise<ParsedFile> {
+  const failed = (message: string, cause?: unknown): ParsedFile => ({
+    file,
+    definitions: [],
+    problems: [new DefinitionError(message, { place: { file }, cause })],
+  });
+  try {
+    const found = await stat(file);
+    if (!found.isFile()) return failed("it is not a file");
+    if (found.size > maxFileBytes) return failed(`it takes ${found.size} bytes; a schedule file has at most 10 MiB`);
+    return parseScheduleFile(new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file)), file, folder);
+  } catch (error) {
+    if (error instanceof TypeError) return failed("it is not text in UTF-8", error);
+    return failed(`it can't be read: ${reasonOf(error)}`, error);
+  }
+}
+
+/** A name belongs to the first file that has it; the others have a problem. */
+function withoutDuplicates(files: readonly LoadedFile[]): LoadedFile[] {
+  const first = new Map<string, Place>();
+  return files.map((file) => {
+    const problems = [...file.problems];
+    const definitions = file.definitions.filter(({ name, place }) => {
+      const other = first.get(name);
+      if (other === undefined) return first.set(name, place);
+      const message = `the name is taken: ${other.file}:${other.line}:${other.column} has an entry "${name}" already`;
+      problems.push(
+        new DefinitionError(message, { remedy: "Rename or remove one of them.", place: { ...place, entry: name } }),
+      );
+      return false;
+    });
+    return { ...file, definitions, problems };
+  });
+}
+
+function isFileName(name: string): boolean {
+  return /\.ya?ml$/i.test(name);
+}
+
+function slashes(relative: string): string {
+  return relative.split(path.sep).join("/");
+}
