@@ -9,7 +9,7 @@ import { LeaseLostError, reasonOf } from "../core/errors.ts";
 import type { Claim, ClaimResult, Clock, DueEntry, Lease, Log, Store } from "../core/ports.ts";
 import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
 import { type Due, Timetable } from "../core/timetable.ts";
-import { isElapsed, previousFireTime } from "../core/triggers/trigger.ts";
+import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
 import type { EntryCache } from "./entry-cache.ts";
 import { advanced, planAnchor, planBeyond, planClaim, planQuarantine } from "./planner.ts";
 import type { Relay } from "./relay.ts";
@@ -291,7 +291,7 @@ export class Dispatcher {
         try {
           const { trigger } = compileEntry(entry);
           if (!isElapsed(trigger)) continue;
-          const intervalMs = entry.nextFireAt! - previousFireTime(trigger, entry.nextFireAt!)!;
+          const intervalMs = (nextFireTime(trigger, entry.nextFireAt!) ?? entry.nextFireAt!) - entry.nextFireAt!;
           const elapsed = backByMs === undefined ? now + intervalMs : entry.nextFireAt! - backByMs;
           plans.push([entry, planAnchor(entry, Math.max(now, elapsed), now)]);
         } catch (error) {

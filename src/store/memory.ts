@@ -178,6 +178,7 @@ export class MemoryStore implements Store {
     if (!entry) throw entryGone(entryId);
     if (this.#tables.occurrences.has(keyOf(entryId, manual.fireAt, true))) throw manualConflict(entry.name);
     this.#tables.putOccurrence(claimed(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now));
+    this.#tables.putEntry({ ...entry, revision: ++this.#tables.revision });
   }
 
   async abandonRunning(reason: string, now: Instant): Promise<number> {

@@ -28,11 +28,12 @@ const lastCharacter = "\u{10FFFF}";
 export class SqliteEntries {
   readonly #connection: SqliteConnection;
   readonly #byId: Statement<[number], EntryRow>;
+  readonly #byIds: Statement<[string], EntryRow>;
   readonly #byName: Statement<[string], EntryRow>;
   readonly #all: Statement<[string, number], EntryRow>;
   readonly #ofOrigin: Statement<[string, string, number], EntryRow>;
   readonly #ofPrefix: Statement<[string, string, string, number], EntryRow>;
-  readonly #due: Statement<[Instant, Instant, number, number], [Instant, number]>;
+  readonly #due: Statement<[Instant, Instant, number, number], DueEntry>;
   readonly #changed: Statement<[number, number], EntryRow>;
   readonly #ahead: Statement<[Instant, number], EntryRow>;
   readonly #active: Statement<[], number>;
@@ -40,6 +41,7 @@ export class SqliteEntries {
   readonly #revision: Statement<[], number>;
   readonly #setRevision: Statement<[number]>;
   readonly #dataVersion: Statement<[], number>;
+  readonly #touch: Statement<[number, number]>;
   #knownRevision = 0;
   #knownDataVersion: number | undefined;
 
@@ -47,6 +49,10 @@ export class SqliteEntries {
     this.#connection = connection;
     const { database } = connection;
     this.#byId = database.prepare(`SELECT ${columns} FROM entries WHERE id = ?`);
+    // One statement for all ids takes half the time of one for each.
+    this.#byIds = database.prepare(
+      `SELECT ${columns} FROM entries WHERE id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL`,
+    );
     this.#byName = database.prepare(`SELECT ${columns} FROM entries WHERE name = ? AND removed_at IS NULL`);
     this.#all = database.prepare(
       `SELECT ${columns} FROM entries INDEXED BY entries_by_name WHERE removed_at IS NULL AND name > ? ORDER BY name LIMIT ?`,
@@ -59,12 +65,10 @@ export class SqliteEntries {
       `SELECT ${columns} FROM entries INDEXED BY entries_by_origin
        WHERE removed_at IS NULL AND origin >= ? AND origin < ? AND name > ? ORDER BY name LIMIT ?`,
     );
-    this.#due = database
-      .prepare<[Instant, Instant, number, number], [Instant, number]>(
-        `SELECT next_fire_at, id FROM entries INDEXED BY entries_due
-         WHERE scheduled AND next_fire_at < ? AND (next_fire_at, id) > (?, ?) ORDER BY next_fire_at, id LIMIT ?`,
-      )
-      .raw();
+    this.#due = database.prepare(
+      `SELECT id, next_fire_at AS nextFireAt FROM entries INDEXED BY entries_due
+       WHERE scheduled AND next_fire_at < ? AND (next_fire_at, id) > (?, ?) ORDER BY next_fire_at, id LIMIT ?`,
+    );
     this.#changed = database.prepare(
       `SELECT ${columns} FROM entries INDEXED BY entries_by_revision WHERE revision > ? ORDER BY revision LIMIT ?`,
     );
@@ -82,6 +86,7 @@ export class SqliteEntries {
        FROM entries INDEXED BY entries_idle WHERE removed_at IS NULL AND NOT scheduled GROUP BY 1`,
     );
     this.#revision = database.prepare<[], number>("SELECT revision FROM meta").pluck();
+    this.#touch = database.prepare("UPDATE entries SET revision = ? WHERE id = ?");
     this.#setRevision = database.prepare("UPDATE meta SET revision = ?");
     this.#dataVersion = database.prepare<[], number>("PRAGMA data_version").pluck();
   }
@@ -100,8 +105,7 @@ export class SqliteEntries {
   }
 
   byIds(ids: readonly number[]): Entry[] {
-    const found = [...new Set(ids)].map((id) => this.byId(id));
-    return found.filter((entry) => entry !== undefined && entry.removedAt === null) as Entry[];
+    return this.#connection.read(() => this.#byIds.all(JSON.stringify(ids)).map(decode));
   }
 
   list({ origin, originPrefix, afterName = "", limit }: EntryQuery): Entry[] {
@@ -118,10 +122,8 @@ export class SqliteEntries {
   }
 
   due(before: Instant, after: DueEntry | undefined, limit: number): DueEntry[] {
-    return this.#connection.read(() => {
-      const rows = this.#due.all(before, after?.nextFireAt ?? Number.MIN_SAFE_INTEGER, after?.id ?? 0, limit);
-      return rows.map(([nextFireAt, id]) => ({ id, nextFireAt }));
-    });
+    const { nextFireAt, id } = after ?? { nextFireAt: Number.MIN_SAFE_INTEGER, id: 0 };
+    return this.#connection.read(() => this.#due.all(before, nextFireAt, id, limit));
   }
 
   changedSince(revision: number, limit: number): Entry[] {
@@ -151,6 +153,11 @@ export class SqliteEntries {
       this.#knownDataVersion = undefined; // own commits do not show in data_version
     }
     return result;
+  }
+
+  /** Within a write: an entry with a new revision and nothing else new, so that the leader looks at it again. */
+  touch(id: number): void {
+    this.withRevisions((nextRevision) => this.#touch.run(nextRevision(), id));
   }
 
   aheadOf(now: Instant, limit: number): Entry[] {

@@ -184,6 +184,7 @@ export class SqliteOccurrences {
       const entry = this.#entries.byId(entryId);
       if (entry === undefined || entry.removedAt !== null) throw entryGone(entryId);
       if (!this.insertDue(entryId, { id, fireAt, dueAt: fireAt, manual: true }, now)) throw manualConflict(entry.name);
+      this.#entries.touch(entryId);
     });
   }
 
