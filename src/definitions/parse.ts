@@ -1,6 +1,7 @@
 // A schedule file's text becomes definitions, or problems with the exact place of each: `file:line:column`. A problem in
 // one entry hides no other.
 
+import { isUtf8 } from "node:buffer";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { type Definition, nameProblem, parseDefinition, targetKeys } from "../core/definition.ts";
@@ -238,31 +239,45 @@ async function fileNames(given: string): Promise<string[] | DefinitionError> {
   if (isFileName(given)) return [given];
   const place = { file: given };
   try {
-    if (!(await stat(given)).isDirectory())
+    if (!(await stat(given)).isDirectory()) {
       return new DefinitionError("a schedule file ends in .yaml or .yml", { remedy: "Rename it.", place });
-    const names = (await readdir(given)).filter((name) => isFileName(name) && !name.startsWith(".")).toSorted();
-    if (names.length > 0) return names.map((name) => path.join(given, name));
+    }
+    const names = (await readdir(given)).filter((name) => isFileName(name) && !name.startsWith("."));
+    if (names.length > 0) return names.toSorted().map((name) => path.join(given, name));
     return new DefinitionError("the folder holds no schedule file (*.yaml, *.yml)", { place });
   } catch (error) {
-    return new DefinitionError(`the folder can't be read: ${reasonOf(error)}`, { place, cause: error });
+    return new DefinitionError(`the folder can't be read: ${systemReason(error)}`, { place, cause: error });
   }
 }
 
 async function readScheduleFile(file: string, folder: string): Promise<ParsedFile> {
-  const failed = (message: string, cause?: unknown): ParsedFile => ({
-    file,
-    definitions: [],
-    problems: [new DefinitionError(message, { place: { file }, cause })],
-  });
+  const text = await readText(file);
+  return text instanceof DefinitionError
+    ? { file, definitions: [], problems: [text] }
+    : parseScheduleFile(text, file, folder);
+}
+
+async function readText(file: string): Promise<string | DefinitionError> {
+  const place = { file };
+  let bytes: Buffer;
   try {
     const found = await stat(file);
-    if (!found.isFile()) return failed("it is not a file");
-    if (found.size > maxFileBytes) return failed(`it takes ${found.size} bytes; a schedule file has at most 10 MiB`);
-    return parseScheduleFile(new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file)), file, folder);
+    if (!found.isFile()) return new DefinitionError("this is not a file", { place });
+    if (found.size > maxFileBytes)
+      return new DefinitionError(`the file has ${found.size} bytes, more than 10 MiB`, { remedy: "Divide it.", place });
+    bytes = await readFile(file);
   } catch (error) {
-    if (error instanceof TypeError) return failed("it is not text in UTF-8", error);
-    return failed(`it can't be read: ${reasonOf(error)}`, error);
+    return new DefinitionError(`the file can't be read: ${systemReason(error)}`, { place, cause: error });
   }
+  if (!isUtf8(bytes)) return new DefinitionError("the file is not text in UTF-8", { place });
+  return new TextDecoder().decode(bytes);
+}
+
+function systemReason(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "there is none of that name";
+  if (code === "EACCES" || code === "EPERM") return "this user has no right to";
+  return reasonOf(error);
 }
 
 /** A name belongs to the first file that has it; the others have a problem. */
@@ -283,7 +298,8 @@ function withoutDuplicates(files: readonly LoadedFile[]): LoadedFile[] {
   });
 }
 
-function isFileName(name: string): boolean {
+/** Whether a path names a schedule file; else it is a folder of them. */
+export function isFileName(name: string): boolean {
   return /\.ya?ml$/i.test(name);
 }
 

@@ -1,0 +1,258 @@
+// The one place through which anybody but the dispatcher writes entries: the command line, programs, the API, files.
+
+import { randomUUID } from "node:crypto";
+import { type Definition, nameProblem, parseDefinition } from "../core/definition.ts";
+import type { Entry, Origin } from "../core/entry.ts";
+import { type BeatError, ConflictError, DefinitionError, EntryNotFoundError, nearest } from "../core/errors.ts";
+import type { Clock, EntryChange, Store } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import type { LoadedFiles } from "./parse.ts";
+import { changeOfDefinition, type Effect, endOfPause, freshProgress } from "./progress.ts";
+import { type FilesPlan, fileOf, type PlannedChange, planReconcile } from "./reconcile.ts";
+
+const maxAttempts = 10;
+const pageSize = 1_000;
+const maxNamesToGuess = 10_000;
+const maxNoteLength = 1_000;
+const maxNamesInSummary = 5;
+
+/** Who writes, when it is not a file. */
+export type Writer = Exclude<Origin, `file:${string}`>;
+
+export interface AppliedFiles {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  readonly kept: number;
+  /** What is wrong with the files, and names in them that belong to others. */
+  readonly problems: readonly BeatError[];
+  /** One sentence or two for people; empty where nothing changed. */
+  readonly summary: string;
+}
+
+export class Operations {
+  readonly #store: Store;
+  readonly #clock: Clock;
+
+  constructor({ store, clock }: { readonly store: Store; readonly clock: Clock }) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /**
+   * Adds an entry, or with `replace` changes the one of that name; the owner stays the same then, and nothing is written
+   * where nothing changed. Throws DefinitionError for what is wrong with the name or definition, for a name that is taken,
+   * and, from the command line and the API, for an entry that would never fire.
+   */
+  async add(name: string, definition: unknown, origin: Writer, { replace = false } = {}): Promise<Entry> {
+    const place = { entry: name };
+    const wrong = nameProblem(name);
+    if (wrong !== undefined) throw new DefinitionError(wrong);
+    const parsed = parseDefinition(withZone(definition), place);
+    return this.#retrying(async () => {
+      const now = this.#clock.now();
+      const existing = await this.#store.entryByName(name);
+      if (existing === undefined) return this.#insert(name, parsed, origin, now);
+      refuseForeign(existing, origin);
+      if (!replace)
+        throw new DefinitionError("there is an entry of that name already", {
+          remedy: "Choose another name, or replace it.",
+          place,
+        });
+      const effect = changeOfDefinition(existing, parsed, now);
+      return effect === undefined ? existing : this.#update(existing, effect, now);
+    });
+  }
+
+  async #insert(name: string, definition: Definition, origin: Writer, createdAt: Instant): Promise<Entry> {
+    const progress = freshProgress(name, definition, createdAt);
+    if (progress.nextFireAt === null && origin !== "code") {
+      throw new DefinitionError("it would never fire: every date lies in the past", {
+        remedy: "Give a date to come.",
+        place: { entry: name },
+      });
+    }
+    const [entry] = await this.#store.change([
+      { change: "insert", name, origin, definition, createdAt, ...progress, quarantine: null },
+    ]);
+    return entry!;
+  }
+
+  /** Removes an entry and withdraws what it has in the outbox; the ledger stays. Throws EntryNotFoundError, and DefinitionError for an entry of a file. */
+  async remove(name: string): Promise<void> {
+    await this.#retrying(async () => {
+      const entry = await this.get(name);
+      const file = fileOf(entry.origin);
+      if (file !== undefined) {
+        throw new DefinitionError(`it belongs to the schedule file ${file}`, {
+          remedy: "Remove it there; or pause it here.",
+          place: { entry: name },
+        });
+      }
+      const { id, revision } = entry;
+      await this.#store.change([
+        { change: "remove", id, expectedRevision: revision, at: this.#clock.now(), withdraw: "it was removed" },
+      ]);
+    });
+  }
+
+  /** Nothing of it runs until it is resumed; what waits in the outbox is withdrawn. Whoever owns it, files included, can't undo that. */
+  async pause(name: string, note?: string): Promise<Entry> {
+    if (note !== undefined && note.length > maxNoteLength) {
+      throw new DefinitionError(`a note has at most ${maxNoteLength} characters`, { place: { entry: name } });
+    }
+    return this.#retrying(async () => {
+      const entry = await this.get(name);
+      const now = this.#clock.now();
+      if (entry.pausedAt !== null && (note === undefined || note === entry.pauseNote)) return entry;
+      const fields = { pausedAt: entry.pausedAt ?? now, pauseNote: note ?? null };
+      return this.#update(entry, { fields, withdraw: "it was paused" }, now);
+    });
+  }
+
+  /** Goes on from now; the fire times of the pause are recorded as one range, and don't run. Nothing happens to an entry that is not paused. */
+  async resume(name: string): Promise<Entry> {
+    return this.#retrying(async () => {
+      const entry = await this.get(name);
+      if (entry.pausedAt === null) return entry;
+      const now = this.#clock.now();
+      return this.#update(entry, endOfPause(entry, now), now);
+    });
+  }
+
+  /** Asks for a run now, beside the schedule; also of an entry that is paused, disabled or finished. */
+  async trigger(name: string): Promise<{ readonly id: string; readonly fireAt: Instant }> {
+    const entry = await this.get(name);
+    if (entry.quarantine !== null) {
+      throw new DefinitionError(`it is set aside: ${entry.quarantine}`, {
+        remedy: "Mend its definition first.",
+        place: { entry: name },
+      });
+    }
+    const id = randomUUID();
+    let attempt = 0;
+    return this.#retrying(async () => {
+      // Two requests in one millisecond get an instant each.
+      const now = this.#clock.now();
+      const fireAt = now + attempt++;
+      await this.#store.enqueueManual(entry.id, { id, fireAt }, now);
+      return { id, fireAt };
+    });
+  }
+
+  /** Throws EntryNotFoundError, with the nearest name. */
+  async get(name: string): Promise<Entry> {
+    const entry = await this.#store.entryByName(name);
+    if (entry !== undefined) return entry;
+    const guess = nearest(name, await this.#someNames());
+    throw new EntryNotFoundError(`there is no entry "${name}"`, {
+      ...(guess && { remedy: `Did you mean "${guess}"?` }),
+      place: { entry: name },
+    });
+  }
+
+  /** By name, ascending, from after `afterName`. */
+  list(query: Parameters<Store["listEntries"]>[0]): Promise<Entry[]> {
+    return this.#store.listEntries(query);
+  }
+
+  /** Makes the store's entries of files what the files say. Applying the same files twice changes nothing. */
+  async applyFiles(loaded: LoadedFiles): Promise<AppliedFiles> {
+    const done: PlannedChange[] = [];
+    const plan = await this.#retrying(async () => {
+      const plan = planReconcile(loaded, await this.#concerned(loaded), this.#clock.now());
+      for (let start = 0; start < plan.changes.length; start += pageSize) {
+        const page = plan.changes.slice(start, start + pageSize);
+        await this.#store.change(page.map(({ change }) => change));
+        done.push(...page);
+      }
+      return plan;
+    });
+    return applied(loaded, plan, done);
+  }
+
+  /** Every entry that came from a file, or has a name that the files use. */
+  async #concerned(loaded: LoadedFiles): Promise<Entry[]> {
+    const byName = new Map<string, Entry>();
+    for await (const entry of this.#pages({ originPrefix: "file:" })) byName.set(entry.name, entry);
+    for (const { name } of loaded.files.flatMap((file) => file.definitions)) {
+      const entry = byName.has(name) ? undefined : await this.#store.entryByName(name);
+      if (entry !== undefined) byName.set(name, entry);
+    }
+    return [...byName.values()];
+  }
+
+  async *#pages(query: { readonly originPrefix?: string }): AsyncGenerator<Entry> {
+    let page = await this.#store.listEntries({ ...query, limit: pageSize });
+    while (page.length > 0) {
+      yield* page;
+      page = await this.#store.listEntries({ ...query, afterName: page.at(-1)!.name, limit: pageSize });
+    }
+  }
+
+  async #someNames(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { name } of this.#pages({})) if (names.push(name) >= maxNamesToGuess) break;
+    return names;
+  }
+
+  async #update(entry: Entry, effect: Effect, at: Instant): Promise<Entry> {
+    const change: EntryChange = { change: "update", id: entry.id, expectedRevision: entry.revision, at, ...effect };
+    await this.#store.change([change]);
+    return this.get(entry.name);
+  }
+
+  /** Somebody else may write at the same time: then it is read and tried again, a bounded number of times. */
+  async #retrying<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    for (let count = 1; ; count++) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof ConflictError) || count === maxAttempts) throw error;
+      }
+    }
+  }
+}
+
+/** Files own theirs alone; a program owns what it defines and takes nothing from the command line or the API. */
+function refuseForeign({ name, origin: owner }: Entry, writer: Writer): void {
+  const file = fileOf(owner);
+  const place = { entry: name };
+  if (file !== undefined) {
+    throw new DefinitionError(`it belongs to the schedule file ${file}`, {
+      remedy: "Change it there, or choose another name.",
+      place,
+    });
+  }
+  if (writer !== "code" || owner === "code") return;
+  const whom = owner === "cli" ? "from the command line" : "through the API";
+  throw new DefinitionError(`an entry of that name was added ${whom}`, {
+    remedy: "Choose another name, or remove that one.",
+    place,
+  });
+}
+
+function withZone(definition: unknown): unknown {
+  const isMap = typeof definition === "object" && definition !== null && !Array.isArray(definition);
+  return isMap ? { timezone: "UTC", ...definition } : definition;
+}
+
+function applied(
+  loaded: LoadedFiles,
+  { kept, problems, neverFiring }: FilesPlan,
+  done: readonly PlannedChange[],
+): AppliedFiles {
+  const names = (verb: PlannedChange["verb"]) => done.filter((one) => one.verb === verb).map(({ name }) => name);
+  const [added, changed, removed] = [names("added"), names("changed"), names("removed")];
+  const counted = (verb: string, which: readonly string[]) =>
+    which.length === 0 ? [] : [`${which.length} ${verb} (${someOf(which)})`];
+  const parts = [...counted("added", added), ...counted("changed", changed), ...counted("removed", removed)];
+  const never = neverFiring.length === 0 ? "" : ` Nothing is left to fire of: ${someOf(neverFiring)}.`;
+  const summary = parts.length === 0 ? "" : `Schedule files: ${[...parts, `${kept} as before`].join(", ")}.${never}`;
+  return { added, changed, removed, kept, problems: [...loaded.problems, ...problems], summary };
+}
+
+function someOf(names: readonly string[]): string {
+  const more = names.length - maxNamesInSummary;
+  return [...names.slice(0, maxNamesInSummary), ...(more > 0 ? [`${more} more`] : [])].join(", ");
+}

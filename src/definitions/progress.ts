@@ -1,0 +1,101 @@
+// What a change of a definition, or of its being in force, does to an entry's progress. Pure.
+
+import { type Definition, policyOf, scheduleOf } from "../core/definition.ts";
+import { type Entry, triggerOf } from "../core/entry.ts";
+import { BeatError } from "../core/errors.ts";
+import type { EntryChange, PassedRange } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import { parseDateTime, startOf } from "../core/triggers/date-time.ts";
+import { fireTimesBetween, nextFireTime, type Trigger } from "../core/triggers/trigger.ts";
+import { zoneOf } from "../core/zone.ts";
+
+type Update = Extract<EntryChange, { change: "update" }>;
+
+/** What an update does, beside saying which entry it is for. */
+export type Effect = Pick<Update, "fields" | "withdraw" | "passed">;
+
+/** The progress of a definition that comes into force now. `nextFireAt` is null where it never fires. */
+export function freshProgress(
+  name: string,
+  definition: Definition,
+  now: Instant,
+): Pick<Entry, "anchorAt" | "nextFireAt"> {
+  const { start_at, timezone = "UTC" } = definition;
+  const anchorAt = start_at === undefined ? now : startOf(parseDateTime(start_at, "start_at"), zoneOf(timezone));
+  const trigger = triggerOf({ name, definition, anchorAt, lastFireAt: null });
+  return { anchorAt, nextFireAt: nextFireTime(trigger, now) };
+}
+
+/** Undefined where the new definition says what the old one said. */
+export function changeOfDefinition(entry: Entry, definition: Definition, now: Instant): Effect | undefined {
+  if (JSON.stringify(entry.definition) === JSON.stringify(definition)) return undefined;
+  const stoodStill = entry.quarantine === null && isOff(entry);
+  if (entry.quarantine !== null || scheduleOf(entry.definition) !== scheduleOf(definition)) {
+    const fields = {
+      definition,
+      ...freshProgress(entry.name, definition, now),
+      lastFireAt: null,
+      runCount: 0,
+      quarantine: null,
+    };
+    const { passed } = stoodStill ? goOn(entry, now, "its schedule was changed while it stood still") : { passed: [] };
+    return { fields, withdraw: "its schedule was changed", ...(passed.length > 0 && { passed }) };
+  }
+  const effect = withLimit(entry, definition, now);
+  const isEnabled = definition.enabled !== false;
+  if (isEnabled === (entry.definition.enabled !== false)) return effect;
+  if (!isEnabled) return { ...effect, withdraw: "it was disabled" };
+  if (entry.pausedAt !== null || effect.fields.nextFireAt !== undefined) return effect;
+  const { passed, ...progress } = goOn(entry, now, "it was disabled");
+  return { fields: { ...effect.fields, ...progress }, passed };
+}
+
+/** `max_runs` is not part of the schedule: raised, it lets a finished entry go on; lowered, it may end one. */
+function withLimit(entry: Entry, definition: Definition, now: Instant): Effect {
+  const { maxRuns } = policyOf(definition);
+  if (maxRuns === policyOf(entry.definition).maxRuns) return { fields: { definition } };
+  if (maxRuns !== null && entry.runCount >= maxRuns) return { fields: { definition, nextFireAt: null } };
+  if (entry.nextFireAt !== null) return { fields: { definition } };
+  return { fields: { definition, nextFireAt: nextFireTime(triggerOf({ ...entry, definition }), now) } };
+}
+
+/** The end of a pause. The fire times that passed in it go to the ledger as one range. */
+export function endOfPause(entry: Entry, now: Instant): Effect {
+  const fields = { pausedAt: null, pauseNote: null };
+  if (entry.quarantine !== null || entry.definition.enabled === false) return { fields };
+  const { passed, ...progress } = goOn(
+    entry,
+    now,
+    entry.pauseNote === null ? "it was paused" : `it was paused: ${entry.pauseNote}`,
+  );
+  return { fields: { ...fields, ...progress }, passed };
+}
+
+function isOff(entry: Entry): boolean {
+  return entry.pausedAt !== null || entry.definition.enabled === false;
+}
+
+/** Goes on from now with an entry that stood still. */
+function goOn(
+  entry: Entry,
+  now: Instant,
+  reason: string,
+): Partial<Pick<Entry, "nextFireAt" | "lastFireAt">> & { readonly passed: PassedRange[] } {
+  const { nextFireAt: fromFireAt } = entry;
+  const trigger = triggerIfValid(entry);
+  if (trigger === undefined || fromFireAt === null || fromFireAt > now) return { passed: [] };
+  const later = fireTimesBetween(trigger, fromFireAt + 1, now);
+  const untilFireAt = later.last ?? fromFireAt;
+  const passed: PassedRange = { fromFireAt, untilFireAt, count: 1 + later.count, state: "paused", reason };
+  return { nextFireAt: nextFireTime(trigger, now), lastFireAt: untilFireAt, passed: [passed] };
+}
+
+/** A stored definition may have lost its meaning (a zone that is no more): who dispatches it will set it aside and say why. */
+function triggerIfValid(entry: Entry): Trigger | undefined {
+  try {
+    return triggerOf(entry);
+  } catch (error) {
+    if (error instanceof BeatError) return undefined;
+    throw error;
+  }
+}
