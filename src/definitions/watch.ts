@@ -44,6 +44,7 @@ class Watcher {
   #seenAtMs: number;
   #watchers: FSWatcher[] = [];
   #cancel = (): void => {};
+  #nextLookMs = 0;
   #telling: Promise<void> | undefined;
   #troubled = false;
   #closed = false;
@@ -68,7 +69,9 @@ class Watcher {
 
   #lookIn(delayMs: number): void {
     this.#cancel();
-    if (!this.#closed) this.#cancel = this.#clock.setTimer(delayMs, () => this.#look());
+    if (this.#closed) return;
+    this.#nextLookMs = this.#clock.monotonic() + delayMs;
+    this.#cancel = this.#clock.setTimer(delayMs, () => this.#look());
   }
 
   #look(): void {
@@ -78,14 +81,16 @@ class Watcher {
       this.#seen = look;
       this.#seenAtMs = nowMs;
     }
-    if (isSame(look, this.#told) && !this.#troubled) return this.#lookIn(pollMs);
     const vanished = [...this.#told.keys()].some((file) => !look.has(file));
     const waitMs = this.#seenAtMs + (vanished ? stillWhenVanishedMs : stillMs) - nowMs;
-    if (waitMs > 0) return this.#lookIn(waitMs);
-    this.#telling = this.#tell(look).finally(() => {
-      this.#telling = undefined;
-      this.#lookIn(pollMs);
-    });
+    if (isSame(look, this.#told) && !this.#troubled) this.#lookIn(pollMs);
+    else if (waitMs > 0) this.#lookIn(waitMs);
+    else {
+      this.#telling = this.#tell(look).finally(() => {
+        this.#telling = undefined;
+        this.#lookIn(pollMs);
+      });
+    }
   }
 
   async #tell(look: Look): Promise<void> {
@@ -107,7 +112,7 @@ class Watcher {
     const folders = new Set(this.#paths.map((each) => path.resolve(isFileName(each) ? path.dirname(each) : each)));
     for (const folder of folders) {
       try {
-        const watcher = watch(folder, { persistent: false }, () => this.#hint());
+        const watcher = watch(folder, { persistent: false }, (_event, file) => this.#hint(file));
         watcher.on("error", () => watcher.close());
         this.#watchers.push(watcher);
       } catch {
@@ -116,8 +121,10 @@ class Watcher {
     }
   }
 
-  #hint(): void {
-    if (this.#telling === undefined) this.#lookIn(hintMs);
+  /** Never puts a look off: events may come without end. */
+  #hint(file: string | null): void {
+    if (this.#telling !== undefined || (file !== null && !isFileName(file))) return;
+    if (this.#nextLookMs - this.#clock.monotonic() > hintMs) this.#lookIn(hintMs);
   }
 }
 
