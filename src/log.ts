@@ -41,8 +41,13 @@ function pretty(info: Record<string, unknown>, color: boolean): string {
   const { level, message, timestamp } = info as { level: string; message: string; timestamp: string };
   const time = new Date(timestamp).toTimeString().slice(0, 8);
   const mark = level === "info" ? "" : `${level}: `;
-  const beside = shown.filter((key) => info[key] !== undefined).map((key) => besideText(key, info[key])).join(", ");
-  const line = `${time} ${mark}${message}${beside ? ` (${beside})` : ""}`;
+  // What a job or command says carries its run: then it says whose it is.
+  const who = info["run"] === undefined ? "" : `${info["entry"]}: `;
+  const beside = shown
+    .filter((key) => info[key] !== undefined)
+    .map((key) => besideText(key, info[key]))
+    .join(", ");
+  const line = `${time} ${mark}${who}${message}${beside ? ` (${beside})` : ""}`;
   return color && colors[level] ? `${colors[level]}${line}${reset}` : line;
 }
 

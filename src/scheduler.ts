@@ -12,7 +12,7 @@ import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } fr
 import { type Instant, parseDuration } from "./core/time.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
 import { type AppliedFiles, Operations } from "./definitions/operations.ts";
-import { type LoadedFiles, loadScheduleFiles } from "./definitions/parse.ts";
+import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
 import { watchScheduleFiles } from "./definitions/watch.ts";
 import { Engine, type EngineReport } from "./dispatch/engine.ts";
 import type { Encode } from "./dispatch/relay.ts";
@@ -59,13 +59,14 @@ export function memory(): StoreOpener {
   return async () => new MemoryStore();
 }
 
-type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Key;
+type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Key;
 
 /** Everything that an entry may have beside its trigger and target, in camelCase. */
 export type EntryOptions = {
-  readonly [Key in keyof Omit<Definition, "every" | "crontab" | "cron" | "at" | "task" | "run" | "job"> & string as CamelCase<Key>]?:
-    | (Key extends "start_at" | "end_at" ? Date : never)
-    | Definition[Key];
+  readonly [Key in keyof Omit<Definition, "every" | "crontab" | "cron" | "at" | "task" | "run" | "job"> &
+    string as CamelCase<Key>]?: (Key extends "start_at" | "end_at" ? Date : never) | Definition[Key];
 } & { readonly name?: string };
 
 /** A function of this program, or a Celery task, or a command. */
@@ -126,7 +127,10 @@ export class Scheduler implements AsyncDisposable {
 
   #define(trigger: Record<string, unknown>, label: string, work: Work, options: EntryOptions): Handle {
     const { name: wanted, ...rest } = options;
-    const name = this.#freeName(wanted ?? (typeof work === "function" && work.name ? work.name : label), wanted !== undefined);
+    const name = this.#freeName(
+      wanted ?? (typeof work === "function" && work.name ? work.name : label),
+      wanted !== undefined,
+    );
     const target = typeof work === "function" ? { job: name } : work;
     const raw = { timezone: this.#options.timezone ?? "UTC", ...trigger, ...target, ...snakeCase(rest) };
     const definition = parseDefinition(raw, { entry: name });
@@ -145,7 +149,11 @@ export class Scheduler implements AsyncDisposable {
       name,
       next: (count = 1) => {
         const times: Date[] = [];
-        for (let at = nextFireTime(trigger_, this.#clock.now()); at !== null && times.length < count; at = nextFireTime(trigger_, at)) {
+        for (
+          let at = nextFireTime(trigger_, this.#clock.now());
+          at !== null && times.length < count;
+          at = nextFireTime(trigger_, at)
+        ) {
           times.push(new Date(at));
         }
         return times;
@@ -155,7 +163,11 @@ export class Scheduler implements AsyncDisposable {
 
   #freeName(base: string, exact: boolean): string {
     if (!this.#names.has(base)) return base;
-    if (exact) throw new BeatError(`there is an entry "${base}" already`, { remedy: "Give each entry a name of its own.", place: { entry: base } });
+    if (exact)
+      throw new BeatError(`there is an entry "${base}" already`, {
+        remedy: "Give each entry a name of its own.",
+        place: { entry: base },
+      });
     for (let number = 2; ; number++) if (!this.#names.has(`${base} ${number}`)) return `${base} ${number}`;
   }
 
@@ -201,13 +213,13 @@ export class Scheduler implements AsyncDisposable {
     const { schedules = [], retention = "7d", broker: url } = this.#options;
     if (schedules.length > 0) await this.#follow(schedules, operations);
     const broker = url === undefined ? undefined : await this.#connect(url);
-    const jobsDir = this.#options.jobsDir ?? schedules[0];
+    const jobsDir = this.#options.jobsDir ?? (schedules.length > 0 ? schedulesRoot(schedules) : undefined);
     this.#engine = new Engine({
       clock: this.#clock,
       store,
       log: this.#log,
       broker,
-      runner: createRunner({ clock: this.#clock, log: this.#log, jobs: this.#jobs, jobsDir: jobsDir === undefined ? undefined : resolve(jobsDir) }),
+      runner: createRunner({ clock: this.#clock, log: this.#log, jobs: this.#jobs, jobsDir }),
       encode: messageEncoder(this.#defaultQueue),
       owner: thisProcess(),
       isDead,
@@ -230,11 +242,15 @@ export class Scheduler implements AsyncDisposable {
   }
 
   async #follow(paths: readonly string[], operations: Operations): Promise<void> {
-    this.#tellOf(await operations.applyFiles(await loadScheduleFiles(paths)));
-    this.#watch = watchScheduleFiles(paths, { clock: this.#clock, log: this.#log }, async () => {
-      this.#tellOf(await operations.applyFiles(await loadScheduleFiles(paths)));
+    const { jobsDir } = this.#options;
+    const read = async () => {
+      this.#tellOf(
+        await operations.applyFiles(await loadScheduleFiles(paths, jobsDir === undefined ? {} : { jobsDir })),
+      );
       this.#engine?.wake();
-    });
+    };
+    this.#watch = watchScheduleFiles(paths, { clock: this.#clock, log: this.#log }, read);
+    await read();
   }
 
   #tellOf({ summary, problems }: AppliedFiles): void {
@@ -276,9 +292,18 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /** Adds an entry as a schedule file would write it. */
-  async add(name: string, definition: unknown, options: { readonly origin?: "cli" | "code" | "api"; readonly replace?: boolean } = {}): Promise<Entry> {
+  async add(
+    name: string,
+    definition: unknown,
+    options: { readonly origin?: "cli" | "code" | "api"; readonly replace?: boolean } = {},
+  ): Promise<Entry> {
     const { origin = "code", replace = false } = options;
     return this.#change((operations) => operations.add(name, definition, origin, { replace }));
+  }
+
+  /** Adds many at once: all of them are checked before the first is written. */
+  async addAll(entries: readonly { readonly name: string; readonly definition: unknown }[]): Promise<void> {
+    await this.#change((operations) => operations.addAll(entries, "code"));
   }
 
   async remove(name: string): Promise<void> {
@@ -316,15 +341,32 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /** The ledger, newest first. */
-  async history(query: { readonly name?: string; readonly states?: readonly OccurrenceState[]; readonly before?: Instant; readonly limit?: number } = {}): Promise<Occurrence[]> {
+  async history(
+    query: {
+      readonly name?: string;
+      readonly states?: readonly OccurrenceState[];
+      readonly before?: Instant;
+      readonly limit?: number;
+    } = {},
+  ): Promise<Occurrence[]> {
     return (await this.#open()).store.history({ limit: 100, ...query });
   }
 
   async status(): Promise<SchedulerStatus> {
     const { store } = await this.#open();
-    const [lease, entries, outbox] = await Promise.all([store.currentLease(), store.countEntries(), store.outboxSummary()]);
+    const [lease, entries, outbox] = await Promise.all([
+      store.currentLease(),
+      store.countEntries(),
+      store.outboxSummary(),
+    ]);
     const live = lease !== undefined && !isDead(lease) && lease.expiresAt > this.#clock.now();
-    return { store: store.location, leader: live ? lease : undefined, report: live ? (lease.report as EngineReport | null) : null, entries, outbox };
+    return {
+      store: store.location,
+      leader: live ? lease : undefined,
+      report: live ? (lease.report as EngineReport | null) : null,
+      entries,
+      outbox,
+    };
   }
 
   async #change<Result>(change: (operations: Operations) => Promise<Result>): Promise<Result> {
@@ -376,7 +418,9 @@ export function embeddedBrokerUrl(scheduleDb: string): string {
 }
 
 function snakeCase(options: Record<string, unknown>): Record<string, unknown> {
-  const known = new Map(definitionKeys.map((key) => [key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()), key]));
+  const known = new Map(
+    definitionKeys.map((key) => [key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()), key]),
+  );
   return Object.fromEntries(
     Object.entries(options)
       .filter(([, value]) => value !== undefined)

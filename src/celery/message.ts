@@ -34,10 +34,9 @@ export interface MessageOccurrence {
   readonly fireAt: Instant;
   /** The fire time after this one; null: there is none. `expires: next` looks at it. */
   readonly nextFireAt: Instant | null;
-  readonly now: Instant;
 }
 
-/** Throws BeatError where this occurrence expired before it could be sent. About a microsecond. */
+/** About a microsecond. Throws BeatError for an empty id. */
 export type MessageBuilder = (occurrence: MessageOccurrence) => Message;
 
 const maxBodyBytes = 1_048_576;
@@ -69,10 +68,9 @@ export function prepareMessage({ entryName, target, defaultQueue, origin }: Mess
   const replyTo = shortName(options.reply_to ?? "", "options.reply_to");
   const persistent = options.delivery_mode !== 1;
 
-  return ({ id, fireAt, nextFireAt, now }) => {
+  return ({ id, fireAt, nextFireAt }) => {
     if (id === "") throw refusal("a task id must not be empty");
     const expiresAt = expiry(fireAt, nextFireAt);
-    if (expiresAt !== null && expiresAt < now) throw refusal(expiredText(expiresAt, now), "options.expires");
     const headers: Record<string, unknown> = {
       lang: "py",
       task,

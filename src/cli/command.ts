@@ -21,7 +21,12 @@ export function flags(options: Readonly<Record<string, Options>>): Record<string
     Object.entries(options).map(([name, option]) => {
       const variable = `BEAT_${name.toUpperCase().replaceAll("-", "_")}`;
       const value = process.env[variable];
-      return [name, value === undefined ? option : { ...option, default: parsed(value, option), defaultDescription: `$${variable}` }];
+      return [
+        name,
+        value === undefined
+          ? option
+          : { ...option, default: parsed(value, option), defaultDescription: `$${variable}` },
+      ];
     }),
   );
 }
@@ -70,6 +75,8 @@ export function jsonFlagValue(flag: string, text: string | undefined): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`--${flag} is not JSON: ${(error as Error).message}`, { remedy: `Quote it for the shell, like --${flag} '["a", 1]'.` });
+    throw new UsageError(`--${flag} is not JSON: ${(error as Error).message}`, {
+      remedy: `Quote it for the shell, like --${flag} '["a", 1]'.`,
+    });
   }
 }

@@ -37,7 +37,12 @@ export async function main(args: readonly string[]): Promise<number> {
       .exitProcess(false)
       .showHelpOnFail(false)
       .fail((message, error) => {
-        throw error ?? new UsageError(message || `no command given; the commands are: ${names().join(", ")}`, { remedy: "See beat --help." });
+        throw (
+          error ??
+          new UsageError(message || `no command given; the commands are: ${names().join(", ")}`, {
+            remedy: "See beat --help.",
+          })
+        );
       });
     for (const { run, ...command } of commands) {
       parser.command({
@@ -50,12 +55,19 @@ export async function main(args: readonly string[]): Promise<number> {
     const first = args[0];
     if (first !== undefined && !first.startsWith("-") && !names().includes(first)) {
       const guess = nearest(first, names());
-      throw new UsageError(`there is no command "${first}"`, { remedy: guess ? `Did you mean "${guess}"?` : `The commands are: ${names().join(", ")}.` });
+      throw new UsageError(`there is no command "${first}"`, {
+        remedy: guess ? `Did you mean "${guess}"?` : `The commands are: ${names().join(", ")}.`,
+      });
     }
     await parser.parseAsync();
     return code;
   } catch (error) {
-    const text = error instanceof BeatError ? error.describe() : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const text =
+      error instanceof BeatError
+        ? error.describe()
+        : error instanceof Error
+          ? (error.stack ?? error.message)
+          : String(error);
     process.stderr.write(`beat: ${maskUrl(text)}\n`);
     return exitCodeOf(error);
   }

@@ -4,7 +4,7 @@ import { DateTime } from "luxon";
 import type { Definition } from "../core/definition.ts";
 import { type Entry, statusOf } from "../core/entry.ts";
 import type { Occurrence } from "../core/ports.ts";
-import { formatDuration, type Instant } from "../core/time.ts";
+import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -17,7 +17,11 @@ export function printJson(value: unknown): void {
 /** Columns aligned, a heading over them. */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = heading.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd();
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd();
   return [line(heading), ...rows.map(line)].join("\n");
 }
 
@@ -34,7 +38,7 @@ export function utc(at: Instant): string {
 /** `in 2h5m`, `3s ago`. */
 export function relative(at: Instant, now: Instant): string {
   const distanceMs = Math.abs(at - now);
-  const unitMs = distanceMs < 1_000 ? 1 : distanceMs < 3_600_000 ? 1_000 : 60_000;
+  const unitMs = distanceMs < secondMs ? 1 : distanceMs < hourMs ? secondMs : distanceMs < 7 * dayMs ? minuteMs : dayMs;
   const text = formatDuration(Math.round(distanceMs / unitMs) * unitMs);
   return at >= now ? `in ${text}` : `${text} ago`;
 }

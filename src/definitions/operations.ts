@@ -78,6 +78,35 @@ export class Operations {
     return entry!;
   }
 
+  /**
+   * Adds many entries, in transactions of a thousand. Every definition is checked before anything is written: one
+   * DefinitionError holds all problems. A name that is taken is one; what was written before it stays.
+   */
+  async addAll(
+    entries: readonly { readonly name: string; readonly definition: unknown }[],
+    origin: Writer,
+  ): Promise<void> {
+    const createdAt = this.#clock.now();
+    const problems: BeatError[] = [];
+    const changes = entries.flatMap(({ name, definition }): EntryChange[] => {
+      try {
+        const wrong = nameProblem(name);
+        if (wrong !== undefined) throw new DefinitionError(wrong);
+        const parsed = parseDefinition(withZone(definition), { entry: name });
+        const progress = freshProgress(name, parsed, createdAt);
+        return [{ change: "insert", name, origin, definition: parsed, createdAt, ...progress, quarantine: null }];
+      } catch (error) {
+        if (!(error instanceof DefinitionError)) throw error;
+        problems.push(...error.problems);
+        return [];
+      }
+    });
+    if (problems.length > 0) throw new DefinitionError("some of the entries can't be added", { problems });
+    for (let start = 0; start < changes.length; start += pageSize) {
+      await this.#store.change(changes.slice(start, start + pageSize));
+    }
+  }
+
   /** Removes an entry and withdraws what it has in the outbox; the ledger stays. Throws EntryNotFoundError, and DefinitionError for an entry of a file. */
   async remove(name: string): Promise<void> {
     await this.#retrying(async () => {

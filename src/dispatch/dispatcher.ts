@@ -151,7 +151,8 @@ export class Dispatcher {
       claims = loaded.broken.map(({ entry, reason }) => this.#quarantine(entry, reason));
       for (const { id } of due) {
         const one = compiled.get(id);
-        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= now + this.#leadMs) claims.push(this.#plan(one, now));
+        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= now + this.#leadMs)
+          claims.push(this.#plan(one, now));
         else if (one !== undefined) this.#schedule(one.entry);
       }
       this.#applyResults(claims, await store.claim(lease.token, claims, now), compiled);
@@ -197,7 +198,9 @@ export class Dispatcher {
 
   async #goBeyond(compiled: CompiledEntry): Promise<void> {
     const { log } = this.#options;
-    log.warn(`${compiled.entry.name}: ${new Date(compiled.entry.nextFireAt!).toISOString()} is in the ledger already; going on with the next time.`);
+    log.warn(
+      `${compiled.entry.name}: ${new Date(compiled.entry.nextFireAt!).toISOString()} is in the ledger already; going on with the next time.`,
+    );
     await this.#write([[compiled.entry, planBeyond(compiled)]]);
   }
 
@@ -207,7 +210,11 @@ export class Dispatcher {
     const held = lease();
     if (held === undefined || plans.length === 0) return;
     try {
-      const results = await store.claim(held.token, plans.map(([, claim]) => claim), clock.now());
+      const results = await store.claim(
+        held.token,
+        plans.map(([, claim]) => claim),
+        clock.now(),
+      );
       for (const [index, [entry, claim]] of plans.entries()) {
         entries.drop(entry.id);
         if (results[index] === "claimed") this.#schedule(advanced(entry, claim));

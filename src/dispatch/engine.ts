@@ -55,7 +55,18 @@ export class Engine {
     this.#settlements = settlements;
     this.#publisher = broker && new Publisher({ ...stage, broker });
     const launcher = new Launcher({ ...stage, runner });
-    this.#relay = new Relay({ clock, store, log, outbox, entries, settlements, narrator, publisher: this.#publisher, launcher, encode });
+    this.#relay = new Relay({
+      clock,
+      store,
+      log,
+      outbox,
+      entries,
+      settlements,
+      narrator,
+      publisher: this.#publisher,
+      launcher,
+      encode,
+    });
     this.#leader = new Leader({
       ...options,
       ...(options.leaseTtlMs !== undefined && { ttlMs: options.leaseTtlMs }),
@@ -106,14 +117,17 @@ export class Engine {
     const { store, clock, log } = this.#options;
     log.debug(`Leading, term ${lease.token}.`);
     const abandoned = await store.abandonRunning("abandoned: the process ended while it ran", clock.now());
-    if (abandoned > 0) log.warn(`${abandoned} local runs were going on when the last process ended; they are recorded as failed.`);
+    if (abandoned > 0)
+      log.warn(`${abandoned} local runs were going on when the last process ended; they are recorded as failed.`);
     await this.#dispatcher.start();
     await this.#relay.begin();
   }
 
   async #standBy(holder: Lease | undefined): Promise<void> {
     if (holder !== undefined) {
-      this.#options.log.info(`Standing by: process ${holder.pid} on ${holder.host.split("/")[0]} leads. This one takes over when it ends.`);
+      this.#options.log.info(
+        `Standing by: process ${holder.pid} on ${holder.host.split("/")[0]} leads. This one takes over when it ends.`,
+      );
     }
     await this.#dispatcher.stop();
     this.#relay.end();

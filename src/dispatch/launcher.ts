@@ -105,6 +105,7 @@ export class Launcher {
     }
     held.state = "in-flight";
     held.attempts++;
+    held.startedAt = this.#options.clock.now();
     this.#options.runner.start(runOf(held), (_, outcome) => this.#onOutcome(held, outcome));
   }
 

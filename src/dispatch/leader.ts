@@ -12,8 +12,8 @@
 // Three proofs free a lease early or late: its holder gave it back; its process is gone from this machine; or it was seen
 // unchanged for a whole TTL on our monotonic clock, which holds however the wall clocks were set.
 
-import type { Clock, Lease, LeaseOwner, Log, Store } from "../core/ports.ts";
 import { LeaseLostError, reasonOf, StoreUnavailableError } from "../core/errors.ts";
+import type { Clock, Lease, LeaseOwner, Log, Store } from "../core/ports.ts";
 import { formatDuration } from "../core/time.ts";
 
 export interface LeaderOptions {
@@ -72,7 +72,9 @@ export class Leader {
     try {
       await this.#options.store.releaseLease(lease);
     } catch (error) {
-      this.#options.log.warn(`The lease could not be given back; it ends by itself in ${formatDuration(this.#ttlMs)}: ${reasonOf(error)}`);
+      this.#options.log.warn(
+        `The lease could not be given back; it ends by itself in ${formatDuration(this.#ttlMs)}: ${reasonOf(error)}`,
+      );
     }
   }
 
@@ -109,7 +111,8 @@ export class Leader {
     } catch (error) {
       if (error instanceof LeaseLostError) await this.#stepDown("another node took the lease");
       else if (this.lease === undefined) await this.#stepDown(`it could not be renewed in time: ${reasonOf(error)}`);
-      else if (error instanceof StoreUnavailableError) log.warn(`The lease could not be renewed yet: ${reasonOf(error)}`);
+      else if (error instanceof StoreUnavailableError)
+        log.warn(`The lease could not be renewed yet: ${reasonOf(error)}`);
       else log.error(`The lease could not be renewed: ${reasonOf(error)}`);
     }
   }

@@ -28,9 +28,18 @@ export class Narrator {
 
   settled(held: Held, outcome: "ran" | "failed" | "skipped" | "missed", reason: string | null): void {
     const { name } = held.compiled.entry;
-    const fields = { entry: name, id: held.id, fireTime: new Date(held.fireAt).toISOString(), ...(reason && { reason }) };
-    if (outcome === "ran") this.#log.info(`ran ${name}`, { ...fields, lateMs: this.#clock.now() - held.dueAt });
-    else this.#log[outcome === "failed" ? "error" : "warn"](`${outcome} ${name}: ${reason ?? "no reason given"}`, fields);
+    const fields = {
+      entry: name,
+      id: held.id,
+      fireTime: new Date(held.fireAt).toISOString(),
+      ...(reason && { reason }),
+    };
+    const startedAt = held.startedAt ?? this.#clock.now();
+    const tookMs = this.#clock.now() - startedAt;
+    if (outcome === "ran")
+      this.#log.info(`ran ${name} in ${formatDuration(tookMs)}`, { ...fields, lateMs: startedAt - held.dueAt, tookMs });
+    else
+      this.#log[outcome === "failed" ? "error" : "warn"](`${outcome} ${name}: ${reason ?? "no reason given"}`, fields);
   }
 
   #tell(): void {
@@ -52,11 +61,14 @@ export class Narrator {
     }
     const late = batch.map(({ lateMs }) => lateMs).sort((a, b) => a - b);
     const at = (share: number) => late[Math.floor((late.length - 1) * share)]!;
-    this.#log.info(`sent ${batch.length} messages, half of them within ${formatDuration(at(0.5))} of their time, all within ${formatDuration(at(1))}`, {
-      count: batch.length,
-      lateMsP50: at(0.5),
-      lateMsP99: at(0.99),
-      lateMsMax: at(1),
-    });
+    this.#log.info(
+      `sent ${batch.length} messages, half of them within ${formatDuration(at(0.5))} of their time, all within ${formatDuration(at(1))}`,
+      {
+        count: batch.length,
+        lateMsP50: at(0.5),
+        lateMsP99: at(0.99),
+        lateMsMax: at(1),
+      },
+    );
   }
 }

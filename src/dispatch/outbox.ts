@@ -17,6 +17,8 @@ export interface Held {
   /** It may have been sent before: it must be sent again, and never gives way to a newer one. */
   doubtful: boolean;
   message: Message | undefined;
+  /** When a local run began. */
+  startedAt: Instant | undefined;
 }
 
 export class Outbox {
@@ -38,9 +40,24 @@ export class Outbox {
     return this.#byId.get(id);
   }
 
-  add(compiled: CompiledEntry, occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts">, doubtful: boolean): Held {
+  add(
+    compiled: CompiledEntry,
+    occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts">,
+    doubtful: boolean,
+  ): Held {
     const { id, fireAt, dueAt, manual, attempts } = occurrence;
-    const held: Held = { id, compiled, fireAt, dueAt, manual, state: "waiting", attempts, doubtful, message: undefined };
+    const held: Held = {
+      id,
+      compiled,
+      fireAt,
+      dueAt,
+      manual,
+      state: "waiting",
+      attempts,
+      doubtful,
+      message: undefined,
+      startedAt: undefined,
+    };
     this.#byId.set(id, held);
     const siblings = this.#byEntry.get(compiled.entry.id);
     if (siblings === undefined) this.#byEntry.set(compiled.entry.id, new Set([held]));

@@ -10,11 +10,22 @@ import type { Instant } from "../core/time.ts";
 import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
 
 /** What to write for one entry that is due at `now` or a little later. */
-export function planClaim(storeId: string, compiled: CompiledEntry, superseded: readonly Instant[], now: Instant): Claim {
+export function planClaim(
+  storeId: string,
+  compiled: CompiledEntry,
+  superseded: readonly Instant[],
+  now: Instant,
+): Claim {
   const { entry, trigger, policy } = compiled;
   const firstFireAt = entry.nextFireAt!;
   try {
-    const { run, passed, lastFireAt, nextFireAt } = decide({ trigger, policy, firstFireAt, runCount: entry.runCount, now });
+    const { run, passed, lastFireAt, nextFireAt } = decide({
+      trigger,
+      policy,
+      firstFireAt,
+      runCount: entry.runCount,
+      now,
+    });
     return {
       ...expecting(entry),
       due: run.map((fireAt) => ({ id: occurrenceId(storeId, entry.id, fireAt), fireAt, dueAt: fireAt, manual: false })),
@@ -30,7 +41,13 @@ export function planClaim(storeId: string, compiled: CompiledEntry, superseded: 
 /** An entry that can't be scheduled is set aside with the reason; all others go on. */
 export function planQuarantine(entry: Entry, reason: string): Claim {
   const { nextFireAt, lastFireAt, runCount } = entry;
-  return { ...expecting(entry), due: [], passed: [], superseded: [], advance: { nextFireAt, lastFireAt, runCount, quarantine: reason } };
+  return {
+    ...expecting(entry),
+    due: [],
+    passed: [],
+    superseded: [],
+    advance: { nextFireAt, lastFireAt, runCount, quarantine: reason },
+  };
 }
 
 /**
@@ -64,5 +81,10 @@ function expecting({ id, revision, nextFireAt }: Entry): Pick<Claim, "entryId" |
 /** The entry as it is after its claim was written. */
 export function advanced(entry: Entry, claim: Claim): Entry {
   const { quarantine, anchorAt, ...progress } = claim.advance;
-  return { ...entry, ...progress, ...(quarantine !== undefined && { quarantine }), ...(anchorAt !== undefined && { anchorAt }) };
+  return {
+    ...entry,
+    ...progress,
+    ...(quarantine !== undefined && { quarantine }),
+    ...(anchorAt !== undefined && { anchorAt }),
+  };
 }

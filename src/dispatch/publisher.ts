@@ -30,7 +30,12 @@ export interface PublisherReport {
   readonly unconfirmed: number;
   readonly waiting: number;
   /** Queues that can't take their messages now. */
-  readonly queues: readonly { readonly queue: string; readonly reason: string; readonly since: Instant; readonly waiting: number }[];
+  readonly queues: readonly {
+    readonly queue: string;
+    readonly reason: string;
+    readonly since: Instant;
+    readonly waiting: number;
+  }[];
 }
 
 export interface PublisherOptions {
@@ -64,7 +69,9 @@ export class Publisher {
     await broker.open({
       available: () => {
         const awayMs = clock.now() - this.#since;
-        log.info(`Connected to ${broker.url}${this.#reason === null || awayMs < 1_000 ? "" : ` after ${formatDuration(Math.round(awayMs / 100) * 100)}`}`);
+        log.info(
+          `Connected to ${broker.url}${this.#reason === null || awayMs < 1_000 ? "" : ` after ${formatDuration(Math.round(awayMs / 100) * 100)}`}`,
+        );
         this.#turn(true, null);
         this.pump();
       },
@@ -113,7 +120,12 @@ export class Publisher {
       since: this.#since,
       unconfirmed: this.#unconfirmed,
       waiting: this.#due.size,
-      queues: [...this.#lanes.values()].map(({ queue, reason, since, waiting }) => ({ queue, reason, since, waiting: waiting.length })),
+      queues: [...this.#lanes.values()].map(({ queue, reason, since, waiting }) => ({
+        queue,
+        reason,
+        since,
+        waiting: waiting.length,
+      })),
     };
   }
 
@@ -238,7 +250,9 @@ export class Publisher {
     const lane = this.#lanes.get(queue);
     if (lane === undefined) return;
     this.#lanes.delete(queue);
-    this.#options.log.info(`Queue "${queue}" takes messages again; ${lane.waiting.length} that waited follow.`, { queue });
+    this.#options.log.info(`Queue "${queue}" takes messages again; ${lane.waiting.length} that waited follow.`, {
+      queue,
+    });
     for (const held of lane.waiting) this.#due.add(held);
     this.pump();
   }

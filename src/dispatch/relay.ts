@@ -128,9 +128,19 @@ export class Relay {
     await settlements.flush();
   }
 
-  report(): { readonly broker: PublisherReport | null; readonly held: number; readonly running: number; readonly runsWaiting: number } {
+  report(): {
+    readonly broker: PublisherReport | null;
+    readonly held: number;
+    readonly running: number;
+    readonly runsWaiting: number;
+  } {
     const { publisher, launcher, outbox } = this.#options;
-    return { broker: publisher?.report() ?? null, held: outbox.size, running: launcher.running, runsWaiting: launcher.waiting };
+    return {
+      broker: publisher?.report() ?? null,
+      held: outbox.size,
+      running: launcher.running,
+      runsWaiting: launcher.waiting,
+    };
   }
 
   async #load(doubtful: boolean): Promise<void> {
@@ -148,7 +158,11 @@ export class Relay {
         }
         const entry = compiled.get(occurrence.entryId);
         if (entry !== undefined) this.#hold(entry, occurrence, doubtful || occurrence.attempts > 0);
-        else this.#giveUp(occurrence, broken.find(({ entry }) => entry.id === occurrence.entryId)?.reason ?? "its entry is gone");
+        else
+          this.#giveUp(
+            occurrence,
+            broken.find(({ entry }) => entry.id === occurrence.entryId)?.reason ?? "its entry is gone",
+          );
       }
       if (page.length < pageSize) break;
       after = page.at(-1)!;
@@ -185,7 +199,10 @@ export class Relay {
     this.#giveUp({ ...held, entryId: held.compiled.entry.id }, reason);
   }
 
-  #giveUp({ entryId, fireAt, manual, attempts }: Pick<Occurrence, "entryId" | "fireAt" | "manual" | "attempts">, reason: string): void {
+  #giveUp(
+    { entryId, fireAt, manual, attempts }: Pick<Occurrence, "entryId" | "fireAt" | "manual" | "attempts">,
+    reason: string,
+  ): void {
     const at = this.#options.clock.now();
     this.#options.settlements.add({ entryId, fireAt, manual, state: "failed", reason, attempts, at });
   }

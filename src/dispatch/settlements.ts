@@ -1,8 +1,8 @@
 // What became of occurrences goes to the ledger in batches: one transaction for all that arrived within a few
 // milliseconds. Where the store is away they wait here, bounded by what is in flight, and are written when it is back.
 
-import type { Clock, Log, Settlement, Store } from "../core/ports.ts";
 import { reasonOf, StoreUnavailableError } from "../core/errors.ts";
+import type { Clock, Log, Settlement, Store } from "../core/ports.ts";
 
 const gatherMs = 5;
 const retryMs = 500;

@@ -11,8 +11,19 @@ test("an interval is sent at its times, never early, and the ledger says so", as
   await engine.start();
   await world.clock.advance(7_000);
   await engine.stop(1_000);
-  assert.deepEqual(world.sent.map(({ atSeconds, forSeconds }) => [forSeconds, atSeconds]), [[2, 2], [4, 4], [6, 6]]);
-  assert.deepEqual(await world.ledger(), [["published", 2, 1, null], ["published", 4, 1, null], ["published", 6, 1, null]]);
+  assert.deepEqual(
+    world.sent.map(({ atSeconds, forSeconds }) => [forSeconds, atSeconds]),
+    [
+      [2, 2],
+      [4, 4],
+      [6, 6],
+    ],
+  );
+  assert.deepEqual(await world.ledger(), [
+    ["published", 2, 1, null],
+    ["published", 4, 1, null],
+    ["published", 6, 1, null],
+  ]);
 });
 
 test("after ten minutes stopped, the latest runs, and one row says that 599 were coalesced", async () => {
@@ -23,8 +34,14 @@ test("after ten minutes stopped, the latest runs, and one row says that 599 were
   await engine.start();
   await world.clock.advance(100);
   await engine.stop(1_000);
-  assert.deepEqual(world.sent.map(({ forSeconds }) => forSeconds), [600]);
-  assert.deepEqual(await world.ledger(), [["coalesced", 1, 599, "the latest of them ran"], ["published", 600, 1, null]]);
+  assert.deepEqual(
+    world.sent.map(({ forSeconds }) => forSeconds),
+    [600],
+  );
+  assert.deepEqual(await world.ledger(), [
+    ["coalesced", 1, 599, "the latest of them ran"],
+    ["published", 600, 1, null],
+  ]);
 });
 
 test("a broker that is away holds up messages, not the timetable; newer ones supersede unsent ones", async () => {
@@ -40,13 +57,19 @@ test("a broker that is away holds up messages, not the timetable; newer ones sup
   world.broker.listener.available();
   await world.clock.advance(500);
   await engine.stop(1_000);
-  assert.deepEqual((await world.ledger("ping")).map(([state, seconds]) => [state, seconds]), [
-    ["published", 1],
-    ["coalesced", 2],
-    ["coalesced", 3],
-    ["published", 4],
-  ]);
-  assert.deepEqual((await world.ledger("each")).map(([state]) => state), ["published", "published", "published", "published"]);
+  assert.deepEqual(
+    (await world.ledger("ping")).map(([state, seconds]) => [state, seconds]),
+    [
+      ["published", 1],
+      ["coalesced", 2],
+      ["coalesced", 3],
+      ["published", 4],
+    ],
+  );
+  assert.deepEqual(
+    (await world.ledger("each")).map(([state]) => state),
+    ["published", "published", "published", "published"],
+  );
   assert.ok(world.lines.some((line) => line.includes("gone")));
 });
 
@@ -66,13 +89,19 @@ test("what was in doubt is sent again under the same id, and never gives way", a
   world.broker.listener.available();
   await world.clock.advance(300);
   await engine.stop(1_000);
-  assert.deepEqual(world.sent.map(({ forSeconds }) => forSeconds), [1, 1, 3]);
+  assert.deepEqual(
+    world.sent.map(({ forSeconds }) => forSeconds),
+    [1, 1, 3],
+  );
   assert.equal(world.sent[0]!.id, world.sent[1]!.id);
-  assert.deepEqual((await world.ledger()).map(([state, seconds]) => [state, seconds]), [
-    ["published", 1],
-    ["coalesced", 2],
-    ["published", 3],
-  ]);
+  assert.deepEqual(
+    (await world.ledger()).map(([state, seconds]) => [state, seconds]),
+    [
+      ["published", 1],
+      ["coalesced", 2],
+      ["published", 3],
+    ],
+  );
 });
 
 test("a queue that is not there holds up its own messages only, is said once, and is tried again", async () => {
@@ -80,25 +109,33 @@ test("a queue that is not there holds up its own messages only, is said once, an
   await world.add("lost", { every: "1s", task: "a.lost", options: { queue: "nowhere" }, coalesce: "all" });
   await world.add("fine", { every: "1s", task: "a.fine" });
   let there = false;
-  world.broker.answer = ({ queue }) => (queue === "nowhere" && !there ? { result: "no-queue", reason: "there is no such queue" } : { result: "confirmed" });
+  world.broker.answer = ({ queue }) =>
+    queue === "nowhere" && !there ? { result: "no-queue", reason: "there is no such queue" } : { result: "confirmed" };
   const engine = world.engine();
   await engine.start();
   await world.clock.advance(5_500);
   assert.equal(world.sent.filter(({ name }) => name === "fine").length, 5);
   assert.equal(world.lines.filter((line) => line.includes("there is no such queue")).length, 1);
   assert.equal(engine.report().broker!.queues[0]!.queue, "nowhere");
-  assert.deepEqual((await world.store.outboxSummary()).filter(({ reason }) => reason !== null).map(({ reason }) => reason), ["there is no such queue"]);
+  assert.deepEqual(
+    (await world.store.outboxSummary()).filter(({ reason }) => reason !== null).map(({ reason }) => reason),
+    ["there is no such queue"],
+  );
   there = true;
   await world.clock.advance(2_100);
   await engine.stop(1_000);
-  assert.deepEqual((await world.ledger("lost")).map(([state]) => state), Array.from({ length: 7 }, () => "published"));
+  assert.deepEqual(
+    (await world.ledger("lost")).map(([state]) => state),
+    Array.from({ length: 7 }, () => "published"),
+  );
 });
 
 test("a message that the broker refuses fails alone, with the reason", async () => {
   const world = new World();
   await world.add("bad", { every: "1s", task: "a.bad" });
   await world.add("good", { every: "1s", task: "a.good" });
-  world.broker.answer = ({ headers }) => (headers["task"] === "a.bad" ? { result: "refused", reason: "too large" } : { result: "confirmed" });
+  world.broker.answer = ({ headers }) =>
+    headers["task"] === "a.bad" ? { result: "refused", reason: "too large" } : { result: "confirmed" };
   const engine = world.engine();
   await engine.start();
   await world.clock.advance(1_200);
@@ -137,7 +174,8 @@ test("the wall clock put back by an hour: nothing twice, intervals go on, wall-c
   assert.equal(intervals.length, 721);
   assert.equal(new Set(intervals.map(({ id }) => id)).size, 721);
   assert.equal(new Set(intervals.map(({ forSeconds }) => forSeconds)).size, 721);
-  for (const { forSeconds, atSeconds } of intervals) assert.ok(atSeconds >= forSeconds && atSeconds < forSeconds + 1, `${forSeconds} at ${atSeconds}`);
+  for (const { forSeconds, atSeconds } of intervals)
+    assert.ok(atSeconds >= forSeconds && atSeconds < forSeconds + 1, `${forSeconds} at ${atSeconds}`);
   assert.equal(world.sent.filter(({ name }) => name === "daily").length, 1);
   assert.ok(world.lines.some((line) => line.includes("put back by 1h")));
 });
@@ -158,7 +196,10 @@ test("the wall clock put back while nothing ran: intervals go on within one inte
 });
 
 test("the wall clock put forward, or a machine that slept: one run for the latest time", async () => {
-  for (const jump of [(world: World) => world.clock.stepWall(3_600_000), (world: World) => world.clock.sleepThrough(3_600_000)]) {
+  for (const jump of [
+    (world: World) => world.clock.stepWall(3_600_000),
+    (world: World) => world.clock.sleepThrough(3_600_000),
+  ]) {
     const world = new World();
     await world.add("ping", { every: "10s", task: "a.ping" });
     const engine = world.engine();
@@ -167,8 +208,18 @@ test("the wall clock put forward, or a machine that slept: one run for the lates
     await jump(world);
     await world.clock.advance(1_000);
     await engine.stop(1_000);
-    assert.deepEqual(world.sent.map(({ forSeconds }) => forSeconds), [10, 3_610]);
-    assert.deepEqual((await world.ledger()).map(([state, , count]) => [state, count]), [["published", 1], ["coalesced", 359], ["published", 1]]);
+    assert.deepEqual(
+      world.sent.map(({ forSeconds }) => forSeconds),
+      [10, 3_610],
+    );
+    assert.deepEqual(
+      (await world.ledger()).map(([state, , count]) => [state, count]),
+      [
+        ["published", 1],
+        ["coalesced", 359],
+        ["published", 1],
+      ],
+    );
   }
 });
 
@@ -178,7 +229,10 @@ test("a second node stands by, says who leads, and takes over when the first end
   const nodes = [world.engine(), world.engine(), world.engine()] as const;
   for (const node of nodes) await node.start();
   await world.clock.advance(3_500);
-  assert.deepEqual(nodes.map(({ leading }) => leading), [true, false, false]);
+  assert.deepEqual(
+    nodes.map(({ leading }) => leading),
+    [true, false, false],
+  );
   assert.ok(world.lines.some((line) => line.includes("Standing by: process 1")));
   await nodes[0].stop(1_000);
   await world.clock.advance(3_000);
@@ -229,7 +283,10 @@ test("what a dead process left in the outbox goes out under the same id, and its
   const first = world.engine();
   await first.start();
   await world.clock.advance(10_100);
-  assert.deepEqual((await world.store.outboxSummary()).map(({ state, count }) => [state, count]).sort(), [["claimed", 1], ["running", 1]]);
+  assert.deepEqual((await world.store.outboxSummary()).map(({ state, count }) => [state, count]).sort(), [
+    ["claimed", 1],
+    ["running", 1],
+  ]);
   // Killed: nothing of it goes on, and nobody gives the lease back.
   world.dead.add("node-1");
   const lease = await world.store.currentLease();
@@ -240,8 +297,13 @@ test("what a dead process left in the outbox goes out under the same id, and its
   const second = world.engine();
   await second.start();
   await world.clock.advance(2_000);
-  assert.deepEqual(world.sent.slice(sentBefore).map(({ id }) => id), [world.sent[0]!.id]);
-  assert.ok((await world.ledger("local")).some(([state, , , reason]) => state === "failed" && reason!.includes("abandoned")));
+  assert.deepEqual(
+    world.sent.slice(sentBefore).map(({ id }) => id),
+    [world.sent[0]!.id],
+  );
+  assert.ok(
+    (await world.ledger("local")).some(([state, , , reason]) => state === "failed" && reason!.includes("abandoned")),
+  );
   await second.stop(1_000);
 });
 
@@ -259,12 +321,15 @@ test("local runs: recorded before they start, skipped while the last one goes on
   world.runner.finish(world.runner.started[1]!.id);
   await world.clock.advance(100);
   await engine.stop(1_000);
-  assert.deepEqual((await world.ledger()).map(([state, seconds]) => [state, seconds]), [
-    ["failed", 1],
-    ["skipped", 2],
-    ["skipped", 3],
-    ["ran", 4],
-  ]);
+  assert.deepEqual(
+    (await world.ledger()).map(([state, seconds]) => [state, seconds]),
+    [
+      ["failed", 1],
+      ["skipped", 2],
+      ["skipped", 3],
+      ["ran", 4],
+    ],
+  );
 });
 
 test("runs beyond the runner's limit wait for their turn", async () => {
@@ -282,7 +347,10 @@ test("runs beyond the runner's limit wait for their turn", async () => {
   }
   await engine.stop(1_000);
   assert.equal(world.runner.started.length, 5);
-  assert.deepEqual((await world.ledger()).map(([state]) => state), ["ran", "ran", "ran", "ran", "ran"]);
+  assert.deepEqual(
+    (await world.ledger()).map(([state]) => state),
+    ["ran", "ran", "ran", "ran", "ran"],
+  );
 });
 
 test("changes of others are noticed within a second: added, paused, removed, triggered", async () => {
@@ -294,16 +362,38 @@ test("changes of others are noticed within a second: added, paused, removed, tri
   await world.clock.advance(1_100);
   assert.equal(world.sent.length, 1);
   const [paused] = await world.store.change([
-    { change: "update", id: entry.id, expectedRevision: entry.revision, fields: { pausedAt: world.clock.now() }, at: world.clock.now(), withdraw: "paused" },
+    {
+      change: "update",
+      id: entry.id,
+      expectedRevision: entry.revision,
+      fields: { pausedAt: world.clock.now() },
+      at: world.clock.now(),
+      withdraw: "paused",
+    },
   ]);
   await world.clock.advance(3_000);
   assert.ok(world.sent.length <= 2);
   const before = world.sent.length;
-  await world.store.enqueueManual(entry.id, { id: "00000000-0000-4000-8000-000000000001", fireAt: world.clock.now() }, world.clock.now());
+  await world.store.enqueueManual(
+    entry.id,
+    { id: "00000000-0000-4000-8000-000000000001", fireAt: world.clock.now() },
+    world.clock.now(),
+  );
   await world.clock.advance(1_000);
-  assert.deepEqual(world.sent.slice(before).map(({ id }) => id), ["00000000-0000-4000-8000-000000000001"]);
+  assert.deepEqual(
+    world.sent.slice(before).map(({ id }) => id),
+    ["00000000-0000-4000-8000-000000000001"],
+  );
   const current = await world.store.entryByName("new");
-  await world.store.change([{ change: "remove", id: paused!.id, expectedRevision: current!.revision, at: world.clock.now(), withdraw: "removed" }]);
+  await world.store.change([
+    {
+      change: "remove",
+      id: paused!.id,
+      expectedRevision: current!.revision,
+      at: world.clock.now(),
+      withdraw: "removed",
+    },
+  ]);
   await world.clock.advance(3_000);
   assert.equal(world.sent.length, before + 1);
   await engine.stop(1_000);
@@ -314,13 +404,25 @@ test("an entry that can't be scheduled is set aside, and all others are on time"
   const entry = await world.add("broken", { every: "1s", task: "a.broken" });
   await world.add("fine", { every: "1s", task: "a.fine" });
   await world.store.change([
-    { change: "update", id: entry.id, expectedRevision: entry.revision, at: world.clock.now(), fields: { definition: { cron: "99 * * * *", task: "a.broken" } } },
+    {
+      change: "update",
+      id: entry.id,
+      expectedRevision: entry.revision,
+      at: world.clock.now(),
+      fields: { definition: { cron: "99 * * * *", task: "a.broken" } },
+    },
   ]);
   const engine = world.engine();
   await engine.start();
   await world.clock.advance(2_100);
   await engine.stop(1_000);
-  assert.deepEqual(world.sent.map(({ name, atSeconds }) => [name, atSeconds]), [["fine", 1], ["fine", 2]]);
+  assert.deepEqual(
+    world.sent.map(({ name, atSeconds }) => [name, atSeconds]),
+    [
+      ["fine", 1],
+      ["fine", 2],
+    ],
+  );
   assert.match((await world.store.entryByName("broken"))!.quarantine!, /99/);
   assert.equal(world.lines.filter((line) => line.startsWith("error: broken is set aside")).length, 1);
 });

@@ -86,7 +86,8 @@ export class ScriptedRunner implements Runner {
 
   admit(run: Run): ReturnType<Runner["admit"]> {
     const same = this.started.find(({ id, entry }) => entry.id === run.entry.id && this.going.has(id));
-    if (same) return { result: "skipped", reason: `the run of ${new Date(same.fireAt).toISOString()} is still going on` };
+    if (same)
+      return { result: "skipped", reason: `the run of ${new Date(same.fireAt).toISOString()} is still going on` };
     return this.going.size >= this.limit ? { result: "wait", reason: "too many runs" } : undefined;
   }
 
@@ -139,7 +140,7 @@ export class World {
       encode: ({ entry, target, trigger }, { id, fireAt }) => {
         if (target.kind !== "task") throw new BeatError("not a task");
         const build = prepareMessage({ entryName: entry.name, target, defaultQueue: "celery", origin: "beat@test" });
-        return build({ id, fireAt, nextFireAt: nextFireTime(trigger, fireAt), now: fireAt });
+        return build({ id, fireAt, nextFireAt: nextFireTime(trigger, fireAt) });
       },
       ...options,
     });
@@ -165,7 +166,9 @@ export class World {
   }
 
   /** Rows of the ledger, oldest first: state, seconds since the start, count, reason. */
-  async ledger(name?: string): Promise<readonly (readonly [state: string, seconds: number, count: number, reason: string | null])[]> {
+  async ledger(
+    name?: string,
+  ): Promise<readonly (readonly [state: string, seconds: number, count: number, reason: string | null])[]> {
     const rows = await this.store.history({ ...(name !== undefined && { name }), limit: 10_000 });
     return rows
       .toSorted((a, b) => a.fireAt - b.fireAt)
@@ -173,7 +176,12 @@ export class World {
   }
 
   /** Seconds since the start at which messages went out, and their nominal times. */
-  get sent(): { readonly name: string; readonly id: string; readonly atSeconds: number; readonly forSeconds: number }[] {
+  get sent(): {
+    readonly name: string;
+    readonly id: string;
+    readonly atSeconds: number;
+    readonly forSeconds: number;
+  }[] {
     return this.broker.sent.map(({ message, at }) => ({
       name: String(message.headers["periodic_task_name"]),
       id: message.id,

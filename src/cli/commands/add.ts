@@ -1,4 +1,13 @@
-import { type Command, flags, type JsonFlag, jsonFlag, jsonFlagValue, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
+import {
+  type Command,
+  flags,
+  type JsonFlag,
+  jsonFlag,
+  jsonFlagValue,
+  type StoreFlags,
+  storeFlag,
+  withScheduler,
+} from "../command.ts";
 import { entriesTable, entryJson, print, printJson } from "../output.ts";
 import { type TriggerFlags, triggerFlags, triggerOfFlags } from "./next.ts";
 
@@ -28,13 +37,20 @@ export const add: Command<Flags> = {
     run: { type: "string", describe: "A command to run here: a shell text, or a JSON list" },
     job: { type: "string", describe: "A function to run here: ./file.ts#export" },
     definition: { type: "string", describe: "Further keys, or all of them, as JSON, as in a schedule file" },
-    replace: { type: "boolean", default: false, describe: "Change the entry if it exists; its progress stays unless its schedule changes" },
+    replace: {
+      type: "boolean",
+      default: false,
+      describe: "Change the entry if it exists; its progress stays unless its schedule changes",
+    },
   }),
   run: (options) =>
     withScheduler(
       options,
       async (scheduler) => {
-        const entry = await scheduler.add(options.name, definitionOf(options), { origin: "cli", replace: options.replace });
+        const entry = await scheduler.add(options.name, definitionOf(options), {
+          origin: "cli",
+          replace: options.replace,
+        });
         if (options.json) printJson(entryJson(entry));
         else print(entriesTable([entry], scheduler.now()));
         return 0;

@@ -3,7 +3,18 @@ import { formatDuration } from "../../core/time.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
 import { occurrenceJson, print, printJson, table, utc } from "../output.ts";
 
-const states: readonly OccurrenceState[] = ["claimed", "running", "published", "ran", "failed", "cancelled", "coalesced", "missed", "skipped", "paused"];
+const states: readonly OccurrenceState[] = [
+  "claimed",
+  "running",
+  "published",
+  "ran",
+  "failed",
+  "cancelled",
+  "coalesced",
+  "missed",
+  "skipped",
+  "paused",
+];
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly name?: string;
@@ -26,7 +37,11 @@ export const history: Command<Flags> = {
     withScheduler(options, async (scheduler) => {
       const { name, limit } = options;
       const wanted = options.failed ? (["failed"] as const) : options.state;
-      const rows = await scheduler.history({ limit, ...(name !== undefined && { name }), ...(wanted && { states: wanted }) });
+      const rows = await scheduler.history({
+        limit,
+        ...(name !== undefined && { name }),
+        ...(wanted && { states: wanted }),
+      });
       if (options.json) printJson(rows.map(occurrenceJson));
       else print(rows.length === 0 ? "The ledger has no such rows." : historyTable(rows));
       return 0;
@@ -38,7 +53,10 @@ function historyTable(rows: readonly Occurrence[]): string {
     ["FIRE TIME (UTC)", "NAME", "STATE", "LATE", "REASON"],
     rows.map(({ fireAt, untilFireAt, count, manual, dueAt, startedAt, settledAt, entryName, state, reason }) => {
       const doneAt = startedAt ?? settledAt;
-      const late = doneAt === null || count > 1 || !["published", "ran", "failed"].includes(state) ? "" : formatDuration(Math.max(0, doneAt - dueAt));
+      const late =
+        doneAt === null || count > 1 || !["published", "ran", "failed"].includes(state)
+          ? ""
+          : formatDuration(Math.max(0, doneAt - dueAt));
       return [
         count > 1 ? `${utc(fireAt)} … ${utc(untilFireAt)}` : utc(fireAt),
         entryName,

@@ -21,7 +21,8 @@ export const list: Command<Flags> = {
       const entries = await scheduler.list({ limit, ...(after !== undefined && { afterName: after }) });
       if (options.json) printJson(entries.map(entryJson));
       else print(entries.length === 0 ? "There are no entries." : entriesTable(entries, scheduler.now()));
-      if (entries.length === limit && !options.json) print(`… more with --after ${JSON.stringify(entries.at(-1)!.name)}`);
+      if (entries.length === limit && !options.json)
+        print(`… more with --after ${JSON.stringify(entries.at(-1)!.name)}`);
       return 0;
     }),
 };

@@ -1,7 +1,7 @@
 import type { Options } from "yargs";
 import { parseDefinition } from "../../core/definition.ts";
-import { UsageError } from "../../core/errors.ts";
 import { triggerOf } from "../../core/entry.ts";
+import { UsageError } from "../../core/errors.ts";
 import type { Instant } from "../../core/time.ts";
 import { nextFireTime, type Trigger } from "../../core/triggers/trigger.ts";
 import { systemClock } from "../../system-clock.ts";
@@ -39,19 +39,33 @@ export function triggerOfFlags({ every, cron, crontab, at, timezone }: TriggerFl
 export const next: Command<Flags> = {
   command: "next [name]",
   describe: "The next fire times of an entry, or of a trigger given here",
-  builder: flags({ ...storeFlag, ...jsonFlag, ...triggerFlags, count: { type: "number", alias: "n", default: 5, describe: "How many" } }),
+  builder: flags({
+    ...storeFlag,
+    ...jsonFlag,
+    ...triggerFlags,
+    count: { type: "number", alias: "n", default: 5, describe: "How many" },
+  }),
   async run(options) {
     const schedule = triggerOfFlags(options);
     const onLine = Object.keys(schedule).some((key) => key !== "timezone");
     if (onLine === (options.name !== undefined)) {
-      throw new UsageError("give either the name of an entry or a trigger", { remedy: 'For example: beat next --cron "0 9 * * 1-5" --timezone Europe/Berlin' });
+      throw new UsageError("give either the name of an entry or a trigger", {
+        remedy: 'For example: beat next --cron "0 9 * * 1-5" --timezone Europe/Berlin',
+      });
     }
     if (!onLine) {
       return withScheduler(options, async (scheduler) => {
         const entry = await scheduler.get(options.name!);
         // The stored next fire time is the truth; what follows it comes from the trigger.
         const after = entry.nextFireAt === null ? null : entry.nextFireAt - 1;
-        report(after === null ? [] : [entry.nextFireAt!, ...fireTimes(triggerOf(entry), entry.nextFireAt!, options.count - 1)], entry.definition.timezone ?? "UTC", options, scheduler.now());
+        report(
+          after === null
+            ? []
+            : [entry.nextFireAt!, ...fireTimes(triggerOf(entry), entry.nextFireAt!, options.count - 1)],
+          entry.definition.timezone ?? "UTC",
+          options,
+          scheduler.now(),
+        );
         return 0;
       });
     }
@@ -65,12 +79,19 @@ export const next: Command<Flags> = {
 
 function fireTimes(trigger: Trigger, after: Instant, count: number): Instant[] {
   const times: Instant[] = [];
-  for (let at = nextFireTime(trigger, after); at !== null && times.length < count; at = nextFireTime(trigger, at)) times.push(at);
+  for (let at = nextFireTime(trigger, after); at !== null && times.length < count; at = nextFireTime(trigger, at))
+    times.push(at);
   return times;
 }
 
 function report(times: readonly Instant[], zone: string, { json }: JsonFlag, now: Instant): void {
   if (json) printJson(times.map((at) => ({ local: localTime(at, zone), utc: new Date(at).toISOString() })));
   else if (times.length === 0) print("It does not fire any more.");
-  else print(table([`LOCAL (${zone})`, "UTC", ""], times.map((at) => [localTime(at, zone), utc(at), relative(at, now)])));
+  else
+    print(
+      table(
+        [`LOCAL (${zone})`, "UTC", ""],
+        times.map((at) => [localTime(at, zone), utc(at), relative(at, now)]),
+      ),
+    );
 }

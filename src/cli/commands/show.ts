@@ -24,13 +24,17 @@ export const show: Command<Flags> = {
       const time = (at: number | null) => (at === null ? "never" : `${localTime(at, zone)} (${relative(at, now)})`);
       print(stringify({ [entry.name]: entry.definition }).trimEnd());
       print("");
-      print(`status    ${statusOf(entry)}${entry.pauseNote ? `: ${entry.pauseNote}` : ""}${entry.quarantine ? `: ${entry.quarantine}` : ""}`);
+      print(
+        `status    ${statusOf(entry)}${entry.pauseNote ? `: ${entry.pauseNote}` : ""}${entry.quarantine ? `: ${entry.quarantine}` : ""}`,
+      );
       print(`next run  ${time(entry.nextFireAt)}`);
       print(`last      ${time(entry.lastFireAt)}`);
       print(`runs      ${entry.runCount}`);
       print(`owner     ${entry.origin}`);
       for (const { state, fireAt, count, reason } of occurrences) {
-        print(`          ${localTime(fireAt, zone)}  ${state}${count > 1 ? ` ×${count}` : ""}${reason ? `: ${reason}` : ""}`);
+        print(
+          `          ${localTime(fireAt, zone)}  ${state}${count > 1 ? ` ×${count}` : ""}${reason ? `: ${reason}` : ""}`,
+        );
       }
       return 0;
     }),

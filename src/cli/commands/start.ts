@@ -25,16 +25,46 @@ export const start: Command<Flags> = {
   describe: "Run the scheduler until SIGTERM or Ctrl-C",
   builder: flags({
     ...storeFlag,
-    schedules: { type: "string", array: true, describe: "Schedule files, or folders of them; re-read when they change" },
-    broker: { type: "string", alias: "b", describe: "Celery's broker URL", defaultDescription: "a file beside the database that workers read" },
+    schedules: {
+      type: "string",
+      array: true,
+      describe: "Schedule files, or folders of them; re-read when they change",
+    },
+    broker: {
+      type: "string",
+      alias: "b",
+      describe: "Celery's broker URL",
+      defaultDescription: "a file beside the database that workers read",
+    },
     "default-queue": { type: "string", default: "celery", describe: "The queue of tasks that name none" },
-    "declare-queues": { type: "boolean", default: false, describe: "Create queues that are missing, instead of waiting for a worker to do it" },
-    "jobs-dir": { type: "string", describe: "The folder that `job: file#export` modules must be in", defaultDescription: "the first of --schedules" },
+    "declare-queues": {
+      type: "boolean",
+      default: false,
+      describe: "Create queues that are missing, instead of waiting for a worker to do it",
+    },
+    "jobs-dir": {
+      type: "string",
+      describe: "The folder that `job: file#export` modules must be in",
+      defaultDescription: "the first of --schedules",
+    },
     drain: { type: "string", default: "30s", describe: "How long to wait at the end for what goes on" },
     retention: { type: "string", default: "7d", describe: "How long the ledger is kept" },
-    synchronous: { choices: ["FULL", "NORMAL"] as const, default: "FULL", describe: "NORMAL is faster, and may forget the last moments at a power cut" },
-    "log-format": { choices: ["pretty", "json"] as const, describe: "How to log", defaultDescription: "pretty on a terminal, json elsewhere" },
-    "log-level": { choices: ["debug", "info", "warn", "error"] as const, alias: "l", default: "info", describe: "The least important lines to log" },
+    synchronous: {
+      choices: ["FULL", "NORMAL"] as const,
+      default: "FULL",
+      describe: "NORMAL is faster, and may forget the last moments at a power cut",
+    },
+    "log-format": {
+      choices: ["pretty", "json"] as const,
+      describe: "How to log",
+      defaultDescription: "pretty on a terminal, json elsewhere",
+    },
+    "log-level": {
+      choices: ["debug", "info", "warn", "error"] as const,
+      alias: "l",
+      default: "info",
+      describe: "The least important lines to log",
+    },
   }),
   async run(options) {
     const format = options.logFormat ?? (process.stderr.isTTY ? "pretty" : "json");
@@ -58,7 +88,12 @@ export const start: Command<Flags> = {
   },
 };
 
-async function showNextRuns(scheduler: Scheduler, log: Log, format: "pretty" | "json", scheduleDb: string): Promise<void> {
+async function showNextRuns(
+  scheduler: Scheduler,
+  log: Log,
+  format: "pretty" | "json",
+  scheduleDb: string,
+): Promise<void> {
   if (scheduler.stopping) return;
   const entries = await scheduler.upcoming(shownAtStart);
   if (entries.length === 0) {

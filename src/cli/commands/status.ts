@@ -24,7 +24,8 @@ function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now
   if (report?.broker) {
     const { url, available, reason, since, queues } = report.broker;
     yield `broker     ${url}: ${available ? "connected" : `away (${reason})`}, since ${relative(since, now)}`;
-    for (const queue of queues) yield `           queue "${queue.queue}": ${queue.reason}; ${queue.waiting} wait, since ${relative(queue.since, now)}`;
+    for (const queue of queues)
+      yield `           queue "${queue.queue}": ${queue.reason}; ${queue.waiting} wait, since ${relative(queue.since, now)}`;
   }
   const counts = Object.entries(entries).filter(([, count]) => count > 0);
   yield `entries    ${counts.length === 0 ? "none" : counts.map(([state, count]) => `${count} ${state}`).join(", ")}`;

@@ -14,7 +14,10 @@ export const trigger: Command<Flags> = {
       const { id } = await scheduler.trigger(options.name);
       const { leader } = await scheduler.status();
       if (options.json) printJson({ entry: options.name, id, running: leader !== undefined });
-      else print(`${options.name} runs now, as ${id}.${leader ? "" : " No scheduler is running on this database: it runs as soon as one is."}`);
+      else
+        print(
+          `${options.name} runs now, as ${id}.${leader ? "" : " No scheduler is running on this database: it runs as soon as one is."}`,
+        );
       return 0;
     }),
 };

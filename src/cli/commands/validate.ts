@@ -11,15 +11,20 @@ export const validate: Command<Flags> = {
   describe: "Check schedule files, or folders of them; exit code 2 where something is wrong",
   builder: flags(jsonFlag),
   async run({ files, json }) {
-    const { definitions, problems } = await checkScheduleFiles(files);
+    const { files: loaded, problems } = await checkScheduleFiles(files);
+    const count = loaded.reduce((sum, { definitions }) => sum + definitions.length, 0);
     if (json) {
       printJson({
-        entries: definitions.length,
+        entries: count,
         problems: problems.map(({ message, remedy, place }) => ({ message, remedy, ...place })),
       });
     } else {
       for (const problem of problems) print(problem.describe());
-      print(problems.length === 0 ? `${definitions.length} entries, no problem found.` : `${definitions.length} good entries, ${problems.length} problems.`);
+      print(
+        problems.length === 0
+          ? `${count} entries, no problem found.`
+          : `${count} good entries, ${problems.length} problems.`,
+      );
     }
     return problems.length === 0 ? 0 : 2;
   },
