@@ -1,0 +1,43 @@
+// The JSON Schema of a schedule file, for editors: made from the zod description of a definition.
+
+import { z } from "zod";
+import { definitionSchema, targetKeys } from "../core/definition.ts";
+import { triggerKeys } from "../core/triggers/schedule.ts";
+
+/** JSON Schema, draft 2020-12. */
+export function scheduleFileSchema(): Record<string, unknown> {
+  const { $schema, ...entry } = z.toJSONSchema(definitionSchema, {
+    io: "input",
+    override: ({ jsonSchema }) => dropBounds(jsonSchema),
+  });
+  return {
+    $schema,
+    title: "Beat: a schedule file",
+    type: "object",
+    properties: {
+      timezone: {
+        type: "string",
+        description: "The time zone of every entry that names none: an IANA name. Default: UTC.",
+      },
+      schedules: {
+        type: "object",
+        description: "Entries by name.",
+        propertyNames: { minLength: 1, maxLength: 200 },
+        additionalProperties: { $ref: "#/$defs/entry" },
+      },
+    },
+    required: ["schedules"],
+    additionalProperties: false,
+    $defs: { entry: { ...entry, allOf: [exactlyOne(triggerKeys), exactlyOne(targetKeys)] } },
+  };
+}
+
+function exactlyOne(keys: readonly string[]) {
+  return { oneOf: keys.map((key) => ({ required: [key] })) };
+}
+
+/** zod bounds every whole number by what a double holds exactly; a reader of the schema is not helped by that. */
+function dropBounds(schema: { minimum?: number; maximum?: number }): void {
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+}
