@@ -54,7 +54,8 @@ export class MemoryStore implements Store {
       });
     }
     const entry = this.#tables.presentById(change.id);
-    if (entry?.revision !== change.expectedRevision) throw revisionConflict(change.id, entry?.name);
+    if (entry?.revision !== change.expectedRevision)
+      throw revisionConflict(change.id, this.#tables.entries.get(change.id)?.name);
     const fields = change.change === "update" ? change.fields : { removedAt: change.at };
     const definition =
       change.change === "update" && change.fields.definition ? copyOf(change.fields.definition) : entry.definition;
