@@ -17,7 +17,8 @@ const maxDurationMs = 1_000 * 366 * dayMs;
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: secondMs, m: minuteMs, h: hourMs, d: dayMs, w: 7 * dayMs };
 const compact = /^(?:\d{1,15}(?:\.\d{1,9})?(?:ms|[smhdw]))+$/;
 const compactPart = /(\d{1,15}(?:\.\d{1,9})?)(ms|[smhdw])/g;
-const iso = /^P(?:(\d{1,9}(?:\.\d{1,9})?)W)?(?:(\d{1,9}(?:\.\d{1,9})?)D)?(?:T(?:(\d{1,9}(?:\.\d{1,9})?)H)?(?:(\d{1,9}(?:\.\d{1,9})?)M)?(?:(\d{1,15}(?:\.\d{1,9})?)S)?)?$/;
+const iso =
+  /^P(?:(\d{1,9}(?:\.\d{1,9})?)W)?(?:(\d{1,9}(?:\.\d{1,9})?)D)?(?:T(?:(\d{1,9}(?:\.\d{1,9})?)H)?(?:(\d{1,9}(?:\.\d{1,9})?)M)?(?:(\d{1,15}(?:\.\d{1,9})?)S)?)?$/;
 const durationRemedy = "Write a number of seconds, or a text like 30s, 1h30m, 500ms, 2d or PT1H30M.";
 
 /**
@@ -27,7 +28,7 @@ const durationRemedy = "Write a number of seconds, or a text like 30s, 1h30m, 50
 export function parseDuration(value: string | number): number {
   const ms = typeof value === "number" ? value * secondMs : textMs(value.trim());
   if (!Number.isFinite(ms) || ms < 0 || ms > maxDurationMs) {
-    throw new BeatError(`${JSON.stringify(value)} is not a duration`, { remedy: durationRemedy });
+    throw new BeatError(`${JSON.stringify(value)?.slice(0, 80)} is not a duration`, { remedy: durationRemedy });
   }
   return Math.round(ms);
 }

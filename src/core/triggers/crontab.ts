@@ -100,10 +100,7 @@ function valuesOf(value: unknown, field: string, grammar: Grammar): number[] {
   const numbers = values as readonly number[];
   const outside = numbers.find((each) => each < grammar.min || each > grammar.max);
   if (outside !== undefined) {
-    throw new DefinitionError(`${grammar.name} has ${inQuotes(outside)}`, {
-      remedy: rangeText(grammar),
-      place: { field },
-    });
+    throw new DefinitionError(`${outside} is no ${grammar.name}`, { remedy: rangeText(grammar), place: { field } });
   }
   return [...new Set(numbers)];
 }

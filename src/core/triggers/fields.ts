@@ -116,7 +116,7 @@ export function valueIn(text: string, position: Position): number {
   const { grammar } = position;
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : namedValue(text.toLowerCase(), grammar);
   if (value === undefined) return refuseElement(text, position);
-  if (value < grammar.min || value > grammar.max) return refuse(position, `has ${inQuotes(text)}`, rangeText(grammar));
+  if (value < grammar.min || value > grammar.max) return refuseElement(text, position);
   return value;
 }
 
@@ -128,22 +128,17 @@ function namedValue(text: string, grammar: Grammar): number | undefined {
   return index < 0 ? undefined : grammar.min + index;
 }
 
-function refuseElement(text: string, position: Position): never {
-  const { names } = position.grammar;
-  const example = names ? `, or names like ${names[1]!.slice(0, 3)}` : "";
-  return refuse(
-    position,
-    `has ${inQuotes(text)}, which is no ${position.grammar.name}`,
-    `${rangeText(position.grammar).slice(0, -1)}${example}.`,
-  );
+function refuseElement(text: string, { field, grammar, text: whole }: Position): never {
+  const where = text === whole ? "" : `, in ${inQuotes(whole)}`;
+  throw new DefinitionError(`${inQuotes(text)} is no ${grammar.name}${where}`, {
+    remedy: rangeText(grammar),
+    place: { field },
+  });
 }
 
-export const rangeText = ({ name, min, max }: Grammar): string =>
-  `${name[0]!.toUpperCase()}${name.slice(1)}: ${min} to ${max}.`;
+export const rangeText = ({ min, max, names }: Grammar): string =>
+  `Write a number from ${min} to ${max}${names ? `, or a name like ${names[0]!.slice(0, 3)}` : ""}.`;
 
-export function refuse(position: Position, why: string, remedy: string): never {
-  throw new DefinitionError(`${position.grammar.name} ${inQuotes(position.text)} ${why}`, {
-    remedy,
-    place: { field: position.field },
-  });
+export function refuse({ field, grammar, text }: Position, why: string, remedy: string): never {
+  throw new DefinitionError(`${grammar.name} ${inQuotes(text)} ${why}`, { remedy, place: { field } });
 }

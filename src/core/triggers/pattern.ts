@@ -33,6 +33,8 @@ export interface WallPattern {
   readonly weekdayRules: readonly DayRule[];
   /** A day matches if month day and weekday do, or if one of them does. */
   readonly either: boolean;
+  /** Days of the month alone decide: the weekday need not be known. */
+  readonly plainDays: boolean;
 }
 
 export interface PatternFields {
@@ -61,7 +63,8 @@ const secondOf = (hours: number, minutes: number, seconds: number): number => ho
 
 /** Every list of `fields` must hold at least one value. */
 export function wallPattern(fields: PatternFields): WallPattern {
-  const { seconds, minutes, hours } = fields;
+  const { seconds, minutes, hours, monthDayRules = [], weekdayRules = [], either = false } = fields;
+  const weekdays = bitsOf(fields.weekdays.map((weekday) => weekday % 7));
   return {
     seconds: sixtyOf(seconds),
     minutes: sixtyOf(minutes),
@@ -70,10 +73,11 @@ export function wallPattern(fields: PatternFields): WallPattern {
     lastSecond: secondOf(Math.max(...hours), Math.max(...minutes), Math.max(...seconds)),
     months: bitsOf(fields.months),
     monthDays: bitsOf(fields.monthDays, 1),
-    weekdays: bitsOf(fields.weekdays.map((weekday) => weekday % 7)),
-    monthDayRules: fields.monthDayRules ?? [],
-    weekdayRules: fields.weekdayRules ?? [],
-    either: fields.either ?? false,
+    weekdays,
+    monthDayRules,
+    weekdayRules,
+    either,
+    plainDays: weekdays === 127 && monthDayRules.length === 0 && !either,
   };
 }
 
@@ -136,13 +140,15 @@ const highestBit = (bits: number): number => 31 - Math.clz32(bits);
 /** The matching days of a month that matches: bit 0 = the 1st. */
 function daysOf(pattern: WallPattern, year: number, month: number): number {
   const length = daysIn(year, month);
+  const allDays = 0x7fff_ffff >> (31 - length);
+  if (pattern.plainDays) return pattern.monthDays & allDays;
   const firstWeekday = weekdayOf(dayNumber(year, month, 1));
   const week = ((pattern.weekdays >> firstWeekday) | (pattern.weekdays << (7 - firstWeekday))) & 127;
   let weekdays = week | (week << 7) | (week << 14) | (week << 21) | (week << 28);
   let monthDays = pattern.monthDays;
   for (const rule of pattern.monthDayRules) monthDays |= rule(firstWeekday, length);
   for (const rule of pattern.weekdayRules) weekdays |= rule(firstWeekday, length);
-  return (pattern.either ? monthDays | weekdays : monthDays & weekdays) & (0x7fff_ffff >> (31 - length));
+  return (pattern.either ? monthDays | weekdays : monthDays & weekdays) & allDays;
 }
 
 /** The first matching second of a day at or after `second`; -1 where the day holds none. */
