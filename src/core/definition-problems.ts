@@ -6,12 +6,7 @@ import { DefinitionError, nearest, type Place } from "./errors.ts";
 type Issue = z.core.$ZodIssue;
 
 /** `schema`: what was expected of `value`; it knows the keys that each map may have. */
-export function problemsOfShape(
-  error: z.ZodError,
-  value: unknown,
-  place: Place,
-  schema: z.ZodType,
-): DefinitionError[] {
+export function problemsOfShape(error: z.ZodError, value: unknown, place: Place, schema: z.ZodType): DefinitionError[] {
   return error.issues.flatMap((issue) => {
     const found = sharpest(issue);
     const at = (path: readonly PropertyKey[]): Place =>
