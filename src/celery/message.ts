@@ -8,6 +8,7 @@
 //   beat_fire_time      the nominal fire time, ISO 8601 in UTC with the offset +00:00, as `datetime.fromisoformat` reads it
 //
 // Everything that a worker is known to lose, or to die of, is refused here with a BeatError, before anything is sent.
+// Whether a message expired is the broker's to see, at the moment of sending.
 
 import type { Target, TaskOptions } from "../core/definition.ts";
 import { BeatError } from "../core/errors.ts";

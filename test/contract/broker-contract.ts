@@ -26,16 +26,14 @@ export interface BrokerFixture {
 /** A message to `queue` with a fresh id. */
 export function messageTo(queue: string, more: Partial<Message> = {}): Message {
   const target = { kind: "task", task: "hg.echo", args: [1], kwargs: {}, options: { queue } } as const;
-  const now = Date.now();
   const message = buildMessage({
     entryName: "e",
     target,
     defaultQueue: "celery",
     origin: "beat@test",
     id: randomUUID(),
-    fireAt: now,
+    fireAt: Date.now(),
     nextFireAt: null,
-    now,
   });
   return { ...message, ...more };
 }
@@ -243,7 +241,7 @@ export function brokerContract(name: string, makeFixture: () => Promise<BrokerFi
       const { broker } = await opened();
       await fixture.cut(broker);
       await broker.close(0);
-      await fixture.restore(await fixture.connect());
+      await fixture.restore(broker);
       await (await fixture.connect()).close(0);
     });
 

@@ -1,0 +1,115 @@
+// The statements on kombu's tables. Each call is one short transaction: a worker that waits longer than its own limit for
+// the write lock loses messages.
+//
+// kombu never deletes a row: a worker that takes a message sets visible = 0, and that is the end of it. So consumed rows
+// are deleted here, as are those that nobody took before their `expires` header passed; workers would discard them.
+
+import type Database from "better-sqlite3";
+
+export interface UnreadQueue {
+  readonly name: string;
+  readonly count: number;
+}
+
+/** Rows looked at in one step of clearing up. */
+const stepRows = 500;
+/** Unread rows are counted up to here. */
+export const countLimit = 10_000;
+
+export class MessageRows {
+  readonly #database: Database.Database;
+  readonly #addQueue: Database.Statement<[string]>;
+  readonly #queueId: Database.Statement<[string], number>;
+  readonly #insert: Database.Statement<[string, number]>;
+  readonly #consumed: Database.Statement<[number], { id: number; name: string }>;
+  readonly #visible: Database.Statement<[number, number], { id: number; expires: string | null }>;
+  readonly #unread: Database.Statement<[number], UnreadQueue>;
+  readonly #remove: Database.Statement<[number]>;
+  #cursor = 0;
+
+  constructor(database: Database.Database) {
+    this.#database = database;
+    this.#addQueue = database.prepare("INSERT OR IGNORE INTO kombu_queue (name) VALUES (?)");
+    this.#queueId = database
+      .prepare<[string], number>("SELECT id FROM kombu_queue WHERE name = ?")
+      .pluck() as Database.Statement<[string], number>;
+    // A time stamp would sort the row behind all those that have none.
+    this.#insert = database.prepare(
+      "INSERT INTO kombu_message (visible, timestamp, payload, version, queue_id) VALUES (1, NULL, ?, 1, ?)",
+    );
+    this.#consumed = database.prepare(
+      "SELECT m.id, coalesce(q.name, '') AS name FROM kombu_message m LEFT JOIN kombu_queue q ON q.id = m.queue_id WHERE m.visible = 0 LIMIT ?",
+    );
+    this.#visible = database.prepare(
+      "SELECT id, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.headers.expires') END AS expires FROM kombu_message WHERE id > ? AND visible = 1 ORDER BY id LIMIT ?",
+    );
+    this.#unread = database.prepare(
+      "SELECT coalesce(q.name, '') AS name, count(*) AS count FROM (SELECT queue_id FROM kombu_message WHERE visible = 1 LIMIT ?) m LEFT JOIN kombu_queue q ON q.id = m.queue_id GROUP BY 1 ORDER BY 1",
+    );
+    this.#remove = database.prepare("DELETE FROM kombu_message WHERE id = ?");
+  }
+
+  /** All or nothing. */
+  insert(rows: readonly { readonly queue: string; readonly payload: string }[]): void {
+    this.#transaction(() => {
+      const ids = new Map<string, number>();
+      for (const { queue, payload } of rows) {
+        let id = ids.get(queue);
+        if (id === undefined) {
+          this.#addQueue.run(queue);
+          id = this.#queueId.get(queue)!;
+          ids.set(queue, id);
+        }
+        this.#insert.run(payload, id);
+      }
+    });
+  }
+
+  /** Deletes some rows that workers have taken. Returns the names of their queues, one for each row. */
+  removeConsumed(): string[] {
+    const rows = this.#consumed.all(stepRows);
+    if (rows.length > 0) this.#removeAll(rows);
+    return rows.map(({ name }) => name);
+  }
+
+  /** Looks at the next some unread rows and deletes those that expired. Returns whether there is more to look at in this round. */
+  removeExpired(now: number): boolean {
+    const rows = this.#visible.all(this.#cursor, stepRows);
+    this.#cursor = rows.length < stepRows ? 0 : rows.at(-1)!.id;
+    const expired = rows.filter(({ expires }) => isPast(expires, now));
+    if (expired.length > 0) this.#removeAll(expired);
+    return this.#cursor > 0;
+  }
+
+  /** How many messages nobody has taken, by queue; `countLimit` in all at most. */
+  unread(): UnreadQueue[] {
+    return this.#unread.all(countLimit);
+  }
+
+  /** Throws where nothing can be written now. */
+  probe(): void {
+    this.#transaction(() => undefined);
+  }
+
+  #removeAll(rows: readonly { readonly id: number }[]): void {
+    this.#transaction(() => {
+      for (const { id } of rows) this.#remove.run(id);
+    });
+  }
+
+  #transaction(write: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      write();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.inTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+}
+
+/** A time without an offset is in the workers' zone, which is not known here: such a message stays. */
+function isPast(expires: unknown, now: number): boolean {
+  return typeof expires === "string" && /(?:Z|[+-]\d\d:\d\d)$/.test(expires) && Date.parse(expires) < now;
+}

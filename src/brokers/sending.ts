@@ -1,0 +1,30 @@
+// A message on its way, and the one place where its fate is told.
+
+import type { Message, PublishOutcome } from "../core/ports.ts";
+
+export interface Sending {
+  readonly message: Message;
+  readonly settle: (message: Message, outcome: PublishOutcome) => void;
+}
+
+const confirmed: PublishOutcome = Object.freeze({ result: "confirmed" });
+
+export function confirm({ message, settle }: Sending): void {
+  settle(message, confirmed);
+}
+
+export function fail(
+  { message, settle }: Sending,
+  result: Exclude<PublishOutcome["result"], "confirmed">,
+  reason: string,
+): void {
+  settle(message, { result, reason });
+}
+
+/** Settles all as `unavailable`, in a later turn of the event loop. */
+export function failLater(sendings: readonly Sending[], reason: string): void {
+  if (sendings.length === 0) return;
+  setImmediate(() => {
+    for (const sending of sendings) fail(sending, "unavailable", reason);
+  });
+}
