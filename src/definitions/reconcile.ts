@@ -77,11 +77,14 @@ export function fileOf(origin: Origin): string | undefined {
   return origin.startsWith("file:") ? origin.slice("file:".length) : undefined;
 }
 
-/** Whether what the files say now about entries of an origin is the whole truth: a file that is not there any more says that there are none. */
+/**
+ * Whether what was read is the whole truth about the entries of an origin. A file that is not there any more says that
+ * there are none, unless its folder could not be read.
+ */
 function knownOrigins({ files, unreadFolders }: LoadedFiles): (origin: Origin) => boolean {
-  const broken = new Set(files.filter(({ problems }) => problems.length > 0).map(({ origin }) => origin));
+  const good = new Map(files.map(({ origin, problems }) => [origin, problems.length === 0]));
   const unread = new Set(unreadFolders);
-  return (origin) => !broken.has(origin) && !unread.has(path.posix.dirname(fileOf(origin) ?? ""));
+  return (origin) => good.get(origin) ?? !unread.has(path.posix.dirname(fileOf(origin) ?? ""));
 }
 
 function insertion({ origin }: LoadedFile, { name, definition }: ParsedDefinition, now: Instant): EntryChange {
