@@ -38,7 +38,7 @@ CREATE TABLE entries (
 CREATE UNIQUE INDEX entries_by_name     ON entries (name) WHERE removed_at IS NULL;
 CREATE        INDEX entries_by_origin   ON entries (origin, name) WHERE removed_at IS NULL;
 CREATE UNIQUE INDEX entries_by_revision ON entries (revision);
-CREATE        INDEX entries_due         ON entries (next_fire_at, id) WHERE scheduled;
+CREATE        INDEX entries_due         ON entries (next_fire_at) WHERE scheduled;   -- and id, which every index has
 CREATE        INDEX entries_idle        ON entries (id) WHERE removed_at IS NULL AND NOT scheduled;
 CREATE        INDEX entries_removed     ON entries (name) WHERE removed_at IS NOT NULL;
 -- Finds the entries that fired in the future, after the wall clock was put back.

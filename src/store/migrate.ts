@@ -3,7 +3,7 @@
 // user_version` which migration was the last.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { StoreError } from "../core/errors.ts";
+import { StoreError, StoreUnavailableError } from "../core/errors.ts";
 import { SqliteConnection, type SqliteOptions } from "./sqlite-connection.ts";
 
 /** "Beat" in ASCII. */
@@ -71,15 +71,33 @@ export function prepareDatabase(
     }
     return { schema: present, applied: [] };
   }
+  useWriteAheadLog(connection);
   // Another process may be creating or migrating the same file just now; that is worth a longer wait than a tick is.
   connection.pragma(`busy_timeout = ${Math.max(options.busyTimeoutMs ?? 0, 5_000)}`);
-  connection.pragma("journal_mode = WAL");
   connection.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
   connection.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
   connection.pragma("foreign_keys = ON");
   const applied = present === known ? [] : migrations.filter((migration) => apply(connection, migration, known));
   connection.pragma(`busy_timeout = ${options.busyTimeoutMs ?? 250}`);
   return { schema: known, applied: applied.map((migration) => migration.name) };
+}
+
+/**
+ * The mode stays with the file, so this does something only once in its life. Processes that try it at the same moment
+ * lock each other out, and SQLite tells all of them at once that it is busy, whatever the timeout: so each tries again
+ * after a while of its own.
+ */
+function useWriteAheadLog(connection: SqliteConnection): void {
+  connection.pragma("busy_timeout = 50");
+  for (let attempt = 1; ; attempt++) {
+    try {
+      connection.pragma("journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError) || attempt === 100) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 30);
+    }
+  }
 }
 
 /** One transaction. False where another process was quicker. */
@@ -93,11 +111,15 @@ function apply(connection: SqliteConnection, migration: Migration, known: number
   });
 }
 
+const identity = `SELECT (SELECT application_id FROM pragma_application_id) AS owner,
+  (SELECT user_version FROM pragma_user_version) AS schema, count(*) AS tables FROM sqlite_schema`;
+
 /** The schema number of a database that is Beat's, or 0 for one that is empty. */
 function schemaOf(connection: SqliteConnection, known: number): number {
-  const owner = connection.pragma("application_id");
-  const schema = connection.pragma("user_version") as number;
-  const tables = connection.read(() => connection.database.prepare("SELECT count(*) FROM sqlite_schema").pluck().get());
+  // In one statement: between two, another process may have made the tables.
+  const { owner, schema, tables } = connection.read(
+    () => connection.database.prepare<[], { owner: number; schema: number; tables: number }>(identity).get()!,
+  );
   if (owner !== applicationId && (owner !== 0 || schema !== 0 || tables !== 0)) {
     throw new StoreError(`the database ${connection.location} belongs to another program`, {
       remedy: "Give Beat a file of its own; this one was left as it is.",

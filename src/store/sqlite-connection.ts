@@ -23,6 +23,8 @@ export class SqliteConnection {
   readonly location: string;
   readonly readonly: boolean;
   readonly database: Database.Database;
+  /** Device and inode: which file it is, whatever its name. */
+  readonly #identity: string | undefined;
   readonly #begin: Database.Statement<[]>;
   readonly #commit: Database.Statement<[]>;
   readonly #rollback: Database.Statement<[]>;
@@ -38,6 +40,7 @@ export class SqliteConnection {
         fileMustExist: true,
         timeout: options.busyTimeoutMs ?? 250,
       });
+      this.#identity = identityOf(statOf(this.location));
       this.#begin = this.database.prepare("BEGIN IMMEDIATE");
       this.#commit = this.database.prepare("COMMIT");
       this.#rollback = this.database.prepare("ROLLBACK");
@@ -61,6 +64,7 @@ export class SqliteConnection {
     this.#assertOpen();
     try {
       this.#begin.run();
+      this.#assertInPlace();
       const result = work();
       this.#commit.run();
       return result;
@@ -77,6 +81,14 @@ export class SqliteConnection {
 
   close(): void {
     this.database.close();
+  }
+
+  /** A file that was removed or replaced can still be written by those who have it open: into nowhere, with nobody noticing. */
+  #assertInPlace(): void {
+    if (identityOf(statOf(this.location)) === this.#identity) return;
+    throw new StoreError(`the database ${this.location} was removed or replaced while it was in use`, {
+      remedy: "Put the file back, or restart Beat to use the one that is there now.",
+    });
   }
 
   #assertOpen(): void {
@@ -125,6 +137,10 @@ function statOf(path: string): Stats | undefined {
     if (codeOf(error) === "ENOENT") return undefined;
     throw fileError(error, path, "opened");
   }
+}
+
+function identityOf(stats: Stats | undefined): string | undefined {
+  return stats && `${stats.dev}:${stats.ino}`;
 }
 
 function fileError(error: unknown, location: string, verb: "made" | "opened"): StoreError {

@@ -33,7 +33,8 @@ export class SqliteEntries {
   readonly #all: Statement<[string, number], EntryRow>;
   readonly #ofOrigin: Statement<[string, string, number], EntryRow>;
   readonly #ofPrefix: Statement<[string, string, string, number], EntryRow>;
-  readonly #due: Statement<[Instant, Instant, number, number], DueEntry>;
+  readonly #dueThen: Statement<[Instant, number, Instant, number], DueEntry>;
+  readonly #dueLater: Statement<[Instant, Instant, number], DueEntry>;
   readonly #changed: Statement<[number, number], EntryRow>;
   readonly #ahead: Statement<[Instant, number], EntryRow>;
   readonly #active: Statement<[], number>;
@@ -65,10 +66,13 @@ export class SqliteEntries {
       `SELECT ${columns} FROM entries INDEXED BY entries_by_origin
        WHERE removed_at IS NULL AND origin >= ? AND origin < ? AND name > ? ORDER BY name LIMIT ?`,
     );
-    this.#due = database.prepare(
+    // Two statements, since SQLite can't seek to a pair of which one is the rowid: it would look through all that is due
+    // at the cursor's time, and that can be everything.
+    const due = (condition: string) =>
       `SELECT id, next_fire_at AS nextFireAt FROM entries INDEXED BY entries_due
-       WHERE scheduled AND next_fire_at < ? AND (next_fire_at, id) > (?, ?) ORDER BY next_fire_at, id LIMIT ?`,
-    );
+       WHERE scheduled AND ${condition} ORDER BY next_fire_at, id LIMIT ?`;
+    this.#dueThen = database.prepare(due("next_fire_at = ? AND id > ? AND next_fire_at < ?"));
+    this.#dueLater = database.prepare(due("next_fire_at > ? AND next_fire_at < ?"));
     this.#changed = database.prepare(
       `SELECT ${columns} FROM entries INDEXED BY entries_by_revision WHERE revision > ? ORDER BY revision LIMIT ?`,
     );
@@ -122,8 +126,11 @@ export class SqliteEntries {
   }
 
   due(before: Instant, after: DueEntry | undefined, limit: number): DueEntry[] {
-    const { nextFireAt, id } = after ?? { nextFireAt: Number.MIN_SAFE_INTEGER, id: 0 };
-    return this.#connection.read(() => this.#due.all(before, nextFireAt, id, limit));
+    return this.#connection.read(() => {
+      if (after === undefined) return this.#dueLater.all(Number.MIN_SAFE_INTEGER, before, limit);
+      const then = this.#dueThen.all(after.nextFireAt, after.id, before, limit);
+      return then.concat(this.#dueLater.all(after.nextFireAt, before, limit - then.length));
+    });
   }
 
   changedSince(revision: number, limit: number): Entry[] {

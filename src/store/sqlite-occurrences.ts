@@ -115,7 +115,7 @@ export class SqliteOccurrences {
     );
     this.#pruneEntries = database.prepare(
       `DELETE FROM entries WHERE id IN (
-         SELECT id FROM entries e WHERE removed_at IS NOT NULL AND removed_at < ?
+         SELECT id FROM entries e INDEXED BY entries_removed WHERE removed_at IS NOT NULL AND removed_at < ?
          AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.entry_id = e.id) ORDER BY id LIMIT ?)`,
     );
   }

@@ -282,6 +282,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
         assert.deepEqual(await store.dueEntries({ before, after: all[0]!, limit: 9 }), all.slice(1));
         assert.deepEqual(await store.dueEntries({ before, after: all[2]!, limit: 9 }), []);
         assert.deepEqual(await store.dueEntries({ before: t0 + 20, limit: 9 }), all.slice(0, 2));
+        assert.deepEqual(await store.dueEntries({ before: t0 + 20, after: all[0]!, limit: 9 }), [all[1]]);
+        assert.deepEqual(await store.dueEntries({ before: t0 + 10, after: all[0]!, limit: 9 }), []);
+        assert.deepEqual(await store.dueEntries({ before, after: all[0]!, limit: 1 }), [all[1]]);
         assert.deepEqual(await store.countEntries(), {
           active: 3,
           paused: 1,

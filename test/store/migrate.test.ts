@@ -58,6 +58,20 @@ test("a new file is private, marked as Beat's, in WAL, of the newest schema", as
   });
 });
 
+test("what is written is written through to the disk, unless less is asked for", () => {
+  for (const [options, level, timeoutMs] of [
+    [{}, 2, 250],
+    [{ synchronous: "NORMAL", busyTimeoutMs: 7 }, 1, 7],
+  ] as const) {
+    const connection = new SqliteConnection(pathOf(), options);
+    prepareDatabase(connection, options);
+    assert.equal(connection.pragma("synchronous"), level);
+    assert.equal(connection.pragma("busy_timeout"), timeoutMs);
+    assert.equal(connection.pragma("foreign_keys"), 1);
+    connection.close();
+  }
+});
+
 test("an existing database is opened with all that is in it", async () => {
   const path = pathOf();
   const store = await openSqliteStore(path);

@@ -1,6 +1,7 @@
 // What SQLite can say, and what of it reaches the caller.
 
 import assert from "node:assert/strict";
+import { renameSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import Database from "better-sqlite3";
 import { ConflictError, StoreError, StoreUnavailableError } from "../../src/core/errors.ts";
@@ -57,6 +58,22 @@ test("a full disk is said and leaves nothing half written", () => {
   connection.pragma("max_page_count = 1000");
   fill();
   connection.close();
+});
+
+test("a database that was taken away under a running Beat takes no more writes until it is back", async () => {
+  const [path, elsewhere] = [pathOf(), pathOf()];
+  const store = await openSqliteStore(path);
+  const refused = (error: unknown) =>
+    error instanceof StoreError && /was removed or replaced/.test(error.message) && error.remedy !== undefined;
+  renameSync(path, elsewhere);
+  await assert.rejects(store.change([insertOf("lost")]), refused);
+  writeFileSync(path, "");
+  await assert.rejects(store.change([insertOf("lost")]), refused);
+  assert.deepEqual(await store.listEntries({ limit: 9 }), []);
+  renameSync(elsewhere, path);
+  await store.change([insertOf("kept")]);
+  assert.notEqual(await store.entryByName("kept"), undefined);
+  await store.close();
 });
 
 test("an entry whose definition can't be read is quarantined and disturbs no other", async () => {
