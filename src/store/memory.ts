@@ -19,9 +19,11 @@ import type {
 import type { Instant } from "../core/time.ts";
 import { keyOf, MemoryTables } from "./memory-tables.ts";
 import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
-import type { EntryQuery } from "./sqlite-entries.ts";
-import type { HistoryQuery, OutboxGroup } from "./sqlite-occurrences.ts";
 import { entryGone, manualConflict, nameConflict, revisionConflict, supersededReason } from "./wording.ts";
+
+type EntryQuery = Parameters<Store["listEntries"]>[0];
+type HistoryQuery = Parameters<Store["history"]>[0];
+type OutboxGroup = Awaited<ReturnType<Store["outboxSummary"]>>[number];
 
 export class MemoryStore implements Store {
   readonly id: string;

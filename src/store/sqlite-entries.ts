@@ -2,18 +2,13 @@
 
 import type { Statement } from "better-sqlite3";
 import type { Definition } from "../core/definition.ts";
-import type { Entry, EntryStatus, Origin } from "../core/entry.ts";
+import type { Entry, EntryStatus } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
-import type { DueEntry } from "../core/ports.ts";
+import type { DueEntry, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 
-export interface EntryQuery {
-  readonly origin?: Origin;
-  readonly originPrefix?: string;
-  readonly afterName?: string;
-  readonly limit: number;
-}
+type EntryQuery = Parameters<Store["listEntries"]>[0];
 
 /** As it is stored: the definition is JSON text. */
 export type EntryRow = Omit<Entry, "definition"> & { readonly definition: string };

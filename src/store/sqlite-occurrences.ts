@@ -2,26 +2,14 @@
 // the ledger. Claims are in sqlite-claims.ts.
 
 import type { Statement } from "better-sqlite3";
-import type { Occurrence, OccurrenceState, PassedRange, Settlement } from "../core/ports.ts";
+import type { Occurrence, OccurrenceState, PassedRange, Settlement, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { SqliteEntries } from "./sqlite-entries.ts";
 import { entryGone, manualConflict } from "./wording.ts";
 
-export interface HistoryQuery {
-  readonly name?: string;
-  readonly states?: readonly OccurrenceState[];
-  readonly before?: Instant;
-  readonly limit: number;
-}
-
-export interface OutboxGroup {
-  readonly state: "claimed" | "running";
-  readonly reason: string | null;
-  readonly count: number;
-  readonly oldestDueAt: Instant;
-}
-
+type HistoryQuery = Parameters<Store["history"]>[0];
+type OutboxGroup = Awaited<ReturnType<Store["outboxSummary"]>>[number];
 type OccurrenceRow = Omit<Occurrence, "manual"> & { readonly manual: number };
 /** fireAt, entryId, manual: the primary key. */
 type Key = [Instant, number, number];

@@ -2,7 +2,7 @@
 // writes a line for each batch. Arguments: path, token, rounds.
 
 import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { claimOf, t0 } from "../contract/store-contract.ts";
+import { claimOf, t0 } from "../contract/store/fixtures.ts";
 
 const [path, token, rounds] = process.argv.slice(2);
 const store = await openSqliteStore(path!, { busyTimeoutMs: 20_000 });

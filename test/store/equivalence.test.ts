@@ -9,7 +9,7 @@ import type { Entry } from "../../src/core/entry.ts";
 import type { Claim, EntryChange, PassedRange, Settlement, Store } from "../../src/core/ports.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { insertOf, ownerOf, pulse, removeOf, t0, updateOf } from "../contract/store-contract.ts";
+import { insertOf, ownerOf, pulse, removeOf, t0, updateOf } from "../contract/store/fixtures.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const pathOf = temporaryFolder();

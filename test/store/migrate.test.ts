@@ -7,7 +7,7 @@ import { StoreError, StoreUnavailableError } from "../../src/core/errors.ts";
 import { applicationId, migrateSqlite, prepareDatabase, readMigrations } from "../../src/store/migrate.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { SqliteConnection, type SqliteOptions } from "../../src/store/sqlite-connection.ts";
-import { insertOf } from "../contract/store-contract.ts";
+import { insertOf } from "../contract/store/fixtures.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const pathOf = temporaryFolder();

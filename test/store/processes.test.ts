@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { StoreUnavailableError } from "../../src/core/errors.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { claimOf, insertOf, ownerOf, removeOf, t0, updateOf } from "../contract/store-contract.ts";
+import { claimOf, insertOf, ownerOf, removeOf, t0, updateOf } from "../contract/store/fixtures.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const pathOf = temporaryFolder();

@@ -8,7 +8,7 @@ import { ConflictError, StoreError, StoreUnavailableError } from "../../src/core
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { SqliteConnection } from "../../src/store/sqlite-connection.ts";
 import { storeErrorOf } from "../../src/store/sqlite-errors.ts";
-import { insertOf, t0, updateOf } from "../contract/store-contract.ts";
+import { insertOf, t0, updateOf } from "../contract/store/fixtures.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const pathOf = temporaryFolder();
