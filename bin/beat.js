@@ -12,5 +12,7 @@ if (Number(major) < 24) {
 const { existsSync } = await import("node:fs");
 // A clone runs its sources; the published package has none and runs what was built from them.
 const sources = new URL("../src/cli/main.ts", import.meta.url);
-const { main } = await import(existsSync(sources) ? sources.href : new URL("../dist/cli/main.js", import.meta.url).href);
+const { main } = await import(
+  existsSync(sources) ? sources.href : new URL("../dist/cli/main.js", import.meta.url).href
+);
 process.exitCode = await main(process.argv.slice(2));

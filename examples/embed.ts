@@ -7,10 +7,20 @@ await using scheduler = new Scheduler({ timezone: "Europe/Berlin" });
 
 scheduler.every("200ms", () => console.log("tick"), { name: "tick" });
 
-const report = scheduler.cron("0 9 * * 1-5", async ({ fireTime }) => console.log(`report of ${fireTime.toISOString()}`), {
-  timezone: "America/New_York",
-});
-console.log("the next reports:", report.next(3).map((time) => time.toISOString()).join(", "));
+const report = scheduler.cron(
+  "0 9 * * 1-5",
+  async ({ fireTime }) => console.log(`report of ${fireTime.toISOString()}`),
+  {
+    timezone: "America/New_York",
+  },
+);
+console.log(
+  "the next reports:",
+  report
+    .next(3)
+    .map((time) => time.toISOString())
+    .join(", "),
+);
 
 scheduler.at(new Date(Date.now() + 1_000), async ({ signal }) => {
   await sleep(10, undefined, { signal });

@@ -9,7 +9,9 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const mark = join(root, "node_modules", ".installed-lock");
-const wanted = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+const wanted = createHash("sha256")
+  .update(readFileSync(join(root, "package-lock.json")))
+  .digest("hex");
 
 if (!existsSync(mark) || readFileSync(mark, "utf8") !== wanted) {
   console.error("Installing dependencies (npm ci)…");
@@ -21,7 +23,9 @@ if (!existsSync(mark) || readFileSync(mark, "utf8") !== wanted) {
     shell: !npm && process.platform === "win32",
   });
   if (error || status !== 0) {
-    console.error(`npm ci failed${error ? `: ${error.message}` : ` with exit code ${status}`}. Mend that, then try again.`);
+    console.error(
+      `npm ci failed${error ? `: ${error.message}` : ` with exit code ${status}`}. Mend that, then try again.`,
+    );
     process.exit(1);
   }
   writeFileSync(mark, wanted);

@@ -7,7 +7,7 @@ import { connectBroker } from "./brokers/connect.ts";
 import { type MessageBuilder, prepareMessage } from "./celery/message.ts";
 import { type Definition, definitionKeys, parseDefinition, type Target } from "./core/definition.ts";
 import { type Entry, triggerOf } from "./core/entry.ts";
-import { BeatError, reasonOf } from "./core/errors.ts";
+import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
 import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
 import { type Instant, parseDuration } from "./core/time.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
@@ -80,6 +80,8 @@ export interface Handle {
 
 export class Scheduler implements AsyncDisposable {
   readonly #options: SchedulerOptions;
+  readonly #drainMs: number;
+  readonly #retentionMs: number;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #jobs = new Map<string, JobFunction>();
@@ -97,6 +99,8 @@ export class Scheduler implements AsyncDisposable {
 
   constructor(options: SchedulerOptions = {}) {
     this.#options = options;
+    this.#drainMs = durationOption("drain", options.drain ?? "30s");
+    this.#retentionMs = durationOption("retention", options.retention ?? "7d");
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? createLog({ level: "warn" });
   }
@@ -199,7 +203,7 @@ export class Scheduler implements AsyncDisposable {
 
   /** Lets what goes on end within the drain time, then ends it. What was claimed and not sent stays in the outbox. */
   async stop(options: { readonly drain?: string | number } = {}): Promise<void> {
-    this.#stopped ??= this.#stop(parseDuration(options.drain ?? this.#options.drain ?? "30s"));
+    this.#stopped ??= this.#stop(options.drain === undefined ? this.#drainMs : durationOption("drain", options.drain));
     await this.#stopped;
   }
 
@@ -210,7 +214,7 @@ export class Scheduler implements AsyncDisposable {
   async #start(): Promise<void> {
     const { operations, store } = await this.#open();
     await this.#added;
-    const { schedules = [], retention = "7d", broker: url } = this.#options;
+    const { schedules = [], broker: url } = this.#options;
     if (schedules.length > 0) await this.#follow(schedules, operations);
     const broker = url === undefined ? undefined : await this.#connect(url);
     const jobsDir = this.#options.jobsDir ?? (schedules.length > 0 ? schedulesRoot(schedules) : undefined);
@@ -224,7 +228,7 @@ export class Scheduler implements AsyncDisposable {
       owner: thisProcess(),
       isDead,
       random: Math.random,
-      retentionMs: parseDuration(retention),
+      retentionMs: this.#retentionMs,
     });
     if (this.#stopped === undefined) await this.#engine.start();
   }
@@ -235,7 +239,9 @@ export class Scheduler implements AsyncDisposable {
       await this.#watch?.close();
       await this.#engine?.stop(drainMs);
       await this.#added.catch(() => {});
-      if (this.#opened !== undefined) await (await this.#opened).store.close();
+      // Whoever opened it in vain was told so.
+      const opened = await this.#opened?.catch(() => undefined);
+      await opened?.store.close();
     } finally {
       this.#onStopped();
     }
@@ -415,6 +421,14 @@ export function embeddedBrokerUrl(scheduleDb: string): string {
   const path = resolve(scheduleDb);
   const file = resolve(dirname(path), `${path.slice(dirname(path).length + 1).replace(/\.[^.]*$/, "")}-broker.sqlite`);
   return `sqla+sqlite:///${file}`;
+}
+
+function durationOption(name: string, value: string | number): number {
+  try {
+    return parseDuration(value);
+  } catch (error) {
+    throw new UsageError(`${name}: ${reasonOf(error)}`);
+  }
 }
 
 function snakeCase(options: Record<string, unknown>): Record<string, unknown> {

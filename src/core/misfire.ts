@@ -1,8 +1,8 @@
 // Which of the fire times that have come are run, and what becomes of the others. One function decides, after a stop, a
 // sleep, a jump of the clock, a failover or a slow moment alike. It is bounded: over an interval it is arithmetic.
 
-import { BeatError } from "./errors.ts";
 import type { Policy } from "./definition.ts";
+import { BeatError } from "./errors.ts";
 import type { PassedRange } from "./ports.ts";
 import { formatDuration, type Instant } from "./time.ts";
 import { fireTimesBetween, nextFireTime, previousFireTime, type Trigger } from "./triggers/trigger.ts";
@@ -38,7 +38,11 @@ export function decide({ trigger, policy, firstFireAt, runCount, now }: Situatio
 
   if (policy.misfireGraceMs !== null && firstFireAt < now - policy.misfireGraceMs) {
     const missed = rangeOf(trigger, firstFireAt, now - policy.misfireGraceMs - 1);
-    passed.push({ ...missed, state: "missed", reason: `found more than ${formatDuration(policy.misfireGraceMs)} late` });
+    passed.push({
+      ...missed,
+      state: "missed",
+      reason: `found more than ${formatDuration(policy.misfireGraceMs)} late`,
+    });
     open = missed.count < all.count ? rangeOf(trigger, next(trigger, missed.untilFireAt)!, until) : undefined;
   }
 
@@ -74,7 +78,8 @@ function choose(trigger: Trigger, policy: Policy, open: Range, left: number, pas
   while (run.length < Math.min(limit, open.count)) run.unshift(previous(trigger, run[0]!, open.fromFireAt));
   if (run.length < open.count) {
     const untilFireAt = previous(trigger, run[0]!, open.fromFireAt);
-    const reason = policy.coalesce === "all" ? `over the limit of ${limit} runs to catch up with` : "the latest of them ran";
+    const reason =
+      policy.coalesce === "all" ? `over the limit of ${limit} runs to catch up with` : "the latest of them ran";
     coalesced({ fromFireAt: open.fromFireAt, untilFireAt, count: open.count - run.length }, reason);
   }
   return run;

@@ -1,8 +1,8 @@
 // Every seam of Beat in one file. The comments are the contract: each adapter goes through the contract suite of its
 // port in test/contract, the in-memory ones included.
 
-import type { Entry, Origin } from "./entry.ts";
 import type { Definition } from "./definition.ts";
+import type { Entry, Origin } from "./entry.ts";
 import type { Instant } from "./time.ts";
 
 // ---------------------------------------------------------------------------------------------------------- Clock
@@ -60,7 +60,12 @@ export interface Claim {
   /** The claim holds only while the entry is still as it was when it was decided. */
   readonly expected: { readonly revision: number; readonly nextFireAt: Instant | null };
   /** To be sent or run: they go to the outbox as `claimed`. */
-  readonly due: readonly { readonly id: string; readonly fireAt: Instant; readonly dueAt: Instant; readonly manual: boolean }[];
+  readonly due: readonly {
+    readonly id: string;
+    readonly fireAt: Instant;
+    readonly dueAt: Instant;
+    readonly manual: boolean;
+  }[];
   /** Ledger rows of fire times that do not run. */
   readonly passed: readonly PassedRange[];
   /** Fire times of this entry that are still unsent in the outbox and give way to a newer one. */
@@ -118,7 +123,15 @@ export type EntryChange =
       readonly fields: Partial<
         Pick<
           Entry,
-          | "origin" | "definition" | "anchorAt" | "nextFireAt" | "lastFireAt" | "runCount" | "pausedAt" | "pauseNote" | "quarantine"
+          | "origin"
+          | "definition"
+          | "anchorAt"
+          | "nextFireAt"
+          | "lastFireAt"
+          | "runCount"
+          | "pausedAt"
+          | "pauseNote"
+          | "quarantine"
         >
       >;
       /** Unsent occurrences of this entry become `cancelled` with this reason. */
@@ -126,7 +139,13 @@ export type EntryChange =
       /** Ledger rows that go with the change (a pause that ended). */
       readonly passed?: readonly PassedRange[];
     }
-  | { readonly change: "remove"; readonly id: number; readonly expectedRevision: number; readonly at: Instant; readonly withdraw: string };
+  | {
+      readonly change: "remove";
+      readonly id: number;
+      readonly expectedRevision: number;
+      readonly at: Instant;
+      readonly withdraw: string;
+    };
 
 export interface DueEntry {
   readonly id: number;
@@ -169,9 +188,18 @@ export interface Store {
   /** Present entries only, in any order; removed and unknown ids are left out. */
   entriesById(ids: readonly number[]): Promise<Entry[]>;
   /** By name, ascending, from after `afterName`. */
-  listEntries(query: { readonly origin?: Origin; readonly originPrefix?: string; readonly afterName?: string; readonly limit: number }): Promise<Entry[]>;
+  listEntries(query: {
+    readonly origin?: Origin;
+    readonly originPrefix?: string;
+    readonly afterName?: string;
+    readonly limit: number;
+  }): Promise<Entry[]>;
   /** Scheduled entries (see isScheduled) whose next fire time is before `before`, by (nextFireAt, id), from after `after`. */
-  dueEntries(query: { readonly before: Instant; readonly after?: DueEntry; readonly limit: number }): Promise<DueEntry[]>;
+  dueEntries(query: {
+    readonly before: Instant;
+    readonly after?: DueEntry;
+    readonly limit: number;
+  }): Promise<DueEntry[]>;
   /** Every entry, removed ones included, with a greater revision, by revision. Cheap where nothing changed. */
   changedSince(revision: number, limit: number): Promise<Entry[]>;
   currentRevision(): Promise<number>;
@@ -188,13 +216,29 @@ export interface Store {
   /** Occurrences in state `claimed`, by (dueAt, entryId, fireAt), from after `after`. */
   outbox(query: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]>;
   /** Puts a manual run into the outbox and gives the entry a new revision, so that the leader notices. ConflictError where the entry already has one at that instant. */
-  enqueueManual(entryId: number, occurrence: { readonly id: string; readonly fireAt: Instant }, now: Instant): Promise<void>;
+  enqueueManual(
+    entryId: number,
+    occurrence: { readonly id: string; readonly fireAt: Instant },
+    now: Instant,
+  ): Promise<void>;
   /** Occurrences that a process left in state `running`: become `failed` with `reason`. Returns how many. */
   abandonRunning(reason: string, now: Instant): Promise<number>;
   /** Grouped by state (claimed or running) and reason. */
-  outboxSummary(): Promise<{ readonly state: "claimed" | "running"; readonly reason: string | null; readonly count: number; readonly oldestDueAt: Instant }[]>;
+  outboxSummary(): Promise<
+    {
+      readonly state: "claimed" | "running";
+      readonly reason: string | null;
+      readonly count: number;
+      readonly oldestDueAt: Instant;
+    }[]
+  >;
   /** By fire time, newest first, from before `before`. Removed entries are found by the name they had. */
-  history(query: { readonly name?: string; readonly states?: readonly OccurrenceState[]; readonly before?: Instant; readonly limit: number }): Promise<Occurrence[]>;
+  history(query: {
+    readonly name?: string;
+    readonly states?: readonly OccurrenceState[];
+    readonly before?: Instant;
+    readonly limit: number;
+  }): Promise<Occurrence[]>;
   /** Deletes final ledger rows that settled before `before`, the oldest first, at most `limit`, and entries removed before it that no row needs. Returns how many rows. */
   prune(before: Instant, limit: number): Promise<number>;
 

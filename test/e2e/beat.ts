@@ -42,7 +42,9 @@ export async function finished(child: ChildProcess): Promise<Finished> {
   child.stderr?.on("data", (data) => {
     stderr += data;
   });
+  const timer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
   const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
   return { code, stdout, stderr };
 }
 
