@@ -1,18 +1,33 @@
-import { formatDuration } from "../../core/time.ts";
+import { formatDuration, minuteMs } from "../../core/time.ts";
 import type { SchedulerStatus } from "../../scheduler.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
 import { print, printJson, relative } from "../output.ts";
 
-export const status: Command<StoreFlags & JsonFlag> = {
+interface Flags extends StoreFlags, JsonFlag {
+  readonly check: boolean;
+}
+
+const overdueLimitMs = minuteMs;
+
+export const status: Command<Flags> = {
   command: "status",
   describe: "Who leads, how the broker is, and what waits",
-  builder: flags({ ...storeFlag, ...jsonFlag }),
+  builder: flags({
+    ...storeFlag,
+    ...jsonFlag,
+    check: {
+      type: "boolean",
+      default: false,
+      describe: "Exit with 1 unless a scheduler leads and nothing is overdue by a minute",
+    },
+  }),
   run: (options) =>
     withScheduler(options, async (scheduler) => {
       const found = await scheduler.status();
       if (options.json) printJson(found);
       else for (const line of lines(found, scheduler.now())) print(line);
-      return 0;
+      const healthy = found.report !== null && found.report.overdueMs < overdueLimitMs;
+      return options.check && !healthy ? 1 : 0;
     }),
 };
 
