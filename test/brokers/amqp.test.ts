@@ -11,6 +11,7 @@ import { freePorts, startRabbitmq } from "../servers/rabbitmq.ts";
 const server = await startRabbitmq();
 const proxy = await TcpProxy.to(server.port);
 const observer: ChannelModel = await connectAmqp(server.url);
+observer.on("error", () => undefined); // The last test kills the server.
 after(async () => {
   await observer.close().catch(() => undefined);
   await proxy.cut();

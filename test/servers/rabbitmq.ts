@@ -1,6 +1,6 @@
 // A RabbitMQ of a test file's own: free ports, a node name and a data folder that nobody else has, and an epmd of its own.
 // It lives in the process group of a shell that waits for the test process: when that one ends, in whatever way, the
-// shell's standard input closes and it kills the server and epmd. Nothing is left running.
+// shell's standard input closes and it kills the server and epmd. Nothing is left.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -19,9 +19,18 @@ log.console = true
 log.console.level = warning
 log.file = false
 `;
-/** epmd first, in the foreground, so that the server does not start one that outlives it. */
-const supervisor =
-  '"$1" -port "$ERL_EPMD_PORT" -address 127.0.0.1 & epmd=$!; "$2" </dev/null & server=$!; cat >/dev/null; kill -KILL $server $epmd; wait';
+/**
+ * epmd first, in the foreground, so that the server does not start one that outlives it. Then waits for a word or the end
+ * of its input; the data is removed unless it was told to keep it.
+ */
+const supervisor = `
+"$1" -port "$ERL_EPMD_PORT" -address 127.0.0.1 & epmd=$!
+"$2" </dev/null & server=$!
+read -r word
+kill -KILL $server $epmd
+wait
+[ "$word" = keep ] || rm -rf "$3"
+`;
 
 export interface RabbitmqServer {
   /** `amqp://guest:guest@127.0.0.1:<port>//` */
@@ -71,7 +80,7 @@ export async function startRabbitmq(): Promise<RabbitmqServer> {
   let group: ChildProcess | undefined;
 
   async function start(): Promise<void> {
-    const shell = spawn("/bin/sh", ["-c", supervisor, "sh", epmd, server], {
+    const shell = spawn("/bin/sh", ["-c", supervisor, "sh", epmd, server, folder], {
       env: environment,
       cwd: folder,
       detached: true,
@@ -85,21 +94,21 @@ export async function startRabbitmq(): Promise<RabbitmqServer> {
     while (!(await answers(port!))) {
       if (shell.exitCode !== null || performance.now() > giveUpAt) {
         const log = await readFile(logFile, "utf8").catch(() => "");
-        await kill();
+        await end("remove");
         throw new Error(`rabbitmq-server did not start on port ${port}:\n${log.slice(-4_000)}`);
       }
       await sleep(50);
     }
   }
 
-  async function kill(): Promise<void> {
+  async function end(word: "keep" | "remove"): Promise<void> {
     const shell = group;
     group = undefined;
     if (shell === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
     const ended = new Promise((resolve) => shell.once("exit", resolve));
     shell.ref();
     process.kill(-shell.pid!, "SIGCONT");
-    shell.stdin!.end();
+    shell.stdin!.end(`${word}\n`);
     await ended;
     while (await answers(port!)) await sleep(20);
   }
@@ -109,7 +118,7 @@ export async function startRabbitmq(): Promise<RabbitmqServer> {
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}//`,
     port: port!,
-    kill,
+    kill: () => end("keep"),
     start,
     pause: () => signal("SIGSTOP"),
     resume: () => signal("SIGCONT"),
@@ -117,7 +126,7 @@ export async function startRabbitmq(): Promise<RabbitmqServer> {
       (await promisify(execFile)(program("rabbitmqctl"), ["--quiet", ...args], { env: environment, cwd: folder }))
         .stdout,
     async stop() {
-      await kill();
+      await end("remove");
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };

@@ -1,0 +1,61 @@
+"""A Celery application whose tasks write down what they received: one JSON object a line, in the file $BEAT_RECEIVED."""
+
+import json
+import os
+import time
+
+from celery import Celery
+
+app = Celery("worker_app")
+app.conf.update(
+    accept_content=["json"],
+    task_ignore_result=True,
+    worker_hijack_root_logger=False,
+    worker_proc_alive_timeout=60,
+    broker_connection_retry_on_startup=True,
+)
+
+HEADERS = ("celery_beat_task", "periodic_task_name", "beat_fire_time", "tenant")
+
+
+def write(request, args, kwargs):
+    line = {
+        "task": request.task,
+        "id": request.id,
+        "args": list(args),
+        "kwargs": kwargs,
+        "headers": {name: getattr(request, name, None) for name in HEADERS},
+        "expires": request.expires,
+        "eta": request.eta,
+        "timelimit": request.timelimit,
+        "shadow": request.shadow,
+        "root_id": request.root_id,
+        "argsrepr": request.argsrepr,
+        "kwargsrepr": request.kwargsrepr,
+        "redelivered": request.delivery_info.get("redelivered"),
+        "routing_key": request.delivery_info.get("routing_key"),
+        "at": time.time(),
+    }
+    data = (json.dumps(line, default=repr) + "\n").encode()
+    descriptor = os.open(os.environ["BEAT_RECEIVED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+@app.task(bind=True, name="sample.echo")
+def echo(self, *args, **kwargs):
+    write(self.request, args, kwargs)
+
+
+@app.task(bind=True, name="sample.sleep")
+def sleep(self, seconds, **kwargs):
+    write(self.request, [seconds], kwargs)
+    time.sleep(seconds)
+
+
+@app.task(bind=True, name="sample.fail")
+def fail(self, *args, **kwargs):
+    write(self.request, args, kwargs)
+    raise ValueError("as told")
