@@ -3,7 +3,7 @@
 // that is away holds up messages and never the timetable.
 
 import type { Broker, Clock, Log, Message, PublishOutcome } from "../core/ports.ts";
-import { formatDuration, type Instant } from "../core/time.ts";
+import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Held, Outbox } from "./outbox.ts";
@@ -55,6 +55,7 @@ export class Publisher {
   #available = false;
   #reason: string | null = "not connected yet";
   #since: Instant;
+  #complainedAt = Number.NEGATIVE_INFINITY;
   #unconfirmed = 0;
   #onIdle: (() => void) | undefined;
 
@@ -76,7 +77,7 @@ export class Publisher {
         this.pump();
       },
       unavailable: (reason, permanent) => {
-        log[permanent ? "error" : "warn"](`${broker.url}: ${reason}. Messages wait in the outbox; trying again.`);
+        this.#complain(reason, permanent);
         this.#turn(false, reason);
         this.#onIdle?.();
       },
@@ -127,6 +128,16 @@ export class Publisher {
         waiting: waiting.length,
       })),
     };
+  }
+
+  /** Once for each reason, and then once a minute: it is tried much more often than that. */
+  #complain(reason: string, permanent: boolean): void {
+    const { broker, clock, log } = this.#options;
+    const now = clock.monotonic();
+    const isNews = this.#available || reason !== this.#reason;
+    if (!isNews && now - this.#complainedAt < minuteMs) return;
+    this.#complainedAt = now;
+    log[permanent ? "error" : "warn"](`${broker.url}: ${reason}. Messages wait in the outbox; trying again.`);
   }
 
   #turn(available: boolean, reason: string | null): void {
