@@ -50,6 +50,13 @@ export class Destinations {
     else this.#exchanges.delete(exchange);
   }
 
+  /** A message came back: no queue took it. Returns why. */
+  onReturn(exchange: string, routingKey: string): string {
+    if (exchange !== "") return `exchange "${exchange}" has no queue bound to it for the routing key "${routingKey}"`;
+    this.#queues.delete(routingKey);
+    return `queue "${routingKey}" does not exist any more; start a worker that reads it`;
+  }
+
   /** Looks for it, after all searches before. Undefined: it is there. A text: why nothing can be sent there. Never rejects. */
   find(destination: Destination): Promise<string | undefined> {
     const search = this.#searches.then(() => this.#search(destination));

@@ -1,6 +1,7 @@
 // RabbitMQ (AMQP 0-9-1). This file keeps a connection: it makes one, makes another when it is lost, and says so. What
-// happens on a connection is in amqp-link.ts.
+// happens on a connection is in amqp-link.ts and amqp-publisher.ts.
 
+import { BrokerError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import type { Broker, BrokerListener, Clock, Log, Message, PublishOutcome } from "../core/ports.ts";
 import { type AmqpAddress, parseAmqpUrl } from "./amqp-address.ts";
@@ -67,14 +68,14 @@ export class AmqpBroker implements Broker {
       failLater(sendings, this.#awayReason);
       return;
     }
-    if (link.blockedReason !== undefined) {
-      failLater(sendings, link.blockedReason);
+    if (link.publisher.blockedReason !== undefined) {
+      failLater(sendings, link.publisher.blockedReason);
       return;
     }
-    const room = Math.max(0, this.window - link.unsettled);
+    const room = Math.max(0, this.window - link.publisher.unsettled);
     if (room < sendings.length)
       failLater(sendings.splice(room), `${this.window} messages wait for their confirmation already`);
-    if (sendings.length > 0) link.publish(sendings);
+    if (sendings.length > 0) link.publisher.publish(sendings);
   }
 
   async close(drainMs: number): Promise<void> {
@@ -89,7 +90,7 @@ export class AmqpBroker implements Broker {
     this.#link = undefined;
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.setTimer(drainMs, resolve);
-      void link.drained().then(() => {
+      void link.publisher.drained().then(() => {
         cancel();
         resolve();
       });
@@ -113,6 +114,7 @@ export class AmqpBroker implements Broker {
         await link.close();
         return;
       }
+      if (link.publisher.endReason !== undefined) throw new BrokerError(link.publisher.endReason);
       this.#link = link;
       this.#state = "open";
       this.#connectedAtMs = this.#clock.monotonic();

@@ -28,3 +28,32 @@ export function failLater(sendings: readonly Sending[], reason: string): void {
     for (const sending of sendings) fail(sending, "unavailable", reason);
   });
 }
+
+/** Messages in the order in which they are to be sent. */
+export class Line {
+  #items: Sending[] = [];
+  #next = 0;
+
+  push(sendings: readonly Sending[]): void {
+    for (const sending of sendings) this.#items.push(sending);
+  }
+
+  next(): Sending | undefined {
+    if (this.#next < this.#items.length) return this.#items[this.#next++];
+    this.clear();
+    return undefined;
+  }
+
+  /** In front of all others. */
+  putBack(sendings: readonly Sending[]): void {
+    this.#items = [...sendings, ...this.clear()];
+  }
+
+  /** Returns what was in it. */
+  clear(): Sending[] {
+    const rest = this.#items.slice(this.#next);
+    this.#items = [];
+    this.#next = 0;
+    return rest;
+  }
+}

@@ -57,6 +57,10 @@ export class UnreadNotice {
         ? `queue "${names[0]}"`
         : neglected.map(({ name, count }) => `"${name}" (${count})`).join(", ");
     const verb = total === 1 ? "waits" : "wait";
-    return `${amount} ${verb} in ${where}; no worker took one for ${formatDuration(Math.floor(longestMs / secondMs) * secondMs)}. Start one: celery -A <your app> -b ${this.#url} worker -Q ${names.join(",")}`;
+    return `${amount} ${verb} in ${where}; no worker took one for ${formatDuration(Math.floor(longestMs / secondMs) * secondMs)}. Start one: celery -A <your app> -b ${shellWord(this.#url)} worker -Q ${shellWord(names.join(","))}`;
   }
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -275,7 +275,10 @@ suite("exchanges", () => {
       outcomes.map(({ result }) => result),
       ["confirmed", "no-queue"],
     );
-    assert.match((outcomes[1] as { reason: string }).reason, /exchange "news" has no queue for the routing key "x"/);
+    assert.match(
+      (outcomes[1] as { reason: string }).reason,
+      /exchange "news" has no queue bound to it for the routing key "x"/,
+    );
     await channel.deleteExchange("news");
     const after = await publish(open.broker, [to("news", "a.b"), messageTo(queue)]);
     assert.equal(after[0]?.result, "unavailable");
