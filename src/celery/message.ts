@@ -161,7 +161,8 @@ function routeOf(options: TaskOptions, defaultQueue: string): Route {
   const queue = shortName(options.queue ?? defaultQueue, "options.queue");
   if (exchange !== "") {
     const routingKey = shortName(options.routing_key ?? queue, "options.routing_key");
-    return { queue: options.queue ?? routingKey, exchange, routingKey };
+    // Not the name of a queue: trouble with an exchange must not be taken for trouble with a queue of that name.
+    return { queue: `${exchange}/${routingKey}`, exchange, routingKey };
   }
   if (queue === "") throw refusal("the name of a queue must not be empty", "options.queue");
   const key = options.routing_key;

@@ -204,10 +204,11 @@ suite("routing", () => {
   test("a queue wins over a routing key without an exchange", () =>
     assert.deepEqual(routeOf({ queue: "emails", routing_key: "a.b" }), ["emails", "", "emails"]));
   test("an exchange", () =>
-    assert.deepEqual(routeOf({ exchange: "news", routing_key: "a.b" }), ["a.b", "news", "a.b"]));
+    assert.deepEqual(routeOf({ exchange: "news", routing_key: "a.b" }), ["news/a.b", "news", "a.b"]));
   test("an exchange and a queue", () =>
-    assert.deepEqual(routeOf({ exchange: "news", queue: "q" }), ["q", "news", "q"]));
-  test("a fan-out exchange", () => assert.deepEqual(routeOf({ exchange: "news", routing_key: "" }), ["", "news", ""]));
+    assert.deepEqual(routeOf({ exchange: "news", queue: "q" }), ["news/q", "news", "q"]));
+  test("a fan-out exchange", () =>
+    assert.deepEqual(routeOf({ exchange: "news", routing_key: "" }), ["news/", "news", ""]));
 });
 
 suite("refused before it is sent", () => {
