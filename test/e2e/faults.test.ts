@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Scheduler, silentLog, sqlite } from "../../src/index.ts";
+import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { type RabbitmqServer, startRabbitmq } from "../servers/rabbitmq.ts";
 import { Daemon, folder } from "./beat.ts";
 import { type Arrived, Collector } from "./queue.ts";
@@ -151,6 +152,35 @@ test("the wall clock put back by an hour: nothing twice, intervals go on", async
   const last = collector.arrived.at(-1)!;
   assert.ok(Math.abs(Date.parse(last.fireTime) + 3_600_000 - last.at) < 2_000);
   assert.equal(await daemon.stop(), 0);
+});
+
+test("after ten minutes stopped, an entry of one second runs once, and one row says what became of the others", async (t) => {
+  const db = join(await folder(t), "beat.sqlite");
+  const createdAt = Date.now() - 600_000;
+  const store = await openSqliteStore(db);
+  await store.change([
+    {
+      change: "insert",
+      name: "each-second",
+      origin: "code",
+      definition: { every: "1s", run: ["true"], timezone: "UTC" },
+      createdAt,
+      anchorAt: createdAt,
+      nextFireAt: createdAt + 1_000,
+      quarantine: null,
+    },
+  ]);
+  await store.close();
+  const daemon = new Daemon(t, ["--schedule-db", db]);
+  await daemon.line(/ran each-second/);
+  assert.equal(await daemon.stop(), 0);
+  await using scheduler = new Scheduler({ store: sqlite(db), log: silentLog });
+  const rows = (await scheduler.history({ limit: 10_000 })).toReversed();
+  assert.deepEqual([rows[0]!.state, rows[1]!.state], ["coalesced", "ran"]);
+  assert.ok(rows[0]!.count >= 598 && rows[0]!.count <= 605, `one row stands for ${rows[0]!.count}`);
+  assert.equal(rows[0]!.fireAt, createdAt + 1_000);
+  assert.equal(rows[0]!.untilFireAt, rows[1]!.fireAt - 1_000);
+  assert.ok(rows.length < 10);
 });
 
 test("a broker that is away at the start and in between: it waits, says so once, and goes on", async (t) => {
