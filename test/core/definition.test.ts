@@ -9,6 +9,7 @@ import {
   targetOf,
 } from "../../src/core/definition.ts";
 import { DefinitionError } from "../../src/core/errors.ts";
+import { triggerKeys } from "../../src/core/triggers/schedule.ts";
 
 /** What `describe` says of each problem, without the place that is the same in all. */
 function problemsOf(value: unknown): string[] {
@@ -42,7 +43,7 @@ const bad: [title: string, value: unknown, ...problems: string[]][] = [
   [
     "no trigger, no target",
     {},
-    "has no trigger. Give exactly one of: every, crontab, cron, at.",
+    `has no trigger. Give exactly one of: ${triggerKeys.join(", ")}.`,
     "has no target. Give exactly one of: task, run, job.",
   ],
   ["an unknown key", { evry: "30s", task: "a" }, 'evry: unknown key "evry". Did you mean "every"?'],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { definitionKeys } from "../../src/core/definition.ts";
+import { triggerKeys } from "../../src/core/triggers/schedule.ts";
 import { scheduleFileSchema } from "../../src/definitions/file-schema.ts";
 
 test("schema/beat.schema.json is up to date: npx node scripts/make-schema.ts", async () => {
@@ -16,7 +17,7 @@ test("the schema knows every key of an entry, and no other", () => {
   assert.deepEqual(Object.keys($defs.entry.properties), [...definitionKeys]);
   assert.equal($defs.entry.additionalProperties, false);
   assert.deepEqual($defs.entry.allOf, [
-    { oneOf: [{ required: ["every"] }, { required: ["crontab"] }, { required: ["cron"] }, { required: ["at"] }] },
+    { oneOf: triggerKeys.map((key) => ({ required: [key] })) },
     { oneOf: [{ required: ["task"] }, { required: ["run"] }, { required: ["job"] }] },
   ]);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { triggerKeys } from "../../src/core/triggers/schedule.ts";
 import { parseScheduleFile } from "../../src/definitions/parse.ts";
 
 const lines = (...text: string[]) => `${text.join("\n")}\n`;
@@ -230,7 +231,7 @@ const bad: [title: string, text: string, good: string[], ...problems: string[]][
     "no trigger",
     lines("schedules:", "  x: {every: 1s, task: t}", "  a:", "    task: t"),
     ["x"],
-    'f.yaml:3:3: entry "a": has no trigger. Give exactly one of: every, crontab, cron, at.',
+    `f.yaml:3:3: entry "a": has no trigger. Give exactly one of: ${triggerKeys.join(", ")}.`,
   ],
   [
     "an unknown zone",

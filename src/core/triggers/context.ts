@@ -1,8 +1,8 @@
 // What a trigger is compiled with, beside its own value.
 
 import type { Instant } from "../time.ts";
-import type { Zone } from "../zone.ts";
-import type { DstRule } from "./wall-clock.ts";
+import type { WallTime, Zone } from "../zone.ts";
+import type { Trigger } from "./trigger.ts";
 
 export interface CompileContext {
   /** The entry's name. */
@@ -10,8 +10,16 @@ export interface CompileContext {
   readonly zone: Zone;
   /** `start_at`, where there is one: intervals count from it. */
   readonly startAt: Instant | null;
+  /** What the clock of the zone shows at `start_at`, or would show in a gap: series of dates count from it. */
+  readonly startWall: WallTime | null;
   /** What an interval without `start_at` counts from. */
   readonly anchorAt: Instant;
+  /** When the program started; null: nobody knows, since none runs. */
+  readonly startedAt: Instant | null;
   /** What the user said about changes of the clocks; the rest is the trigger's own rule. */
-  readonly dst: Partial<DstRule>;
+  readonly dst: { readonly gap?: "next" | "skip"; readonly overlap?: "first" | "both" };
+  /** Dates and ranges of dates by the name of their calendar. */
+  readonly calendars: Readonly<Record<string, readonly string[]>>;
+  /** Compiles a trigger within this one, which inherits what it does not say itself. `field`: where it stands. */
+  compileNested(value: unknown, field: string): Trigger;
 }

@@ -4,10 +4,9 @@ import { z } from "zod";
 import { DefinitionError } from "../errors.ts";
 import type { Instant } from "../time.ts";
 import { minuteMs } from "../time.ts";
-import type { Zone } from "../zone.ts";
 import type { CompileContext } from "./context.ts";
-import { parseDateTime, type WrittenTime } from "./date-time.ts";
-import { type DstRule, namesFixedTimes } from "./wall-clock.ts";
+import { parseDateTime } from "./date-time.ts";
+import { instantsShowing, namesFixedTimes } from "./wall-clock.ts";
 
 export interface Dates {
   readonly kind: "at";
@@ -30,22 +29,13 @@ export function compileDates(value: unknown, { zone, dst }: CompileContext): Dat
   const instants = new Set<Instant>();
   values.forEach((each, index) => {
     const field = Array.isArray(value) ? `at.${index}` : "at";
-    for (const instant of instantsOf(parseDateTime(each, field), zone, rule)) instants.add(instant);
+    const { wall, offsetMinutes } = parseDateTime(each, field);
+    if (offsetMinutes !== null) instants.add(wall - offsetMinutes * minuteMs);
+    else for (const instant of instantsShowing(wall, zone, rule)) instants.add(instant);
   });
   if (instants.size === 0)
     return refuse("never fires: the clock never shows it", "Choose a time that exists, or leave out dst: {gap: skip}.");
   return { kind: "at", instants: [...instants].sort((a, b) => a - b) };
-}
-
-/** None for a time in a gap that is to be skipped, two for one that is shown twice and is to run on both passes. */
-function instantsOf({ wall, offsetMinutes }: WrittenTime, zone: Zone, rule: DstRule): Instant[] {
-  if (offsetMinutes !== null) return [wall - offsetMinutes * minuteMs];
-  const first = zone.reach(wall);
-  if (zone.wallAt(first) !== wall) return rule.gap === "skip" ? [] : [first];
-  if (rule.overlap === "first") return [first];
-  const { until } = zone.stretchAt(first);
-  const second = wall - zone.offsetAt(until);
-  return second >= until ? [first, second] : [first];
 }
 
 export function nextDate({ instants }: Dates, after: Instant): Instant | null {

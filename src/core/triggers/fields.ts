@@ -128,7 +128,8 @@ function namedValue(text: string, grammar: Grammar): number | undefined {
   return index < 0 ? undefined : grammar.min + index;
 }
 
-function refuseElement(text: string, { field, grammar, text: whole }: Position): never {
+/** An element that the field's grammar does not know. */
+export function refuseElement(text: string, { field, grammar, text: whole }: Position): never {
   const where = text === whole ? "" : `, in ${inQuotes(whole)}`;
   throw new DefinitionError(`${inQuotes(text)} is no ${grammar.name}${where}`, {
     remedy: rangeText(grammar),

@@ -76,8 +76,9 @@ function mapSeconds(map: object): number {
   return ms / secondMs;
 }
 
-export function nextInterval({ everyMs, firstAt }: Interval, after: Instant): Instant {
-  return after < firstAt ? firstAt : firstAt + (Math.floor((after - firstAt) / everyMs) + 1) * everyMs;
+export function nextInterval({ everyMs, firstAt }: Interval, after: Instant): Instant | null {
+  const next = after < firstAt ? firstAt : firstAt + (Math.floor((after - firstAt) / everyMs) + 1) * everyMs;
+  return next <= maxInstant ? next : null;
 }
 
 export function previousInterval({ everyMs, firstAt }: Interval, before: Instant): Instant | null {
@@ -89,4 +90,36 @@ export function countInterval({ everyMs, firstAt }: Interval, from: Instant, unt
   if (until < firstAt || until < from) return 0;
   const before = from <= firstAt ? 0 : Math.ceil((from - firstAt) / everyMs);
   return Math.floor((until - firstAt) / everyMs) + 1 - before;
+}
+
+/** The fire times that two intervals have in common (the Chinese remainder theorem); undefined: none that an instant can hold. */
+export function commonInterval(left: Interval, right: Interval): Interval | undefined {
+  const [a, b] = [BigInt(left.everyMs), BigInt(right.everyMs)];
+  const gap = BigInt(right.firstAt) - BigInt(left.firstAt);
+  const { divisor, inverse } = euclid(a, b);
+  if (gap % divisor !== 0n) return undefined;
+  const every = (a / divisor) * b;
+  const steps = modulo((gap / divisor) * inverse, b / divisor);
+  const any = BigInt(left.firstAt) + steps * a;
+  const latestStart = BigInt(Math.max(left.firstAt, right.firstAt));
+  const first = latestStart + modulo(any - latestStart, every);
+  if (first > maxInstant) return undefined;
+  const everyMs = every > maxInstant ? Number(maxInstant) : Number(every);
+  return { kind: "interval", everyMs, firstAt: Number(first), anchored: left.anchored && right.anchored };
+}
+
+/** Nothing fires after the year 9999. */
+const maxInstant = BigInt(Date.UTC(9999, 11, 31, 23, 59, 59, 999));
+
+const modulo = (value: bigint, by: bigint): bigint => ((value % by) + by) % by;
+
+/** The greatest common divisor of a and b, and a factor of a that makes it, modulo b. */
+function euclid(a: bigint, b: bigint): { divisor: bigint; inverse: bigint } {
+  let [divisor, rest, inverse, nextInverse] = [a, b, 1n, 0n];
+  while (rest !== 0n) {
+    const quotient = divisor / rest;
+    [divisor, rest] = [rest, divisor - quotient * rest];
+    [inverse, nextInverse] = [nextInverse, inverse - quotient * nextInverse];
+  }
+  return { divisor, inverse };
 }

@@ -15,6 +15,9 @@ interface Sixty {
 /** Days that depend on the month: given the weekday of the 1st (0 = Sunday) and the month's length, a mask with bit 0 for the 1st. */
 export type DayRule = (firstWeekday: number, length: number) => number;
 
+/** Ascending; null: every year. */
+type Years = readonly number[] | null;
+
 export interface WallPattern {
   readonly seconds: Sixty;
   readonly minutes: Sixty;
@@ -35,6 +38,9 @@ export interface WallPattern {
   readonly either: boolean;
   /** Days of the month alone decide: the weekday need not be known. */
   readonly plainDays: boolean;
+  readonly years: Years;
+  /** Bit 1 = the first week of the ISO year; null: every week. */
+  readonly weeks: Sixty | null;
 }
 
 export interface PatternFields {
@@ -48,6 +54,8 @@ export interface PatternFields {
   readonly monthDayRules?: readonly DayRule[];
   readonly weekdayRules?: readonly DayRule[];
   readonly either?: boolean;
+  readonly years?: Years;
+  readonly weeks?: readonly number[] | null;
 }
 
 const bitsOf = (values: readonly number[], base = 0): number =>
@@ -63,7 +71,7 @@ const secondOf = (hours: number, minutes: number, seconds: number): number => ho
 
 /** Every list of `fields` must hold at least one value. */
 export function wallPattern(fields: PatternFields): WallPattern {
-  const { seconds, minutes, hours, monthDayRules = [], weekdayRules = [], either = false } = fields;
+  const { seconds, minutes, hours, monthDayRules = [], weekdayRules = [], either = false, years = null } = fields;
   const weekdays = bitsOf(fields.weekdays.map((weekday) => weekday % 7));
   return {
     seconds: sixtyOf(seconds),
@@ -77,11 +85,22 @@ export function wallPattern(fields: PatternFields): WallPattern {
     monthDayRules,
     weekdayRules,
     either,
-    plainDays: weekdays === 127 && monthDayRules.length === 0 && !either,
+    plainDays: weekdays === 127 && monthDayRules.length === 0 && !either && !fields.weeks,
+    years,
+    weeks: fields.weeks ? sixtyOf(fields.weeks) : null,
   };
 }
 
-/** The calendar repeats after 400 years: what did not match by then never does. */
+/** Whether `covering`, in an hour in which it matches at all, matches every time that `covered` can. */
+export function coversHours(covering: WallPattern, covered: WallPattern): boolean {
+  const [seconds, minutes] = [covering.seconds, covering.minutes];
+  const allSeconds = (covered.seconds.low & ~seconds.low) === 0 && (covered.seconds.high & ~seconds.high) === 0;
+  return allSeconds && minutes.low === everyThirty && minutes.high === everyThirty;
+}
+
+const everyThirty = 0x3fff_ffff;
+
+/** The calendar repeats after 400 years: what did not match in as many never does. */
 const maxYears = 400;
 const lastYear = 9_999;
 const firstYear = 1_600;
@@ -93,17 +112,18 @@ export function nextMatch(pattern: WallPattern, wall: WallTime): WallTime | null
   let year = date >> 9;
   let month = (date >> 5) & 15;
   const bit = (date & 31) - 1;
-  let days = (pattern.months >> month) & 1 ? daysOf(pattern, year, month) : 0;
+  let days = daysOf(pattern, year, month);
   if ((days >> bit) & 1) {
     const second = nextSecondOfDay(pattern, Math.ceil((wall - day * dayMs) / secondMs));
     if (second >= 0) return day * dayMs + second * secondMs;
   }
   days &= -2 << bit;
-  const giveUpAfter = Math.min(year + maxYears, lastYear);
-  while (days === 0) {
+  for (let tried = 0; days === 0; ) {
     const later = pattern.months & (-2 << month);
-    if (later === 0) year++;
-    if (year > giveUpAfter) return null;
+    if (later === 0) {
+      year = pattern.years === null ? year + 1 : (pattern.years.find((each) => each > year) ?? Infinity);
+      if (year > lastYear || tried++ > maxYears) return null;
+    }
     month = lowestBit(later === 0 ? pattern.months : later);
     days = daysOf(pattern, year, month);
   }
@@ -117,17 +137,18 @@ export function previousMatch(pattern: WallPattern, wall: WallTime): WallTime | 
   let year = date >> 9;
   let month = (date >> 5) & 15;
   const bit = (date & 31) - 1;
-  let days = (pattern.months >> month) & 1 ? daysOf(pattern, year, month) : 0;
+  let days = daysOf(pattern, year, month);
   if ((days >> bit) & 1) {
     const second = previousSecondOfDay(pattern, Math.floor((wall - day * dayMs) / secondMs));
     if (second >= 0) return day * dayMs + second * secondMs;
   }
   days &= (1 << bit) - 1;
-  const giveUpBefore = Math.max(year - maxYears, firstYear);
-  while (days === 0) {
+  for (let tried = 0; days === 0; ) {
     const earlier = pattern.months & ((1 << month) - 1);
-    if (earlier === 0) year--;
-    if (year < giveUpBefore) return null;
+    if (earlier === 0) {
+      year = pattern.years === null ? year - 1 : (pattern.years.findLast((each) => each < year) ?? -Infinity);
+      if (year < firstYear || tried++ > maxYears) return null;
+    }
     month = highestBit(earlier === 0 ? pattern.months : earlier);
     days = daysOf(pattern, year, month);
   }
@@ -137,18 +158,34 @@ export function previousMatch(pattern: WallPattern, wall: WallTime): WallTime | 
 const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
 const highestBit = (bits: number): number => 31 - Math.clz32(bits);
 
-/** The matching days of a month that matches: bit 0 = the 1st. */
+/** The matching days of a month: bit 0 = the 1st. */
 function daysOf(pattern: WallPattern, year: number, month: number): number {
+  if (((pattern.months >> month) & 1) === 0) return 0;
   const length = daysIn(year, month);
   const allDays = 0x7fff_ffff >> (31 - length);
+  if (pattern.years !== null && !pattern.years.includes(year)) return 0;
   if (pattern.plainDays) return pattern.monthDays & allDays;
-  const firstWeekday = weekdayOf(dayNumber(year, month, 1));
+  const firstDay = dayNumber(year, month, 1);
+  const firstWeekday = weekdayOf(firstDay);
   const week = ((pattern.weekdays >> firstWeekday) | (pattern.weekdays << (7 - firstWeekday))) & 127;
   let weekdays = week | (week << 7) | (week << 14) | (week << 21) | (week << 28);
   let monthDays = pattern.monthDays;
   for (const rule of pattern.monthDayRules) monthDays |= rule(firstWeekday, length);
   for (const rule of pattern.weekdayRules) weekdays |= rule(firstWeekday, length);
-  return (pattern.either ? monthDays | weekdays : monthDays & weekdays) & allDays;
+  const days = (pattern.either ? monthDays | weekdays : monthDays & weekdays) & allDays;
+  return pattern.weeks === null ? days : days & daysOfWeeks(pattern.weeks, firstDay, firstWeekday, length);
+}
+
+/** The days of a month that lie in some of the ISO weeks. A week belongs to the year of its Thursday. */
+function daysOfWeeks(weeks: Sixty, firstDay: number, firstWeekday: number, length: number): number {
+  let days = 0;
+  const firstMonday = -((firstWeekday + 6) % 7);
+  for (let monday = firstMonday; monday < length; monday += 7) {
+    const thursday = firstDay + monday + 3;
+    const week = Math.floor((thursday - dayNumber(packedDate(thursday) >> 9, 1, 1)) / 7) + 1;
+    if (has(weeks, week)) days |= monday < 0 ? 127 >> -monday : 127 << monday;
+  }
+  return days;
 }
 
 /** The first matching second of a day at or after `second`; -1 where the day holds none. */

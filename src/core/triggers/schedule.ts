@@ -1,43 +1,75 @@
 // The keys of a definition that say when it fires, and how they become a trigger. A new kind of trigger is a file of its
-// own and one line in `kinds`.
+// own, a line in `triggerShape` and a line in `compilers`.
 
 import { z } from "zod";
-import { BeatError, DefinitionError } from "../errors.ts";
+import { BeatError, DefinitionError, nearest } from "../errors.ts";
 import type { Instant } from "../time.ts";
-import { type Zone, zoneOf } from "../zone.ts";
+import { type WallTime, type Zone, zoneOf } from "../zone.ts";
+import { apschedulerSchema, compileApscheduler } from "./apscheduler.ts";
+import { calendarSchema, compileCalendar } from "./calendar.ts";
+import { compileAll, compileAny } from "./combine.ts";
 import type { CompileContext } from "./context.ts";
 import { compileCron, cronSchema } from "./cron.ts";
 import { compileCrontab, crontabSchema } from "./crontab.ts";
 import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
 import { compileDates, datesSchema } from "./dates.ts";
+import { compileExcept, exceptSchema } from "./except.ts";
 import { compileInterval, intervalSchema } from "./interval.ts";
-import type { Trigger } from "./trigger.ts";
+import { neverFires, type Trigger } from "./trigger.ts";
 
+/** What is checked in full when it is compiled: triggers within triggers nest. */
+const nested = z.array(z.record(z.string(), z.unknown())).min(1);
 const dstSchema = z.strictObject({
   gap: z.enum(["next", "skip"]).optional(),
   overlap: z.enum(["first", "both"]).optional(),
 });
 
-export const scheduleShape = {
+const triggerShape = {
   every: intervalSchema.optional(),
   crontab: crontabSchema.optional(),
   cron: cronSchema.optional(),
+  apscheduler: apschedulerSchema.optional(),
   at: datesSchema.optional(),
+  calendar: calendarSchema.optional(),
+  any: nested.optional(),
+  all: nested.optional(),
+};
+
+/** What a trigger may say beside its own key, at the top and within another one. */
+const besideShape = {
   timezone: z.string().optional(),
   start_at: z.string().optional(),
   end_at: z.string().optional(),
-  max_runs: z.int().min(1).optional(),
   dst: dstSchema.optional(),
+  except: exceptSchema.optional(),
 };
 
-const compilers = {
+export const scheduleShape = { ...triggerShape, ...besideShape, max_runs: z.int().min(1).optional() };
+
+const compilers: Record<TriggerKey, (value: unknown, context: CompileContext) => Trigger> = {
   every: compileInterval,
   crontab: compileCrontab,
   cron: compileCron,
+  apscheduler: compileApscheduler,
   at: compileDates,
-} satisfies Record<string, (value: unknown, context: CompileContext) => Trigger>;
+  calendar: compileCalendar,
+  any: compileAny,
+  all: compileAll,
+};
 
-export const triggerKeys = ["every", "crontab", "cron", "at"] as const satisfies readonly (keyof typeof compilers)[];
+export const triggerKeys = [
+  "every",
+  "crontab",
+  "cron",
+  "apscheduler",
+  "at",
+  "calendar",
+  "any",
+  "all",
+] as const satisfies readonly (keyof typeof triggerShape)[];
+type TriggerKey = (typeof triggerKeys)[number];
+
+const nestedKeys: readonly string[] = [...triggerKeys, ...Object.keys(besideShape)];
 
 /** The keys of one entry that concern time, as a user writes them. */
 export type Schedule = z.infer<z.ZodObject<typeof scheduleShape>>;
@@ -45,20 +77,46 @@ export type Schedule = z.infer<z.ZodObject<typeof scheduleShape>>;
 /** The distant past and future, well within what a Date can hold. */
 const everAt: Instant = -8e15;
 const neverAt: Instant = 8e15;
+const maxDepth = 8;
+
+export interface ScheduleContext {
+  readonly name: string;
+  /** What an interval without `start_at` counts from. */
+  readonly anchorAt: Instant;
+  /** When the program started: the one fire time of `@reboot`, which is refused where there is none. */
+  readonly startedAt?: Instant;
+  /** The calendars that `except` may name: dates (`2026-12-25`) and ranges of dates (`2026-12-24..2027-01-01`). */
+  readonly calendars?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What a trigger within another one takes over from it. */
+type Inherited = Omit<CompileContext, "compileNested">;
 
 /**
- * The trigger of a schedule. `anchorAt`: what an interval without `start_at` counts from. Throws DefinitionError whose
- * place is the key that is wrong: every value is checked here, also where no schema was applied before.
+ * The trigger of a schedule. Throws DefinitionError whose place is the key that is wrong: every value is checked here, also
+ * where no schema was applied before.
  */
-export function compileSchedule(
-  schedule: Schedule,
-  { name, anchorAt }: { readonly name: string; readonly anchorAt: Instant },
-): Trigger {
+export function compileSchedule(schedule: Schedule, context: ScheduleContext): Trigger {
+  const { name, anchorAt, startedAt = null, calendars = {} } = context;
+  const inherited = {
+    name,
+    anchorAt,
+    startedAt,
+    calendars,
+    zone: zoneOf("UTC"),
+    startAt: null,
+    startWall: null,
+    dst: {},
+  };
+  return compileWithin(schedule, inherited, 0);
+}
+
+function compileWithin(schedule: Schedule, inherited: Inherited, depth: number): Trigger {
   const key = onlyTrigger(schedule);
-  const zone = compileZone(schedule.timezone);
-  const startAt = schedule.start_at === undefined ? null : startOf(parseDateTime(schedule.start_at, "start_at"), zone);
-  const endAt = schedule.end_at === undefined ? null : endOf(parseDateTime(schedule.end_at, "end_at"), zone);
-  if (startAt !== null && endAt !== null && endAt < startAt) {
+  const zone = schedule.timezone === undefined ? inherited.zone : compileZone(schedule.timezone);
+  const start = compileStart(schedule.start_at, zone);
+  const endAt = compileEnd(schedule, key, zone);
+  if (start !== undefined && endAt !== undefined && endAt < start.startAt) {
     throw new DefinitionError(
       `${inQuotes(schedule.end_at)} is before start_at, ${inQuotes(schedule.start_at)}: it never fires`,
       {
@@ -67,12 +125,63 @@ export function compileSchedule(
       },
     );
   }
-  const trigger = compilers[key](schedule[key], { name, zone, startAt, anchorAt, dst: compileDst(schedule.dst) });
-  if (startAt === null && endAt === null) return trigger;
-  return { kind: "bounded", trigger, startAt: startAt ?? everAt, endAt: endAt ?? neverAt };
+  const own: Inherited = { ...inherited, zone, ...start, dst: { ...inherited.dst, ...compileDst(schedule.dst) } };
+  const context: CompileContext = {
+    ...own,
+    compileNested: (value, field) => compileNested(value, field, own, depth + 1),
+  };
+  let trigger = compilers[key](schedule[key], context);
+  if (key === "all") refuseNever(trigger, key, "its triggers have no time in common", "Choose triggers that meet.");
+  if (schedule.except !== undefined) {
+    trigger = compileExcept(schedule.except, trigger, context);
+    refuseNever(trigger, "except", "everything is left out", "Leave out less.");
+  }
+  if (start === undefined && endAt === undefined) return trigger;
+  if (trigger.kind === "interval" && endAt === undefined) return trigger;
+  return { kind: "bounded", trigger, startAt: start?.startAt ?? everAt, endAt: endAt ?? neverAt };
 }
 
-function onlyTrigger(schedule: Schedule): (typeof triggerKeys)[number] {
+/** A trigger within another one; its errors say where it stands. */
+function compileNested(value: unknown, field: string, inherited: Inherited, depth: number): Trigger {
+  try {
+    if (depth > maxDepth) throw new DefinitionError("nests too deeply", { remedy: `Nest at most ${maxDepth} levels.` });
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new DefinitionError(`${inQuotes(value)} is not a trigger`, {
+        remedy: 'Write a map like {cron: "0 9 * * *"}.',
+      });
+    }
+    const unknown = Object.keys(value).find((key) => !nestedKeys.includes(key));
+    if (unknown !== undefined) {
+      const guess = nearest(unknown, nestedKeys);
+      throw new DefinitionError(`unknown key ${inQuotes(unknown)}`, {
+        remedy: guess ? `Did you mean "${guess}"?` : `Keys: ${nestedKeys.join(", ")}.`,
+        place: { field: unknown },
+      });
+    }
+    return compileWithin(value, inherited, depth);
+  } catch (error) {
+    if (!(error instanceof DefinitionError)) throw error;
+    const inner = error.place?.field;
+    // A calendar stands at the top of the file, not in the trigger.
+    const place = inner?.startsWith("calendars.")
+      ? { field: inner }
+      : { field: inner === undefined ? field : `${field}.${inner}` };
+    throw new DefinitionError(error.message, { ...(error.remedy && { remedy: error.remedy }), place, cause: error });
+  }
+}
+
+function refuseNever(trigger: Trigger, field: string, why: string, remedy: string): void {
+  let reason: unknown;
+  try {
+    if (!neverFires(trigger)) return;
+  } catch (error) {
+    if (!(error instanceof BeatError)) throw error;
+    reason = error;
+  }
+  throw new DefinitionError(`never fires: ${why}`, { remedy, place: { field }, cause: reason });
+}
+
+function onlyTrigger(schedule: Schedule): TriggerKey {
   const [key, second] = triggerKeys.filter((each) => schedule[each] !== undefined);
   if (key === undefined) {
     throw new DefinitionError("has no trigger", { remedy: `Give exactly one of: ${triggerKeys.join(", ")}.` });
@@ -87,7 +196,6 @@ function onlyTrigger(schedule: Schedule): (typeof triggerKeys)[number] {
 }
 
 function compileZone(timezone: unknown): Zone {
-  if (timezone === undefined) return zoneOf("UTC");
   const place = { field: "timezone" };
   if (typeof timezone !== "string") {
     throw new DefinitionError(`${inQuotes(timezone)} is not a time zone`, {
@@ -99,9 +207,22 @@ function compileZone(timezone: unknown): Zone {
     return zoneOf(timezone);
   } catch (error) {
     if (!(error instanceof BeatError)) throw error;
-    const { remedy } = error;
-    throw new DefinitionError(error.message, { ...(remedy && { remedy }), place, cause: error });
+    throw new DefinitionError(error.message, { ...(error.remedy && { remedy: error.remedy }), place, cause: error });
   }
+}
+
+function compileStart(value: unknown, zone: Zone): { startAt: Instant; startWall: WallTime } | undefined {
+  if (value === undefined) return undefined;
+  const written = parseDateTime(value, "start_at");
+  const startAt = startOf(written, zone);
+  return { startAt, startWall: written.offsetMinutes === null ? written.wall : zone.wallAt(startAt) };
+}
+
+/** A date alone ends with that day; beside `apscheduler` it ends as that day begins, which is what its end_date does. */
+function compileEnd({ end_at: value }: Schedule, key: TriggerKey, zone: Zone): Instant | undefined {
+  if (value === undefined) return undefined;
+  const written = parseDateTime(value, "end_at");
+  return key === "apscheduler" ? startOf(written, zone) : endOf(written, zone);
 }
 
 function compileDst(dst: unknown): CompileContext["dst"] {

@@ -1,7 +1,11 @@
 // A trigger is the compiled, pure rule that names fire times. One file a kind; here they are one.
 
+import { BeatError } from "../errors.ts";
 import type { Instant } from "../time.ts";
+import { type Calendar, nextCalendar, previousCalendar } from "./calendar.ts";
+import { type Coincidence, nextAll, nextAny, previousAll, previousAny, type Union } from "./combine.ts";
 import { type Dates, nextDate, previousDate } from "./dates.ts";
+import { type Except, nextExcept, previousExcept } from "./except.ts";
 import { countInterval, type Interval, nextInterval, previousInterval } from "./interval.ts";
 import { nextWallClock, previousWallClock, type WallClock } from "./wall-clock.ts";
 
@@ -13,48 +17,99 @@ export interface Bounded {
   readonly endAt: Instant;
 }
 
-export type Trigger = Interval | WallClock | Dates | Bounded;
+export type Trigger = Interval | WallClock | Dates | Calendar | Union | Coincidence | Except | Bounded;
 
-/** The first fire time strictly later than `after`; null: there is none any more. */
+/** Asks a trigger within another one for its next or previous fire time. */
+export type Ask = (trigger: Trigger, instant: Instant) => Instant | null;
+
+/** How many questions to triggers within a trigger one question may lead to: what meets less often is given up, not hung upon. */
+const maxAsks = 45_000;
+
+interface Budget {
+  asksLeft: number;
+}
+
+/** The first fire time strictly later than `after`; null: there is none any more. Throws BeatError where a combination of triggers gives none in 45,000 steps. */
 export function nextFireTime(trigger: Trigger, after: Instant): Instant | null {
+  return nextOf(trigger, after, undefined);
+}
+
+/** The last fire time strictly earlier than `before`; null: there was none. Throws like nextFireTime. */
+export function previousFireTime(trigger: Trigger, before: Instant): Instant | null {
+  return previousOf(trigger, before, undefined);
+}
+
+function nextOf(trigger: Trigger, after: Instant, budget: Budget | undefined): Instant | null {
   switch (trigger.kind) {
     case "crontab":
     case "cron":
+    case "apscheduler":
       return nextWallClock(trigger, after);
     case "interval":
       return nextInterval(trigger, after);
     case "at":
       return nextDate(trigger, after);
+    case "calendar":
+      return nextCalendar(trigger, after);
+    case "any":
+      return nextAny(trigger, after, asking(nextOf, budget));
+    case "all":
+      return nextAll(trigger, after, asking(nextOf, budget));
+    case "except":
+      return nextExcept(trigger, after, ...exceptAsking(nextOf, budget));
     case "bounded": {
-      const next = nextFireTime(trigger.trigger, Math.max(after, trigger.startAt - 1));
+      const next = nextOf(trigger.trigger, Math.max(after, trigger.startAt - 1), budget);
       return next === null || next > trigger.endAt ? null : next;
     }
   }
 }
 
-/** The last fire time strictly earlier than `before`; null: there was none. */
-export function previousFireTime(trigger: Trigger, before: Instant): Instant | null {
+function previousOf(trigger: Trigger, before: Instant, budget: Budget | undefined): Instant | null {
   switch (trigger.kind) {
     case "crontab":
     case "cron":
+    case "apscheduler":
       return previousWallClock(trigger, before);
     case "interval":
       return previousInterval(trigger, before);
     case "at":
       return previousDate(trigger, before);
+    case "calendar":
+      return previousCalendar(trigger, before);
+    case "any":
+      return previousAny(trigger, before, asking(previousOf, budget));
+    case "all":
+      return previousAll(trigger, before, asking(previousOf, budget));
+    case "except":
+      return previousExcept(trigger, before, ...exceptAsking(previousOf, budget));
     case "bounded": {
-      const previous = previousFireTime(trigger.trigger, Math.min(before, trigger.endAt + 1));
+      const previous = previousOf(trigger.trigger, Math.min(before, trigger.endAt + 1), budget);
       return previous === null || previous < trigger.startAt ? null : previous;
     }
   }
 }
 
-/** How far fire times are counted one by one. */
+function asking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks }): Ask {
+  return (trigger, instant) => {
+    if (budget.asksLeft-- > 0) return find(trigger, instant, budget);
+    throw new BeatError(`no fire time was found in ${maxAsks} steps`, {
+      remedy: "Choose triggers that meet more often, or leave out less: dates leave out whole days at once.",
+    });
+  };
+}
+
+/** Whether a trigger that is left out fires at an instant: its questions count too, if it is made of others. */
+function exceptAsking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks }) {
+  const firesAt = (trigger: Trigger, instant: Instant): boolean => nextOf(trigger, instant - 1, budget) === instant;
+  return [asking(find, budget), firesAt] as const;
+}
+
+/** How far fire times are counted one by one, and how many questions to triggers within a trigger that may take. */
 const maxCounted = 1_000_000;
 
 /**
  * How many fire times lie in [from, until], and the last one of them. Intervals are counted by arithmetic. Others are
- * walked, at most a million: `count` is a lower bound then, and `last` is exact all the same.
+ * walked, at most a million steps: `count` is a lower bound then, and `last` is exact all the same.
  */
 export function fireTimesBetween(
   trigger: Trigger,
@@ -72,10 +127,13 @@ function countBetween(trigger: Trigger, from: Instant, until: Instant): number {
     return countBetween(trigger.trigger, Math.max(from, trigger.startAt), Math.min(until, trigger.endAt));
   }
   let count = 0;
-  let next = nextFireTime(trigger, from - 1);
-  while (next !== null && next <= until && count < maxCounted) {
-    count++;
-    next = nextFireTime(trigger, next);
+  let asked = 0;
+  for (let after = from - 1; count + asked < maxCounted; count++) {
+    const budget = { asksLeft: maxAsks };
+    const next = nextOf(trigger, after, budget);
+    if (next === null || next > until) break;
+    after = next;
+    asked += maxAsks - budget.asksLeft;
   }
   return count;
 }
@@ -85,6 +143,11 @@ function countBetween(trigger: Trigger, from: Instant, until: Instant): number {
  * one when the wall clock was put back. An interval with `start_at` names instants, like every other trigger.
  */
 export function isElapsed(trigger: Trigger): boolean {
-  if (trigger.kind === "bounded") return isElapsed(trigger.trigger);
+  if (trigger.kind === "bounded" || trigger.kind === "except") return isElapsed(trigger.trigger);
   return trigger.kind === "interval" && trigger.anchored;
+}
+
+/** Whether it names no time at all, past or future: `{month: 2, day: 30}`. A definition that never fires is a mistake. */
+export function neverFires(trigger: Trigger): boolean {
+  return nextFireTime(trigger, Date.UTC(1970, 0)) === null && previousFireTime(trigger, Date.UTC(1970, 0) + 1) === null;
 }

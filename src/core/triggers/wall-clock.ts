@@ -14,13 +14,13 @@
 // and the mixtures are made of them: fixed without the times in gaps, and the union of both.
 
 import type { Instant } from "../time.ts";
-import { dayMs, secondMs } from "../time.ts";
+import { dayMs, hourMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
-import { nextMatch, previousMatch, type WallPattern } from "./pattern.ts";
+import { coversHours, nextMatch, previousMatch, type WallPattern } from "./pattern.ts";
 
 export interface DstRule {
-  /** What becomes of a time in a gap: it runs at the end of the gap, or not. */
-  readonly gap: "next" | "skip";
+  /** What becomes of a time in a gap: it runs at the end of the gap, or not, or only if the gap is shorter than a day. */
+  readonly gap: "next" | "skip" | "next-unless-day";
   /** What becomes of a time that is shown twice: it runs on the first pass, or on both. */
   readonly overlap: "first" | "both";
 }
@@ -29,7 +29,7 @@ export const followsRealTime: DstRule = { gap: "skip", overlap: "both" };
 export const namesFixedTimes: DstRule = { gap: "next", overlap: "first" };
 
 export interface WallClock {
-  readonly kind: "crontab" | "cron";
+  readonly kind: "crontab" | "cron" | "apscheduler";
   readonly pattern: WallPattern;
   readonly zone: Zone;
   readonly dst: DstRule;
@@ -41,43 +41,55 @@ const maxMisses = 128;
 const aroundMs = 2 * dayMs;
 
 export function nextWallClock(trigger: WallClock, after: Instant): Instant | null {
-  const { gap, overlap } = trigger.dst;
-  if (overlap === "first") return nextFixed(trigger, after, gap === "skip");
+  if (trigger.dst.overlap === "first") return nextFixed(trigger, after);
   const real = nextReal(trigger, after);
-  if (gap === "skip") return real;
-  const fixed = nextFixed(trigger, after, false);
+  if (trigger.dst.gap === "skip") return real;
+  const fixed = nextFixed(trigger, after);
   return real === null || fixed === null ? (real ?? fixed) : Math.min(real, fixed);
 }
 
 export function previousWallClock(trigger: WallClock, before: Instant): Instant | null {
-  const { gap, overlap } = trigger.dst;
-  if (overlap === "first") return previousFixed(trigger, before, gap === "skip");
+  if (trigger.dst.overlap === "first") return previousFixed(trigger, before);
   const real = previousReal(trigger, before);
-  if (gap === "skip") return real;
-  const fixed = previousFixed(trigger, before, false);
+  if (trigger.dst.gap === "skip") return real;
+  const fixed = previousFixed(trigger, before);
   return real === null || fixed === null ? (real ?? fixed) : Math.max(real, fixed);
 }
 
-function nextFixed({ pattern, zone }: WallClock, after: Instant, skipsGaps: boolean): Instant | null {
+/** The instants at which one wall time runs: none, one, or both passes. */
+export function instantsShowing(wall: WallTime, zone: Zone, { gap, overlap }: DstRule): Instant[] {
+  const first = zone.reach(wall);
+  if (zone.wallAt(first) !== wall) return gap !== "next" && isSkipped(gap, wall, first, zone) ? [] : [first];
+  if (overlap === "first") return [first];
+  const { until } = zone.stretchAt(first);
+  const second = wall - zone.offsetAt(until);
+  return second >= until ? [first, second] : [first];
+}
+
+function nextFixed({ pattern, zone, dst }: WallClock, after: Instant): Instant | null {
   let wall: WallTime | null = nextMatch(pattern, zone.shown(after) + 1);
   for (let misses = 0; wall !== null && misses < maxMisses; misses++) {
     const instant = zone.reach(wall);
-    if (!skipsGaps) return instant;
-    const shown = zone.wallAt(instant);
-    if (shown === wall) return instant;
-    wall = nextMatch(pattern, shown);
+    if (dst.gap === "next" || !isSkipped(dst.gap, wall, instant, zone)) return instant;
+    wall = nextMatch(pattern, zone.wallAt(instant));
   }
   return null;
 }
 
-function previousFixed({ pattern, zone }: WallClock, before: Instant, skipsGaps: boolean): Instant | null {
+function previousFixed({ pattern, zone, dst }: WallClock, before: Instant): Instant | null {
   let wall: WallTime | null = previousMatch(pattern, zone.shown(before - 1));
   for (let misses = 0; wall !== null && misses < maxMisses; misses++) {
     const instant = zone.reach(wall);
-    if (!skipsGaps || zone.wallAt(instant) === wall) return instant;
+    if (dst.gap === "next" || !isSkipped(dst.gap, wall, instant, zone)) return instant;
     wall = previousMatch(pattern, zone.shown(instant - 1));
   }
   return null;
+}
+
+/** `instant` reaches `wall`: it is in a gap where the clock shows another time by then. */
+function isSkipped(gap: "skip" | "next-unless-day", wall: WallTime, instant: Instant, zone: Zone): boolean {
+  if (zone.wallAt(instant) === wall) return false;
+  return gap === "skip" || zone.offsetAt(instant) - zone.offsetAt(instant - 1) >= dayMs;
 }
 
 /** Looks for a match in one stretch after the other; a stretch that can hold none is stepped over. */
@@ -106,4 +118,20 @@ function previousReal({ pattern, zone }: WallClock, before: Instant): Instant | 
     else last = Math.min(from - secondMs, wall - offsetMs + aroundMs);
   }
   return null;
+}
+
+/**
+ * The hour of the wall clock around a fire time of `covering`, if that fires in it whenever `covered` can. Undefined where it may not.
+ * It lets a search step over what is left out by the hour: a day has 86,400 seconds.
+ */
+export function coveredHour(
+  covering: WallClock,
+  covered: WallClock,
+  instant: Instant,
+): { readonly from: Instant; readonly until: Instant } | undefined {
+  const { pattern, zone, dst } = covering;
+  if (dst.overlap === "first" || !coversHours(pattern, covered.pattern)) return undefined;
+  const { from, until } = zone.stretchAt(instant);
+  const hourBegan = instant - (zone.wallAt(instant) % hourMs);
+  return { from: Math.max(from, hourBegan), until: Math.min(until, hourBegan + hourMs) };
 }

@@ -1,0 +1,95 @@
+// `any` and `all`: the union of several triggers, and the times that they have in common.
+
+import { DefinitionError } from "../errors.ts";
+import type { Instant } from "../time.ts";
+import type { CompileContext } from "./context.ts";
+import { inQuotes } from "./date-time.ts";
+import { commonInterval } from "./interval.ts";
+import type { Ask, Trigger } from "./trigger.ts";
+
+export interface Union {
+  readonly kind: "any";
+  readonly triggers: readonly Trigger[];
+}
+
+export interface Coincidence {
+  readonly kind: "all";
+  readonly triggers: readonly Trigger[];
+}
+
+const maxTriggers = 100;
+
+export const compileAny = (value: unknown, context: CompileContext): Union => ({
+  kind: "any",
+  triggers: compileList(value, "any", context),
+});
+
+/** Intervals among them become one, by arithmetic. That they have a time in common at all is for the caller to find out. */
+export function compileAll(value: unknown, context: CompileContext): Coincidence {
+  const triggers = compileList(value, "all", context);
+  const intervals = triggers.filter((trigger) => trigger.kind === "interval");
+  const [first, ...rest] = intervals;
+  if (first === undefined) return { kind: "all", triggers };
+  const common = rest.reduce((left: typeof first | undefined, right) => left && commonInterval(left, right), first);
+  if (common === undefined) {
+    throw new DefinitionError("never fires: its intervals have no time in common", {
+      remedy: "Give them starts that meet.",
+      place: { field: "all" },
+    });
+  }
+  return { kind: "all", triggers: [common, ...triggers.filter((trigger) => trigger.kind !== "interval")] };
+}
+
+function compileList(value: unknown, field: string, context: CompileContext): Trigger[] {
+  const place = { field };
+  if (!Array.isArray(value) || value.length === 0) {
+    throw new DefinitionError(`${inQuotes(value)} is not a list of triggers`, {
+      remedy: 'Write a list like [{every: 1h}, {cron: "0 9 * * *"}].',
+      place,
+    });
+  }
+  if (value.length > maxTriggers) {
+    throw new DefinitionError(`${value.length} triggers are too many`, {
+      remedy: `Give at most ${maxTriggers}.`,
+      place,
+    });
+  }
+  return value.map((each, index) => context.compileNested(each, `${field}.${index}`));
+}
+
+export function nextAny({ triggers }: Union, after: Instant, next: Ask): Instant | null {
+  return triggers.reduce((earliest: Instant | null, trigger) => {
+    const found = next(trigger, after);
+    return earliest === null || (found !== null && found < earliest) ? found : earliest;
+  }, null);
+}
+
+export function previousAny({ triggers }: Union, before: Instant, previous: Ask): Instant | null {
+  return triggers.reduce((latest: Instant | null, trigger) => {
+    const found = previous(trigger, before);
+    return latest === null || (found !== null && found > latest) ? found : latest;
+  }, null);
+}
+
+/** Each trigger is asked for its first time from the latest one that any named, until all name the same. */
+export function nextAll({ triggers }: Coincidence, after: Instant, next: Ask): Instant | null {
+  let wanted = after + 1;
+  for (let asked = 0, agreed = 0; agreed < triggers.length; asked++) {
+    const found = next(triggers[asked % triggers.length]!, wanted - 1);
+    if (found === null) return null;
+    agreed = found === wanted ? agreed + 1 : 1;
+    wanted = found;
+  }
+  return wanted;
+}
+
+export function previousAll({ triggers }: Coincidence, before: Instant, previous: Ask): Instant | null {
+  let wanted = before - 1;
+  for (let asked = 0, agreed = 0; agreed < triggers.length; asked++) {
+    const found = previous(triggers[asked % triggers.length]!, wanted + 1);
+    if (found === null) return null;
+    agreed = found === wanted ? agreed + 1 : 1;
+    wanted = found;
+  }
+  return wanted;
+}

@@ -1,0 +1,186 @@
+// `any`, `all` and `except`: sets of fire times.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { compileSchedule, type Schedule } from "../../../src/core/triggers/schedule.ts";
+import {
+  fireTimesBetween,
+  isElapsed,
+  nextFireTime,
+  previousFireTime,
+  type Trigger,
+} from "../../../src/core/triggers/trigger.ts";
+import { assertRefused, compile, firesAfter, firesBefore } from "./fires.ts";
+
+const after = "2024-01-01T00:00Z";
+const hourMs = 3_600_000;
+
+test("any: the union, each in its own zone", () => {
+  const schedule: Schedule = {
+    any: [{ cron: "0 9 * * *" }, { cron: "0 9 * * *", timezone: "UTC" }],
+    timezone: "Europe/Berlin",
+  };
+  assert.deepEqual(firesAfter(schedule, after, 3), ["2024-01-01T08:00Z", "2024-01-01T09:00Z", "2024-01-02T08:00Z"]);
+  assert.deepEqual(firesBefore(schedule, after, 2), ["2023-12-31T09:00Z", "2023-12-31T08:00Z"]);
+});
+
+test("all: the times in common", () => {
+  assert.deepEqual(firesAfter({ all: [{ cron: "0 0 13 * *" }, { cron: "0 0 * * fri" }] }, after, 2), [
+    "2024-09-13T00:00Z",
+    "2024-12-13T00:00Z",
+  ]);
+});
+
+test("all of intervals is arithmetic", () => {
+  assert.deepEqual(firesAfter({ all: [{ every: "7s" }, { every: "11s" }, { every: "13s" }] }, after, 2), [
+    "2024-01-01T00:16:41Z",
+    "2024-01-01T00:33:22Z",
+  ]);
+  const apart: Schedule = {
+    all: [
+      { every: "1h", start_at: "2024-01-01T00:20" },
+      { every: "25m", start_at: "2024-01-01" },
+    ],
+  };
+  assert.deepEqual(firesAfter(apart, after, 2), ["2024-01-01T03:20Z", "2024-01-01T08:20Z"]);
+});
+
+test("all: what never meets is refused, soon", () => {
+  const start = performance.now();
+  assertRefused(
+    {
+      all: [
+        { every: "1m", start_at: "2024-01-01" },
+        { every: "1m", start_at: "2024-01-01T00:00:30" },
+      ],
+    },
+    "all",
+    /no time in common/,
+  );
+  assertRefused({ all: [{ cron: "0 0 * * *" }, { cron: "30 0 * * *" }] }, "all", /never fires/);
+  assertRefused({ all: [{ every: 86_399.999 }, { every: 86_400.001 }] }, "all", /never fires/);
+  assertRefused(
+    { all: [{ all: [{ cron: "* * * * *" }, { every: 60.001 }] }, { every: 59.999 }] },
+    "all.0.all",
+    /never fires/,
+  );
+  assert.ok(performance.now() - start < 1_000);
+});
+
+test("except: days, ranges of days, a calendar, an instant, a trigger", () => {
+  const context = { name: "test", anchorAt: 0, calendars: { "holidays-de": ["2024-01-06", "2024-01-08..2024-01-09"] } };
+  const except = [
+    "2024-01-01",
+    "2024-01-02..2024-01-03",
+    { from: "2024-01-04", to: "2024-01-05T08:00Z" },
+    "2024-01-05T09:00",
+    "holidays-de",
+    { cron: "0 9 * * sun" },
+  ];
+  const trigger = compileSchedule({ cron: "0 9 * * *", except }, context);
+  assert.equal(nextFireTime(trigger, Date.parse(after)), Date.parse("2024-01-10T09:00Z"));
+  assert.equal(previousFireTime(trigger, Date.parse("2024-01-10T09:00Z")), Date.parse("2023-12-30T09:00Z"));
+});
+
+test("except leaves out days of the entry's zone", () => {
+  const schedule: Schedule = { cron: "0 */12 * * *", timezone: "America/New_York", except: "2024-03-10" };
+  assert.deepEqual(firesAfter(schedule, "2024-03-09T18:00Z", 1), ["2024-03-11T04:00Z"]);
+});
+
+test("a month of every second is stepped over in time", () => {
+  const start = performance.now();
+  assert.deepEqual(firesAfter({ cron: "* * * * * *", except: { cron: "* * * * 8 *" } }, "2024-07-31T23:59:59Z", 1), [
+    "2024-09-01T00:00Z",
+  ]);
+  assert.deepEqual(firesBefore({ cron: "* * * * * *", except: { cron: "* * * * 8 *" } }, "2024-09-01T00:00Z", 1), [
+    "2024-07-31T23:59:59Z",
+  ]);
+  assert.ok(performance.now() - start < 500);
+});
+
+test("an interval with exceptions still counts elapsed time", () => {
+  assert.equal(isElapsed(compile({ every: "1h", except: "2024-01-01" })), true);
+  assert.equal(isElapsed(compile({ any: [{ every: "1h" }] })), false);
+});
+
+test("counting a wide union ends, with the last time exact", () => {
+  const wide: Schedule = { any: Array.from({ length: 100 }, (_, index) => ({ cron: `${index % 60} * * * *` })) };
+  const { count, last } = fireTimesBetween(compile(wide), 0, Date.parse(after));
+  assert.ok(count > 1_000);
+  assert.equal(last, Date.parse(after));
+});
+
+const refused: readonly (readonly [Record<string, unknown>, string, RegExp, RegExp?])[] = [
+  [{ any: [] }, "any", /not a list/],
+  [{ any: {} }, "any", /not a list/],
+  [{ any: ["x"] }, "any.0", /not a trigger/],
+  [{ any: [{ cron: "61 * * * *" }] }, "any.0.cron", /"61" is no minute/],
+  [{ any: [{ crn: "* * * * *" }] }, "any.0.crn", /unknown key/, /"cron"/],
+  [{ any: [{ timezone: "UTC" }] }, "any.0", /no trigger/],
+  [{ any: [{ every: 1, at: "2027-01-01" }] }, "any.0.at", /second trigger/],
+  [{ all: Array(101).fill({ every: 1 }) }, "all", /too many/],
+  [{ cron: "0 9 * * *", except: [] }, "except", /empty/],
+  [{ cron: "0 9 * * *", except: "holidays" }, "except", /neither a date nor a calendar/],
+  [{ cron: "0 9 * * *", except: "2024-13-01" }, "except", /no such month/],
+  [{ cron: "0 9 * * *", except: ["2024-01-02..2024-01-01"] }, "except.0", /is before/],
+  [{ cron: "0 9 * * *", except: [5] }, "except.0", /not a trigger/],
+  [{ cron: "0 9 * * *", except: { cron: "0 9 * * *" } }, "except", /everything is left out/],
+];
+
+for (const [schedule, field, message, remedy] of refused) {
+  test(`refused: ${JSON.stringify(schedule).slice(0, 70)}`, () => assertRefused(schedule, field, message, remedy));
+}
+
+test("refused: nesting without end", () => {
+  let schedule: unknown = { cron: "* * * * *" };
+  for (let depth = 0; depth < 30; depth++) schedule = { any: [schedule] };
+  assert.throws(() => compile(schedule as Schedule), /nests too deeply/);
+});
+
+const leaf: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
+  fc.record({
+    every: fc.integer({ min: 1, max: 600 }).map((minutes) => `${minutes}m`),
+    start_at: fc.constant("2024-01-01"),
+  }),
+  fc
+    .tuple(fc.integer({ min: 0, max: 59 }), fc.constantFrom("*", "*/2", "9-17", "8"))
+    .map(([minute, hour]) => ({ cron: `${minute} ${hour} * * *` })),
+  fc.constantFrom("*/5", "*/7", "*").map((minute) => ({ crontab: `${minute} * * * *` })),
+);
+
+const set = (trigger: Trigger, from: number, until: number): Set<number> => {
+  const found = new Set<number>();
+  for (let next = nextFireTime(trigger, from - 1); next !== null && next <= until; next = nextFireTime(trigger, next))
+    found.add(next);
+  return found;
+};
+
+test("any is the union of the sets, all their intersection, except their difference", () => {
+  fc.assert(
+    fc.property(leaf, leaf, fc.integer({ min: 0, max: 8_000 }), (left, right, startHour) => {
+      const from = Date.parse("2024-01-02T00:00Z") + startHour * hourMs;
+      const until = from + 30 * hourMs;
+      const [a, b] = [left, right].map((each) => set(compile(each as Schedule), from, until)) as [
+        Set<number>,
+        Set<number>,
+      ];
+      const sorted = (values: Set<number>): number[] => [...values].sort((x, y) => x - y);
+      const of = (schedule: Schedule): number[] | undefined => {
+        try {
+          return sorted(set(compile(schedule), from, until));
+        } catch (error) {
+          assert.match(String(error), /never fires|no fire time was found/);
+          return undefined;
+        }
+      };
+      assert.deepEqual(of({ any: [left, right] }), sorted(new Set([...a, ...b])));
+      assert.deepEqual(of({ all: [left, right] }) ?? [], sorted(new Set([...a].filter((each) => b.has(each)))));
+      assert.deepEqual(
+        of({ ...left, except: right } as Schedule) ?? [],
+        sorted(new Set([...a].filter((each) => !b.has(each)))),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
