@@ -19,14 +19,13 @@ export {
 export type { Clock, Log, Occurrence, OccurrenceState } from "./core/ports.ts";
 export { createLog, type LogOptions, silentLog } from "./log.ts";
 export type { JobContext, JobFunction } from "./runner/job.ts";
+export { Scheduler, type SchedulerStatus } from "./scheduler.ts";
 export {
   type EntryOptions,
   type Handle,
   memory,
-  Scheduler,
   type SchedulerOptions,
-  type SchedulerStatus,
   type StoreOpener,
   sqlite,
   type Work,
-} from "./scheduler.ts";
+} from "./scheduler-options.ts";

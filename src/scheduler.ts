@@ -1,82 +1,32 @@
 // The composition root: the stages in the order in which data flows through them. Definitions go into the store, the
 // dispatcher claims what is due, the relay sends it to the broker or the local runner, the ledger keeps what became of it.
 
-import { hostname } from "node:os";
-import { dirname, resolve } from "node:path";
 import { connectBroker } from "./brokers/connect.ts";
-import { type MessageBuilder, prepareMessage } from "./celery/message.ts";
-import { type Definition, definitionKeys, parseDefinition, type Target } from "./core/definition.ts";
+import { type Definition, parseDefinition } from "./core/definition.ts";
 import { type Entry, triggerOf } from "./core/entry.ts";
-import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
+import { BeatError, reasonOf } from "./core/errors.ts";
 import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
-import { type Instant, parseDuration } from "./core/time.ts";
+import type { Instant } from "./core/time.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
 import { type AppliedFiles, Operations } from "./definitions/operations.ts";
 import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
 import { watchScheduleFiles } from "./definitions/watch.ts";
 import { Engine, type EngineReport } from "./dispatch/engine.ts";
-import type { Encode } from "./dispatch/relay.ts";
 import { createLog } from "./log.ts";
+import { messageEncoder } from "./message-encoder.ts";
 import { isDead, thisProcess } from "./process-identity.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { createRunner } from "./runner/runner.ts";
-import { MemoryStore } from "./store/memory.ts";
-import { openSqliteStore, type SqliteOptions } from "./store/sqlite.ts";
+import {
+  durationOption,
+  type EntryOptions,
+  type Handle,
+  memory,
+  type SchedulerOptions,
+  type Work,
+  writtenOptions,
+} from "./scheduler-options.ts";
 import { systemClock } from "./system-clock.ts";
-
-export interface SchedulerOptions {
-  /** Where entries and their progress are kept: `sqlite("beat.sqlite")`, or memory, which ends with the process (default). */
-  readonly store?: StoreOpener;
-  /** Celery's broker URL for entries with a `task`. Without one, tasks can't be sent; local jobs need none. */
-  readonly broker?: string;
-  /** The queue of tasks that name none. Default `celery`, as Celery's. */
-  readonly defaultQueue?: string;
-  /** Create queues that are missing, instead of waiting until a worker does. */
-  readonly declareQueues?: boolean;
-  /** Schedule files, or folders of them; read at the start, and again whenever they change. */
-  readonly schedules?: readonly string[];
-  /** The only folder from which `job: file#export` modules are loaded. Default: the first schedules folder. */
-  readonly jobsDir?: string;
-  /** The zone of entries added in code that name none. Default UTC. */
-  readonly timezone?: string;
-  /** How long the ledger is kept. Default 7 days. */
-  readonly retention?: string | number;
-  /** How long stop() waits for what goes on. Default 30 s. */
-  readonly drain?: string | number;
-  readonly log?: Log;
-  readonly clock?: Clock;
-}
-
-export type StoreOpener = () => Promise<Store>;
-
-/** A schedule database in a file, made and migrated where needed. */
-export function sqlite(path: string, options: SqliteOptions = {}): StoreOpener {
-  return () => openSqliteStore(path, options);
-}
-
-/** Entries that live as long as the process. */
-export function memory(): StoreOpener {
-  return async () => new MemoryStore();
-}
-
-type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
-  ? `${Head}${Capitalize<CamelCase<Tail>>}`
-  : Key;
-
-/** Everything that an entry may have beside its trigger and target, in camelCase. */
-export type EntryOptions = {
-  readonly [Key in keyof Omit<Definition, "every" | "crontab" | "cron" | "at" | "task" | "run" | "job"> &
-    string as CamelCase<Key>]?: (Key extends "start_at" | "end_at" ? Date : never) | Definition[Key];
-} & { readonly name?: string };
-
-/** A function of this program, or a Celery task, or a command. */
-export type Work = JobFunction | { readonly task: string } | { readonly run: string | readonly string[] };
-
-export interface Handle {
-  readonly name: string;
-  /** The next `count` fire times after now. */
-  next(count?: number): Date[];
-}
 
 export class Scheduler implements AsyncDisposable {
   readonly #options: SchedulerOptions;
@@ -87,7 +37,8 @@ export class Scheduler implements AsyncDisposable {
   readonly #jobs = new Map<string, JobFunction>();
   readonly #names = new Set<string>();
   #opened: Promise<Opened> | undefined;
-  #added: Promise<void> = Promise.resolve();
+  /** Entries on their way into the store. */
+  readonly #added = new Set<Promise<unknown>>();
   #engine: Engine | undefined;
   #watch: { close(): Promise<void> } | undefined;
   #started: Promise<void> | undefined;
@@ -136,18 +87,11 @@ export class Scheduler implements AsyncDisposable {
       wanted !== undefined,
     );
     const target = typeof work === "function" ? { job: name } : work;
-    const raw = { timezone: this.#options.timezone ?? "UTC", ...trigger, ...target, ...snakeCase(rest) };
+    const raw = { timezone: this.#options.timezone ?? "UTC", ...trigger, ...target, ...writtenOptions(rest) };
     const definition = parseDefinition(raw, { entry: name });
     if (typeof work === "function") this.#jobs.set(name, work);
     this.#names.add(name);
-    const added = this.#added.then(async () => {
-      const { operations } = await this.#open();
-      await operations.add(name, definition, "code", { replace: true });
-      this.#engine?.wake();
-    });
-    // start() reports it; nothing may be left unhandled until then.
-    this.#added = added;
-    added.catch(() => {});
+    this.#write(name, definition);
     const trigger_ = triggerOf({ definition, name, anchorAt: this.#clock.now(), lastFireAt: null });
     return {
       name,
@@ -163,6 +107,18 @@ export class Scheduler implements AsyncDisposable {
         return times;
       },
     };
+  }
+
+  /** In the background; start() waits for it and rejects where it failed. Later failures go to the log. */
+  #write(name: string, definition: Definition): void {
+    const added = this.add(name, definition, { replace: true });
+    this.#added.add(added);
+    added.then(
+      () => this.#added.delete(added),
+      (error) => {
+        if (this.#engine !== undefined && this.#added.delete(added)) this.#log.error(reasonOf(error));
+      },
+    );
   }
 
   #freeName(base: string, exact: boolean): string {
@@ -213,7 +169,7 @@ export class Scheduler implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { operations, store } = await this.#open();
-    await this.#added;
+    await Promise.all(this.#added);
     const { schedules = [], broker: url } = this.#options;
     if (schedules.length > 0) await this.#follow(schedules, operations);
     const broker = url === undefined ? undefined : await this.#connect(url);
@@ -238,7 +194,7 @@ export class Scheduler implements AsyncDisposable {
       await this.#started?.catch(() => {});
       await this.#watch?.close();
       await this.#engine?.stop(drainMs);
-      await this.#added.catch(() => {});
+      await Promise.allSettled(this.#added);
       // Whoever opened it in vain was told so.
       const opened = await this.#opened?.catch(() => undefined);
       await opened?.store.close();
@@ -396,48 +352,7 @@ export interface SchedulerStatus {
   readonly outbox: Awaited<ReturnType<Store["outboxSummary"]>>;
 }
 
-/** Encodes occurrences of tasks. What an entry's messages have in common is prepared once for as long as its target lives. */
-function messageEncoder(defaultQueue: string): Encode {
-  const origin = `beat@${hostname()}`;
-  const builders = new WeakMap<Target, MessageBuilder>();
-  return ({ entry, target, trigger }, { id, fireAt }) => {
-    if (target.kind !== "task") throw new BeatError(`a ${target.kind} is not sent to a broker`);
-    let build = builders.get(target);
-    if (build === undefined) {
-      build = prepareMessage({ entryName: entry.name, target, defaultQueue, origin });
-      builders.set(target, build);
-    }
-    return build({ id, fireAt, nextFireAt: target.options.expires === "next" ? nextFireTime(trigger, fireAt) : null });
-  };
-}
-
 /** Reads and checks schedule files without a store. */
 export async function checkScheduleFiles(paths: readonly string[]): Promise<LoadedFiles> {
   return loadScheduleFiles(paths);
-}
-
-/** The broker that `beat start` uses where none is named: a file beside the schedule database that Celery workers read. */
-export function embeddedBrokerUrl(scheduleDb: string): string {
-  const path = resolve(scheduleDb);
-  const file = resolve(dirname(path), `${path.slice(dirname(path).length + 1).replace(/\.[^.]*$/, "")}-broker.sqlite`);
-  return `sqla+sqlite:///${file}`;
-}
-
-function durationOption(name: string, value: string | number): number {
-  try {
-    return parseDuration(value);
-  } catch (error) {
-    throw new UsageError(`${name}: ${reasonOf(error)}`);
-  }
-}
-
-function snakeCase(options: Record<string, unknown>): Record<string, unknown> {
-  const known = new Map(
-    definitionKeys.map((key) => [key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()), key]),
-  );
-  return Object.fromEntries(
-    Object.entries(options)
-      .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [known.get(key) ?? key, value instanceof Date ? value.toISOString() : value]),
-  );
 }

@@ -4,7 +4,8 @@ import type { Options } from "yargs";
 import { UsageError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { createLog } from "../log.ts";
-import { Scheduler, type SchedulerOptions, sqlite } from "../scheduler.ts";
+import { Scheduler } from "../scheduler.ts";
+import { type SchedulerOptions, sqlite } from "../scheduler-options.ts";
 
 export interface Command<Flags = never> {
   /** yargs' form: `show <name>`. */

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import type { Log } from "../../core/ports.ts";
 import { createLog } from "../../log.ts";
-import { embeddedBrokerUrl, Scheduler, sqlite } from "../../scheduler.ts";
+import { Scheduler } from "../../scheduler.ts";
+import { embeddedBrokerUrl, sqlite } from "../../scheduler-options.ts";
 import { type Command, flags, type StoreFlags, storeFlag } from "../command.ts";
 import { entriesTable, entryJson, print } from "../output.ts";
 

@@ -1,0 +1,91 @@
+// What a program gives to a Scheduler.
+
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { type Definition, definitionKeys } from "./core/definition.ts";
+import { reasonOf, UsageError } from "./core/errors.ts";
+import type { Clock, Log, Store } from "./core/ports.ts";
+import { parseDuration } from "./core/time.ts";
+import type { JobFunction } from "./runner/job.ts";
+import { MemoryStore } from "./store/memory.ts";
+import { openSqliteStore, type SqliteOptions } from "./store/sqlite.ts";
+
+export interface SchedulerOptions {
+  /** Where entries and their progress are kept: `sqlite("beat.sqlite")`, or memory, which ends with the process (default). */
+  readonly store?: StoreOpener;
+  /** Celery's broker URL for entries with a `task`. Without one, tasks can't be sent; local jobs need none. */
+  readonly broker?: string;
+  /** The queue of tasks that name none. Default `celery`, as Celery's. */
+  readonly defaultQueue?: string;
+  /** Create queues that are missing, instead of waiting until a worker does. */
+  readonly declareQueues?: boolean;
+  /** Schedule files, or folders of them; read at the start, and again whenever they change. */
+  readonly schedules?: readonly string[];
+  /** The only folder from which `job: file#export` modules are loaded. Default: the first schedules folder. */
+  readonly jobsDir?: string;
+  /** The zone of entries added in code that name none. Default UTC. */
+  readonly timezone?: string;
+  /** How long the ledger is kept. Default 7 days. */
+  readonly retention?: string | number;
+  /** How long stop() waits for what goes on. Default 30 s. */
+  readonly drain?: string | number;
+  readonly log?: Log;
+  readonly clock?: Clock;
+}
+
+export type StoreOpener = () => Promise<Store>;
+
+/** A schedule database in a file, made and migrated where needed. */
+export function sqlite(path: string, options: SqliteOptions = {}): StoreOpener {
+  return () => openSqliteStore(path, options);
+}
+
+/** Entries that live as long as the process. */
+export function memory(): StoreOpener {
+  return async () => new MemoryStore();
+}
+
+type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Key;
+
+/** Everything that an entry may have beside its trigger and target, in camelCase. */
+export type EntryOptions = {
+  readonly [Key in keyof Omit<Definition, "every" | "crontab" | "cron" | "at" | "task" | "run" | "job"> &
+    string as CamelCase<Key>]?: (Key extends "start_at" | "end_at" ? Date : never) | Definition[Key];
+} & { readonly name?: string };
+
+/** A function of this program, or a Celery task, or a command. */
+export type Work = JobFunction | { readonly task: string } | { readonly run: string | readonly string[] };
+
+export interface Handle {
+  readonly name: string;
+  /** The next `count` fire times after now. */
+  next(count?: number): Date[];
+}
+
+/** The broker that `beat start` uses where none is named: a file beside the schedule database that Celery workers read. */
+export function embeddedBrokerUrl(scheduleDb: string): string {
+  const path = resolve(scheduleDb);
+  return `sqla+sqlite:///${join(dirname(path), `${basename(path, extname(path))}-broker.sqlite`)}`;
+}
+
+/** Milliseconds. Throws UsageError that names the option. */
+export function durationOption(name: string, value: string | number): number {
+  try {
+    return parseDuration(value);
+  } catch (error) {
+    throw new UsageError(`${name}: ${reasonOf(error)}`);
+  }
+}
+
+/** Options in camelCase, as a schedule file writes them. */
+export function writtenOptions(options: Record<string, unknown>): Record<string, unknown> {
+  const known = new Map(
+    definitionKeys.map((key) => [key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()), key]),
+  );
+  return Object.fromEntries(
+    Object.entries(options)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [known.get(key) ?? key, value instanceof Date ? value.toISOString() : value]),
+  );
+}
