@@ -53,7 +53,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#leadMs = options.leadMs ?? 50;
+    this.#leadMs = options.leadMs ?? 250;
   }
 
   /** The beginning of a term: the timetable is made anew from the store. */
@@ -80,6 +80,16 @@ export class Dispatcher {
   wake(): void {
     this.#changesAt = Number.NEGATIVE_INFINITY;
     this.#sleep(0);
+  }
+
+  /** Before something goes out that was claimed a while ago: whoever changed its entry meanwhile is heard first. Never rejects. */
+  async look(): Promise<void> {
+    this.#changesAt = Number.NEGATIVE_INFINITY;
+    try {
+      await this.#noticeChanges();
+    } catch (error) {
+      this.#options.log.debug(`Changes could not be read: ${reasonOf(error)}. The next tick tries again.`);
+    }
   }
 
   /** When the next entry in the timetable falls due. */

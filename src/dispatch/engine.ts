@@ -51,7 +51,8 @@ export class Engine {
     const narrator = new Narrator(clock, log);
     const settlements = new Settlements(clock, store, log);
     const onRoom = () => this.#relay.room();
-    const stage = { clock, log, outbox, settlements, narrator, onRoom };
+    const look = () => this.#dispatcher.look();
+    const stage = { clock, log, outbox, settlements, narrator, onRoom, look };
     this.#settlements = settlements;
     this.#publisher = broker && new Publisher({ ...stage, broker });
     const launcher = new Launcher({ ...stage, runner });

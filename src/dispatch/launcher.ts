@@ -15,6 +15,8 @@ export interface LauncherOptions {
   readonly settlements: Settlements;
   readonly narrator: Narrator;
   readonly onRoom: () => void;
+  /** Hears of changes that were made since something was claimed. */
+  readonly look: () => Promise<void>;
 }
 
 export class Launcher {
@@ -27,7 +29,7 @@ export class Launcher {
 
   constructor(options: LauncherOptions) {
     this.#options = options;
-    this.#due = new DueQueue(options.clock, () => void this.pump());
+    this.#due = new DueQueue(options.clock, () => void options.look().then(() => this.pump()));
   }
 
   get waiting(): number {

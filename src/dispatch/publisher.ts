@@ -46,6 +46,8 @@ export interface PublisherOptions {
   readonly settlements: Settlements;
   readonly narrator: Narrator;
   readonly onRoom: () => void;
+  /** Hears of changes that were made since something was claimed. */
+  readonly look: () => Promise<void>;
 }
 
 export class Publisher {
@@ -61,7 +63,7 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
-    this.#due = new DueQueue(options.clock, () => this.pump());
+    this.#due = new DueQueue(options.clock, () => void options.look().then(() => this.pump()));
     this.#since = options.clock.now();
   }
 

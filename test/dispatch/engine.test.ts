@@ -465,3 +465,32 @@ test("stopping sends what is claimed, waits for confirmations, and gives the lea
   const lease = await world.store.currentLease();
   assert.ok(lease === undefined || lease.expiresAt <= world.clock.now());
 });
+
+test("a pause between claim and due time is kept to", async () => {
+  const world = new World();
+  const entry = await world.add("ping", { every: "10s", task: "a.ping" });
+  await world.add("local", { every: "10s", run: ["true"] });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(9_900);
+  assert.deepEqual(
+    (await world.ledger()).map(([state]) => state),
+    ["claimed", "claimed"],
+  );
+  for (const name of ["ping", "local"]) {
+    const { id, revision } = (await world.store.entryByName(name))!;
+    const at = world.clock.now();
+    await world.store.change([
+      { change: "update", id, expectedRevision: revision, fields: { pausedAt: at }, at, withdraw: "it was paused" },
+    ]);
+  }
+  await world.clock.advance(5_000);
+  await engine.stop(1_000);
+  assert.equal(entry.name, "ping");
+  assert.deepEqual(world.sent, []);
+  assert.deepEqual(world.runner.started, []);
+  assert.deepEqual(await world.ledger(), [
+    ["cancelled", 10, 1, "it was paused"],
+    ["cancelled", 10, 1, "it was paused"],
+  ]);
+});
