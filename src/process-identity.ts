@@ -24,7 +24,11 @@ export function isDead(holder: LeaseOwner): boolean {
 let host: string | undefined;
 
 function thisHost(): string {
-  host ??= [hostname(), read(() => `boot-${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}`), read(() => readlinkSync("/proc/self/ns/pid"))]
+  host ??= [
+    hostname(),
+    read(() => `boot-${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}`),
+    read(() => readlinkSync("/proc/self/ns/pid")),
+  ]
     .filter((part) => part !== undefined)
     .join("/");
   return host;
