@@ -15,6 +15,7 @@ import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
 import { compileDates, datesSchema } from "./dates.ts";
 import { compileExcept, exceptSchema } from "./except.ts";
 import { compileInterval, intervalSchema } from "./interval.ts";
+import { compileSolar, solarSchema } from "./solar.ts";
 import { neverFires, type Trigger } from "./trigger.ts";
 
 /** What is checked in full when it is compiled: triggers within triggers nest. */
@@ -31,6 +32,7 @@ const triggerShape = {
   apscheduler: apschedulerSchema.optional(),
   at: datesSchema.optional(),
   calendar: calendarSchema.optional(),
+  solar: solarSchema.optional(),
   any: nested.optional(),
   all: nested.optional(),
 };
@@ -53,6 +55,7 @@ const compilers: Record<TriggerKey, (value: unknown, context: CompileContext) =>
   apscheduler: compileApscheduler,
   at: compileDates,
   calendar: compileCalendar,
+  solar: compileSolar,
   any: compileAny,
   all: compileAll,
 };
@@ -64,6 +67,7 @@ export const triggerKeys = [
   "apscheduler",
   "at",
   "calendar",
+  "solar",
   "any",
   "all",
 ] as const satisfies readonly (keyof typeof triggerShape)[];
