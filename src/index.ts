@@ -16,7 +16,9 @@ export {
   StoreUnavailableError,
   UsageError,
 } from "./core/errors.ts";
+export { type FireTimesOptions, nextFireTimes, previousFireTimes } from "./core/fire-times.ts";
 export type { Clock, Log, Occurrence, OccurrenceState } from "./core/ports.ts";
+export type { Schedule } from "./core/triggers/schedule.ts";
 export { createLog, type LogOptions, silentLog } from "./log.ts";
 export type { JobContext, JobFunction } from "./runner/job.ts";
 export { Scheduler, type SchedulerStatus } from "./scheduler.ts";

@@ -4,14 +4,17 @@ import { z } from "zod";
 import { DefinitionError } from "../errors.ts";
 import type { Instant } from "../time.ts";
 import { minuteMs } from "../time.ts";
+import type { WallTime, Zone } from "../zone.ts";
 import type { CompileContext } from "./context.ts";
 import { parseDateTime } from "./date-time.ts";
-import { instantsShowing, namesFixedTimes } from "./wall-clock.ts";
+import { type DstRule, instantsShowing, namesFixedTimes } from "./wall-clock.ts";
 
 export interface Dates {
   readonly kind: "at";
   /** Ascending, each once; at least one. */
   readonly instants: readonly Instant[];
+  /** Those that were written as times of a zone's clock. */
+  readonly local?: { readonly walls: readonly WallTime[]; readonly zone: Zone; readonly dst: DstRule };
 }
 
 const maxDates = 10_000;
@@ -27,15 +30,19 @@ export function compileDates(value: unknown, { zone, dst }: CompileContext): Dat
   if (values.length > maxDates) return refuse(`${values.length} dates are too many`, `Give at most ${maxDates}.`);
   const rule = { ...namesFixedTimes, ...dst };
   const instants = new Set<Instant>();
+  const walls: WallTime[] = [];
   values.forEach((each, index) => {
     const field = Array.isArray(value) ? `at.${index}` : "at";
     const { wall, offsetMinutes } = parseDateTime(each, field);
     if (offsetMinutes !== null) instants.add(wall - offsetMinutes * minuteMs);
-    else for (const instant of instantsShowing(wall, zone, rule)) instants.add(instant);
+    else {
+      walls.push(wall);
+      for (const instant of instantsShowing(wall, zone, rule)) instants.add(instant);
+    }
   });
   if (instants.size === 0)
     return refuse("never fires: the clock never shows it", "Choose a time that exists, or leave out dst: {gap: skip}.");
-  return { kind: "at", instants: [...instants].sort((a, b) => a - b) };
+  return { kind: "at", instants: [...instants].sort((a, b) => a - b), local: { walls, zone, dst: rule } };
 }
 
 export function nextDate({ instants }: Dates, after: Instant): Instant | null {

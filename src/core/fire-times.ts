@@ -1,0 +1,149 @@
+// The fire times of a schedule, for programs: Dates at the edges, nothing but arithmetic within. No clock is read, no entry
+// is needed.
+
+import { definitionKeys } from "./definition.ts";
+import { DefinitionError, nearest } from "./errors.ts";
+import { sizeOf } from "./json-value.ts";
+import type { Instant } from "./time.ts";
+import { inQuotes } from "./triggers/date-time.ts";
+import { compileSchedule, type Schedule, type ScheduleContext, scheduleShape } from "./triggers/schedule.ts";
+import { nextFireTime, previousFireTime, type Trigger } from "./triggers/trigger.ts";
+
+export interface FireTimesOptions {
+  /** How many at most: 1 to 100,000. Default 1. */
+  readonly count?: number;
+  /** What `~` in a cron text is chosen by: an entry's name. Default: the empty text. */
+  readonly name?: string;
+  /** The calendars that `except` may name: lists of dates (`2026-12-25`) and ranges (`2026-12-24..2027-01-01`). */
+  readonly calendars?: ScheduleContext["calendars"];
+}
+
+const maxCount = 100_000;
+const maxCountedRuns = 1_000_000;
+const firstInstant = Date.UTC(1600, 0);
+const lastInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/**
+ * The fire times strictly later than `after`, ascending; fewer than `count` where the schedule ends. `schedule` is what an
+ * entry of a schedule file says of time: a trigger (`cron`, `every`, …) and `timezone`, `start_at`, `end_at`, `max_runs`,
+ * `dst`, `except`. Its other keys (`task`, …) may be there and do nothing; the zone is UTC unless it says another one.
+ *
+ * What has no beginning of its own begins at `after`, as if the entry were made then: an interval without `start_at` first
+ * fires one interval later, and `max_runs` counts from there. With `start_at` they count from that.
+ *
+ * Throws DefinitionError that names the field, the value and what would be right; BeatError where triggers within `all` or
+ * `except` give no fire time in 45,000 steps.
+ */
+export function nextFireTimes(
+  schedule: Schedule,
+  { after, count = 1, ...options }: FireTimesOptions & { readonly after: Date },
+): Date[] {
+  const from = instantOf("after", after);
+  const limit = countOf(count);
+  const trigger = compileChecked(schedule, from, options);
+  const lastRun = lastRunOf(trigger, schedule);
+  const left = schedule.start_at === undefined ? Math.min(limit, schedule.max_runs ?? Infinity) : limit;
+  const times: Date[] = [];
+  for (let at = from; times.length < left; ) {
+    const next = nextFireTime(trigger, at);
+    if (next === null || next > lastRun) break;
+    times.push(new Date(next));
+    at = next;
+  }
+  return times;
+}
+
+/**
+ * The fire times strictly earlier than `before`, the latest one first; otherwise like nextFireTimes. An interval without
+ * `start_at` begins at `before` and so has none; nor does `max_runs` limit them without `start_at`.
+ */
+export function previousFireTimes(
+  schedule: Schedule,
+  { before, count = 1, ...options }: FireTimesOptions & { readonly before: Date },
+): Date[] {
+  const until = instantOf("before", before);
+  const limit = countOf(count);
+  const trigger = compileChecked(schedule, until, options);
+  const times: Date[] = [];
+  for (let at = Math.min(until, lastRunOf(trigger, schedule) + 1); times.length < limit; ) {
+    const previous = previousFireTime(trigger, at);
+    if (previous === null) break;
+    times.push(new Date(previous));
+    at = previous;
+  }
+  return times;
+}
+
+/** The trigger of what a user wrote, all of it checked. */
+export function compileChecked(
+  schedule: unknown,
+  anchorAt: Instant,
+  { name = "", calendars = {} }: Pick<FireTimesOptions, "name" | "calendars"> = {},
+): Trigger {
+  if (typeof schedule !== "object" || schedule === null || Array.isArray(schedule)) {
+    throw new DefinitionError(`${inQuotes(schedule)} is not a schedule`, {
+      remedy: 'Write an object like {cron: "0 9 * * 1-5", timezone: "Europe/Berlin"}.',
+    });
+  }
+  if (sizeOf(schedule) === undefined) {
+    throw new DefinitionError("the schedule takes more than 1 MiB, or nests deeper than 64 levels", {
+      remedy: "Give fewer dates, or a rule for them.",
+    });
+  }
+  for (const key of Object.keys(schedule)) {
+    if (definitionKeys.includes(key)) continue;
+    const keys = Object.keys(scheduleShape);
+    const guess = nearest(key, keys);
+    throw new DefinitionError(`unknown key ${inQuotes(key)}`, {
+      remedy: guess ? `Did you mean "${guess}"?` : `Keys: ${keys.join(", ")}.`,
+      place: { field: key },
+    });
+  }
+  const { max_runs: maxRuns } = schedule as Schedule;
+  if (maxRuns !== undefined && (!Number.isSafeInteger(maxRuns) || maxRuns < 1)) {
+    throw new DefinitionError(`${inQuotes(maxRuns)} is not a number of runs`, {
+      remedy: "Write a whole number, 1 or more.",
+      place: { field: "max_runs" },
+    });
+  }
+  return compileSchedule(schedule as Schedule, { name, anchorAt, calendars });
+}
+
+/** The last run that `max_runs` allows, counted from `start_at`; Infinity where nothing counts from there. */
+function lastRunOf(trigger: Trigger, { max_runs: maxRuns, start_at: startAt }: Schedule): Instant {
+  if (maxRuns === undefined || startAt === undefined) return Infinity;
+  const inner = trigger.kind === "bounded" ? trigger.trigger : trigger;
+  if (inner.kind === "interval") return inner.firstAt + (maxRuns - 1) * inner.everyMs;
+  if (maxRuns > maxCountedRuns) {
+    throw new DefinitionError(`${maxRuns} runs from start_at are too many to count one by one`, {
+      remedy: `Give at most ${maxCountedRuns}, or an end_at.`,
+      place: { field: "max_runs" },
+    });
+  }
+  let last = firstInstant;
+  for (let run = 0; run < maxRuns; run++) {
+    const next = nextFireTime(trigger, last);
+    if (next === null) break;
+    last = next;
+  }
+  return last;
+}
+
+function instantOf(field: string, value: unknown): Instant {
+  const instant = value instanceof Date ? value.getTime() : Number.NaN;
+  if (instant >= firstInstant && instant <= lastInstant) return instant;
+  throw new DefinitionError(
+    value instanceof Date
+      ? `${Number.isNaN(instant) ? "it" : value.toISOString()} is not a date from 1600 to 9999`
+      : `${inQuotes(value)} is not a Date`,
+    { remedy: `Give a Date, like {${field}: new Date()}.`, place: { field } },
+  );
+}
+
+function countOf(count: unknown): number {
+  if (Number.isInteger(count) && (count as number) >= 1 && (count as number) <= maxCount) return count as number;
+  throw new DefinitionError(`${inQuotes(count)} is not a number of fire times`, {
+    remedy: "Give a whole number from 1 to 100000.",
+    place: { field: "count" },
+  });
+}
