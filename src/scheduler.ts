@@ -28,6 +28,9 @@ import {
 } from "./scheduler-options.ts";
 import { systemClock } from "./system-clock.ts";
 
+/** A Ctrl-C comes twice under npm, from the terminal and passed on: within this time it is one signal. */
+const sameSignalMs = 1_000;
+
 export class Scheduler implements AsyncDisposable {
   readonly #options: SchedulerOptions;
   readonly #drainMs: number;
@@ -142,10 +145,20 @@ export class Scheduler implements AsyncDisposable {
   /** Starts, and goes on until stop(), SIGINT or SIGTERM; then drains. A second signal ends the process at once. */
   async run(): Promise<void> {
     const signals = ["SIGINT", "SIGTERM"] as const;
-    const onSignal = (signal: NodeJS.Signals) => {
+    let firstAtMs: number | undefined;
+    const release = () => {
       for (const each of signals) process.removeListener(each, onSignal);
-      this.#log.info(`${signal}: finishing what goes on; again to end at once.`);
-      void this.stop();
+    };
+    const onSignal = (signal: NodeJS.Signals) => {
+      const nowMs = this.#clock.monotonic();
+      if (firstAtMs === undefined) {
+        firstAtMs = nowMs;
+        this.#log.info(`${signal}: finishing what goes on; again to end at once.`);
+        void this.stop();
+      } else if (nowMs - firstAtMs > sameSignalMs) {
+        release();
+        process.kill(process.pid, signal);
+      }
     };
     for (const signal of signals) process.on(signal, onSignal);
     try {
@@ -153,7 +166,8 @@ export class Scheduler implements AsyncDisposable {
       await this.#untilStopped;
       await this.#stopped;
     } finally {
-      for (const signal of signals) process.removeListener(signal, onSignal);
+      if (firstAtMs === undefined) release();
+      else setTimeout(release, sameSignalMs).unref();
     }
   }
 
