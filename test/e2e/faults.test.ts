@@ -199,10 +199,7 @@ test("a broker that is away at the start and in between: it waits, says so once,
   await server.start();
   const collector = await Collector.open(t, server.url);
   await collector.ids(3);
-  assert.ok(
-    daemon.lines.filter(({ level }) => level === "warn" || level === "error").length < 6,
-    "it says so at a decent rhythm",
-  );
+  assert.ok(daemon.lines.filter(({ level }) => level === "warn" || level === "error").length < 4, "it says so once");
   assert.equal(noneTwice(collector.arrived), 0);
   assert.equal(await daemon.stop(), 0);
 });

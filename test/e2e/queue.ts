@@ -19,7 +19,13 @@ export class Collector {
   /** Declares the queue, as a worker would, and takes everything from it. */
   static async open(t: TestContext, url: string, queue = "celery"): Promise<Collector> {
     const connection = await connect(url);
-    t.after(() => connection.close().catch(() => {}));
+    // The server may be stopped before the test ends; a connection that is closed already never answers a close.
+    let isOpen = true;
+    connection.on("error", () => {});
+    connection.on("close", () => {
+      isOpen = false;
+    });
+    t.after(() => (isOpen ? connection.close() : undefined));
     const channel = await connection.createChannel();
     await channel.assertQueue(queue, { durable: true });
     const collector = new Collector();
