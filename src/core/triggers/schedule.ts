@@ -15,6 +15,7 @@ import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
 import { compileDates, datesSchema } from "./dates.ts";
 import { compileExcept, exceptSchema } from "./except.ts";
 import { compileInterval, intervalSchema } from "./interval.ts";
+import { compileRrule, rruleSchema } from "./rrule.ts";
 import { compileSolar, solarSchema } from "./solar.ts";
 import { neverFires, type Trigger } from "./trigger.ts";
 
@@ -33,6 +34,7 @@ const triggerShape = {
   at: datesSchema.optional(),
   calendar: calendarSchema.optional(),
   solar: solarSchema.optional(),
+  rrule: rruleSchema.optional(),
   any: nested.optional(),
   all: nested.optional(),
 };
@@ -56,6 +58,7 @@ const compilers: Record<TriggerKey, (value: unknown, context: CompileContext) =>
   at: compileDates,
   calendar: compileCalendar,
   solar: compileSolar,
+  rrule: compileRrule,
   any: compileAny,
   all: compileAll,
 };
@@ -68,6 +71,7 @@ export const triggerKeys = [
   "at",
   "calendar",
   "solar",
+  "rrule",
   "any",
   "all",
 ] as const satisfies readonly (keyof typeof triggerShape)[];

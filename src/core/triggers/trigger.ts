@@ -7,6 +7,7 @@ import { type Coincidence, nextAll, nextAny, previousAll, previousAny, type Unio
 import { type Dates, nextDate, previousDate } from "./dates.ts";
 import { type Except, nextExcept, previousExcept } from "./except.ts";
 import { countInterval, type Interval, nextInterval, previousInterval } from "./interval.ts";
+import { nextRrule, previousRrule, type RecurrenceSet } from "./rrule.ts";
 import { nextSolar, previousSolar, type Solar } from "./solar.ts";
 import { nextWallClock, previousWallClock, type WallClock } from "./wall-clock.ts";
 
@@ -18,7 +19,17 @@ export interface Bounded {
   readonly endAt: Instant;
 }
 
-export type Trigger = Interval | WallClock | Dates | Calendar | Solar | Union | Coincidence | Except | Bounded;
+export type Trigger =
+  | Interval
+  | WallClock
+  | Dates
+  | Calendar
+  | Solar
+  | RecurrenceSet
+  | Union
+  | Coincidence
+  | Except
+  | Bounded;
 
 /** Asks a trigger within another one for its next or previous fire time. */
 export type Ask = (trigger: Trigger, instant: Instant) => Instant | null;
@@ -26,8 +37,8 @@ export type Ask = (trigger: Trigger, instant: Instant) => Instant | null;
 /** How many questions to triggers within a trigger one question may lead to: what meets less often is given up, not hung upon. */
 const maxAsks = 45_000;
 
-/** The sun takes longer to answer than a clock. */
-const askOfTheSun = 100;
+/** The sun and the RFC's rules take longer to answer than a clock. */
+const costOf: Partial<Record<Trigger["kind"], number>> = { solar: 100, rrule: 20 };
 
 interface Budget {
   asksLeft: number;
@@ -57,6 +68,8 @@ function nextOf(trigger: Trigger, after: Instant, budget: Budget | undefined): I
       return nextCalendar(trigger, after);
     case "solar":
       return nextSolar(trigger, after);
+    case "rrule":
+      return nextRrule(trigger, after);
     case "any":
       return nextAny(trigger, after, asking(nextOf, budget));
     case "all":
@@ -84,6 +97,8 @@ function previousOf(trigger: Trigger, before: Instant, budget: Budget | undefine
       return previousCalendar(trigger, before);
     case "solar":
       return previousSolar(trigger, before);
+    case "rrule":
+      return previousRrule(trigger, before);
     case "any":
       return previousAny(trigger, before, asking(previousOf, budget));
     case "all":
@@ -99,7 +114,7 @@ function previousOf(trigger: Trigger, before: Instant, budget: Budget | undefine
 
 function asking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks }): Ask {
   return (trigger, instant) => {
-    budget.asksLeft -= trigger.kind === "solar" ? askOfTheSun : 1;
+    budget.asksLeft -= costOf[trigger.kind] ?? 1;
     if (budget.asksLeft >= 0) return find(trigger, instant, budget);
     throw new BeatError(`no fire time was found in ${maxAsks} steps`, {
       remedy: "Choose triggers that meet more often, or leave out less: dates leave out whole days at once.",

@@ -69,6 +69,7 @@ check("apscheduler-cron");
 check("interval", { leftOut: 284 });
 check("calendar-interval");
 check("solar");
+check("rrule");
 
 /** Valid in Beat; Celery refuses it for its Python type only. */
 const validHere = new Set(["5m"]);
@@ -81,6 +82,7 @@ const kinds = [
   "calendar-interval",
   "celery-interval",
   "celery-solar",
+  "rrule",
   "apscheduler-interval",
   "timezone",
 ];

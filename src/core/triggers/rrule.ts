@@ -1,0 +1,112 @@
+// `rrule`: RFC 5545 text. Lines of RRULE, EXRULE, RDATE and EXDATE make a set of wall times of the entry's zone; `start_at`
+// is DTSTART. A wall time in a gap is late by the length of the gap, and one shown twice is its first pass: that is what the
+// RFC says, and `dst` does not apply. A rule may name no time at all: neverFires tells.
+//
+// The set is Beat's own and not rrule.js's: that gives the same times, but walks to every answer from DTSTART (seconds for
+// an hourly rule of some years), and does not end for a rule that names no time.
+
+import { z } from "zod";
+import { BeatError } from "../errors.ts";
+import type { Instant } from "../time.ts";
+import type { WallTime, Zone } from "../zone.ts";
+import type { CompileContext } from "./context.ts";
+import { nextOccurrence, occursAt, previousOccurrence, type Recurrence } from "./recurrence.ts";
+import { parseRecurrenceSet } from "./rrule-text.ts";
+
+export interface RecurrenceSet {
+  readonly kind: "rrule";
+  readonly rules: readonly Recurrence[];
+  readonly exceptRules: readonly Recurrence[];
+  /** Ascending. */
+  readonly dates: readonly WallTime[];
+  readonly exceptDates: ReadonlySet<WallTime>;
+  readonly zone: Zone;
+}
+
+export const rruleSchema = z.string();
+
+/** How many times in a row may be left out by EXRULE and EXDATE. */
+const maxLeftOut = 45_000;
+
+export function compileRrule(value: unknown, { zone, startWall, anchorAt }: CompileContext): RecurrenceSet {
+  const start = startWall ?? zone.wallAt(anchorAt);
+  return { kind: "rrule", zone, ...parseRecurrenceSet(value, start - (start % 1_000), zone) };
+}
+
+export function nextRrule(set: RecurrenceSet, after: Instant): Instant | null {
+  const { zone } = set;
+  // After a gap the times that it held are still to come, late: begin with them.
+  const from = isAfterGap(zone, after) ? after + zone.offsetAt(zone.stretchAt(after).from - 1) : zone.shown(after);
+  let best: Instant | null = null;
+  let wall = nextInSet(set, from + 1);
+  while (wall !== null && (best === null || zone.reach(wall) < best)) {
+    const instant = lateInstant(wall, zone);
+    if (instant > after && (best === null || instant < best)) best = instant;
+    wall = nextInSet(set, wall + 1);
+  }
+  return best;
+}
+
+export function previousRrule(set: RecurrenceSet, before: Instant): Instant | null {
+  const { zone } = set;
+  let best: Instant | null = null;
+  let wall = previousInSet(set, zone.shown(before - 1));
+  while (wall !== null) {
+    const instant = lateInstant(wall, zone);
+    if (instant < before && (best === null || instant > best)) best = instant;
+    // An earlier wall time is a later instant only if it was in the gap just before.
+    if (best !== null && (!isAfterGap(zone, best) || instant < zone.stretchAt(best).from)) break;
+    wall = previousInSet(set, wall - 1);
+  }
+  return best;
+}
+
+function lateInstant(wall: WallTime, zone: Zone): Instant {
+  const instant = zone.reach(wall);
+  return zone.wallAt(instant) === wall ? instant : wall - zone.offsetAt(instant - 1);
+}
+
+/** Whether a gap has just been, whose times may still come at or after `instant`, late. */
+function isAfterGap(zone: Zone, instant: Instant): boolean {
+  const { from, offsetMs } = zone.stretchAt(instant);
+  return instant - from < offsetMs - zone.offsetAt(from - 1);
+}
+
+/** The first wall time of the set at or after `wall`. */
+function nextInSet({ rules, exceptRules, dates, exceptDates }: RecurrenceSet, wall: WallTime): WallTime | null {
+  let from = wall;
+  for (let leftOut = 0; leftOut < maxLeftOut; leftOut++) {
+    const found = Math.min(
+      ...rules.map((rule) => nextOccurrence(rule, from) ?? Infinity),
+      dates.find((date) => date >= from) ?? Infinity,
+    );
+    if (found === Infinity) return null;
+    if (!exceptDates.has(found) && !exceptRules.some((rule) => occursAt(rule, found))) return found;
+    from = found + 1;
+  }
+  return giveUp(wall);
+}
+
+/** The last wall time of the set at or before `wall`. */
+function previousInSet({ rules, exceptRules, dates, exceptDates }: RecurrenceSet, wall: WallTime): WallTime | null {
+  let until = wall;
+  for (let leftOut = 0; leftOut < maxLeftOut; leftOut++) {
+    const found = Math.max(
+      ...rules.map((rule) => previousOccurrence(rule, until) ?? -Infinity),
+      dates.findLast((date) => date <= until) ?? -Infinity,
+    );
+    if (found === -Infinity) return null;
+    if (!exceptDates.has(found) && !exceptRules.some((rule) => occursAt(rule, found))) return found;
+    until = found - 1;
+  }
+  return giveUp(wall);
+}
+
+function giveUp(wall: WallTime): never {
+  throw new BeatError(
+    `EXRULE and EXDATE leave out ${maxLeftOut} times in a row near ${new Date(wall).toISOString().slice(0, 19)}`,
+    {
+      remedy: "Leave out less, or write a rule that names less.",
+    },
+  );
+}
