@@ -36,6 +36,7 @@ const targetShape = {
 
 const policyShape = {
   enabled: z.boolean().optional(),
+  jitter: durationSchema.optional(),
   misfire_grace_time: durationSchema.optional(),
   coalesce: z.enum(["latest", "earliest", "all"]).optional(),
   catch_up_limit: z.int().min(1).max(10_000).optional(),
@@ -230,6 +231,8 @@ export type Target =
 export type TaskOptions = z.infer<typeof optionsSchema>;
 
 export interface Policy {
+  /** An occurrence is due up to this long after its fire time. */
+  readonly jitterMs: number;
   /** null: a misfire is never too late. */
   readonly misfireGraceMs: number | null;
   readonly coalesce: "latest" | "earliest" | "all";
@@ -252,6 +255,7 @@ export function targetOf(definition: Definition): Target {
 export function policyOf(definition: Definition): Policy {
   const ms = (value: string | number | undefined) => (value === undefined ? null : parseDuration(value));
   return {
+    jitterMs: ms(definition.jitter) ?? 0,
     misfireGraceMs: ms(definition.misfire_grace_time),
     coalesce: definition.coalesce ?? "latest",
     catchUpLimit: definition.catch_up_limit ?? 1_000,

@@ -3,6 +3,7 @@
 
 import type { CompiledEntry, Entry } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
+import { dueTime } from "../core/jitter.ts";
 import { decide } from "../core/misfire.ts";
 import { occurrenceId } from "../core/occurrence-id.ts";
 import type { Claim } from "../core/ports.ts";
@@ -28,7 +29,11 @@ export function planClaim(
     });
     return {
       ...expecting(entry),
-      due: run.map((fireAt) => ({ id: occurrenceId(storeId, entry.id, fireAt), fireAt, dueAt: fireAt, manual: false })),
+      due: run.map((fireAt, index) => {
+        const id = occurrenceId(storeId, entry.id, fireAt);
+        const dueAt = dueTime(id, fireAt, policy.jitterMs, run[index + 1] ?? nextFireAt);
+        return { id, fireAt, dueAt, manual: false };
+      }),
       passed,
       superseded: run.length > 0 ? superseded : [],
       advance: { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },

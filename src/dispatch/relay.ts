@@ -45,9 +45,12 @@ export class Relay {
 
   /** Marks what a newer occurrence of this entry would supersede, and returns its fire times. */
   reserve(entryId: number): Instant[] {
+    const { outbox, clock } = this.#options;
+    const now = clock.now();
     const fireTimes: Instant[] = [];
-    for (const held of this.#options.outbox.ofEntry(entryId)) {
-      if (held.state !== "waiting" || held.doubtful || held.manual) continue;
+    for (const held of outbox.ofEntry(entryId)) {
+      // Not yet due is not late: jitter may keep one until just before the next.
+      if (held.state !== "waiting" || held.doubtful || held.manual || held.dueAt >= now) continue;
       held.state = "reserved";
       fireTimes.push(held.fireAt);
     }

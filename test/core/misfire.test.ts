@@ -25,7 +25,9 @@ test("one that lies a little ahead is decided alone", () => {
 test("after ten minutes the latest runs, and the others are one range", () => {
   assert.deepEqual(decideAt(600), {
     run: [at(600)],
-    passed: [{ fromFireAt: at(1), untilFireAt: at(599), count: 599, state: "coalesced", reason: "the latest of them ran" }],
+    passed: [
+      { fromFireAt: at(1), untilFireAt: at(599), count: 599, state: "coalesced", reason: "the latest of them ran" },
+    ],
     lastFireAt: at(600),
     nextFireAt: at(601),
   });
@@ -34,13 +36,23 @@ test("after ten minutes the latest runs, and the others are one range", () => {
 test("earliest runs the first of them", () => {
   const { run, passed } = decideAt(10, { coalesce: "earliest" });
   assert.deepEqual(run, [at(1)]);
-  assert.deepEqual(passed, [{ fromFireAt: at(2), untilFireAt: at(10), count: 9, state: "coalesced", reason: "the earliest of them ran" }]);
+  assert.deepEqual(passed, [
+    { fromFireAt: at(2), untilFireAt: at(10), count: 9, state: "coalesced", reason: "the earliest of them ran" },
+  ]);
 });
 
 test("all runs each, up to the limit, the newest first kept", () => {
   const { run, passed } = decideAt(10, { coalesce: "all", catchUpLimit: 3 });
   assert.deepEqual(run, [at(8), at(9), at(10)]);
-  assert.deepEqual(passed, [{ fromFireAt: at(1), untilFireAt: at(7), count: 7, state: "coalesced", reason: "over the limit of 3 runs to catch up with" }]);
+  assert.deepEqual(passed, [
+    {
+      fromFireAt: at(1),
+      untilFireAt: at(7),
+      count: 7,
+      state: "coalesced",
+      reason: "over the limit of 3 runs to catch up with",
+    },
+  ]);
 });
 
 test("what is later than the grace time is missed; the rest follows the policy", () => {
@@ -89,7 +101,13 @@ test("every fire time has exactly one fate", () => {
       const trigger = compileSchedule(schedule, { name: "e", anchorAt: start });
       const firstFireAt = nextFireTime(trigger, start)!;
       const now = firstFireAt + awaySeconds * 1_000;
-      const { run, passed, lastFireAt } = decide({ trigger, policy: { ...standard, ...policy }, firstFireAt, runCount: 0, now });
+      const { run, passed, lastFireAt } = decide({
+        trigger,
+        policy: { ...standard, ...policy },
+        firstFireAt,
+        runCount: 0,
+        now,
+      });
       const nominal: number[] = [];
       for (let t: number | null = firstFireAt; t !== null && t <= now; t = nextFireTime(trigger, t)) nominal.push(t);
       const fates = new Map<number, number>();
@@ -100,7 +118,10 @@ test("every fire time has exactly one fate", () => {
         assert.equal(inside.length, range.count);
         for (const t of inside) count(t);
       }
-      assert.deepEqual([...fates.keys()].sort((a, b) => a - b), nominal);
+      assert.deepEqual(
+        [...fates.keys()].sort((a, b) => a - b),
+        nominal,
+      );
       assert.ok([...fates.values()].every((times) => times === 1));
       assert.equal(lastFireAt, nominal.at(-1));
       assert.ok(policy.maxRuns === null || run.length <= policy.maxRuns);

@@ -16,7 +16,8 @@ test("it behaves as a sorted map does, whatever is done to it", () => {
     fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
       const timetable = new Timetable();
       const model = new Map<number, number>();
-      const sorted = () => [...model].map(([id, dueAt]) => ({ id, dueAt })).sort((a, b) => a.dueAt - b.dueAt || a.id - b.id);
+      const sorted = () =>
+        [...model].map(([id, dueAt]) => ({ id, dueAt })).sort((a, b) => a.dueAt - b.dueAt || a.id - b.id);
       for (const one of steps) {
         if (one.act === "set") {
           timetable.set(one.id, one.due);
@@ -42,6 +43,9 @@ test("an entry that moves for ever does not make it grow", () => {
   const timetable = new Timetable();
   for (let round = 0; round < 1_000_000; round++) timetable.set(1 + (round % 10), round);
   assert.equal(timetable.size, 10);
-  assert.deepEqual(timetable.takeDue(Number.MAX_SAFE_INTEGER, 100).map(({ dueAt }) => dueAt), Array.from({ length: 10 }, (_, n) => 999_990 + n));
+  assert.deepEqual(
+    timetable.takeDue(Number.MAX_SAFE_INTEGER, 100).map(({ dueAt }) => dueAt),
+    Array.from({ length: 10 }, (_, n) => 999_990 + n),
+  );
   assert.equal(timetable.nextDueAt, undefined);
 });

@@ -494,3 +494,17 @@ test("a pause between claim and due time is kept to", async () => {
     ["cancelled", 10, 1, "it was paused"],
   ]);
 });
+
+test("jitter delays each run by its own time, before the next one, and supersedes nothing", async () => {
+  const world = new World();
+  await world.add("spread", { every: "10s", task: "a.task", jitter: "1m" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(200_000);
+  await engine.stop(1_000);
+  const lates = world.sent.map(({ atSeconds, forSeconds }) => atSeconds - forSeconds);
+  assert.ok(lates.length >= 18);
+  assert.ok(lates.every((late) => late >= 0 && late <= 10));
+  assert.ok(new Set(lates).size > 10);
+  assert.ok((await world.ledger()).every(([state]) => state === "published" || state === "claimed"));
+});
