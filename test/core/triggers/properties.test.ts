@@ -9,21 +9,25 @@ import { zoneOf } from "../../../src/core/zone.ts";
 import { fireTimes, type Sets } from "./brute-force.ts";
 
 const dayMs = 86_400_000;
-const anyZone = fc.constantFrom(
-  "UTC",
-  "America/New_York",
-  "Europe/London",
-  "Australia/Lord_Howe",
-  "Pacific/Apia",
-  "Africa/Casablanca",
-  "Pacific/Chatham",
-  "America/Havana",
-  "Antarctica/Troll",
-  "Asia/Kathmandu",
-  "America/St_Johns",
-  "Africa/Cairo",
-  "America/Caracas",
-  "Asia/Pyongyang",
+/** Those with the oddest changes, and all; Monrovia's offset had seconds until 1972, which a walk by minutes can't follow. */
+const anyZone = fc.oneof(
+  fc.constantFrom(
+    "UTC",
+    "America/New_York",
+    "Europe/London",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "Africa/Casablanca",
+    "Pacific/Chatham",
+    "America/Havana",
+    "Antarctica/Troll",
+    "Asia/Kathmandu",
+    "America/St_Johns",
+    "Africa/Cairo",
+    "America/Caracas",
+    "Asia/Pyongyang",
+  ),
+  fc.constantFrom(...Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "Africa/Monrovia")),
 );
 const anyInstant = fc.integer({ min: 0, max: Date.UTC(2100, 0) / 60_000 }).map((minutes) => minutes * 60_000);
 
