@@ -6,7 +6,8 @@
 CREATE TABLE meta (
   only     INTEGER PRIMARY KEY CHECK (only = 1),
   store_id TEXT    NOT NULL,   -- UUID version 4; part of every occurrence's id
-  revision INTEGER NOT NULL    -- the last one given to an entry
+  revision INTEGER NOT NULL,   -- the last one given to an entry
+  time_zone_data TEXT          -- the version of the rules with which next_fire_at was computed: 2026c
 ) STRICT;
 
 INSERT INTO meta (only, store_id, revision) VALUES (1,
@@ -59,6 +60,7 @@ CREATE TABLE occurrences (
   claimed_at    INTEGER NOT NULL,
   started_at    INTEGER,
   settled_at    INTEGER,            -- NULL while in the outbox or running
+  time_zone_data TEXT,              -- the version of the rules that named this fire time
   PRIMARY KEY (fire_at, entry_id, manual),
   CHECK ((settled_at IS NULL) = (state IN ('claimed', 'running')))
 ) STRICT, WITHOUT ROWID;

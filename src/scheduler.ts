@@ -199,6 +199,7 @@ export class Scheduler implements AsyncDisposable {
       isDead,
       random: Math.random,
       retentionMs: this.#retentionMs,
+      timeZoneData: process.versions["tz"] ?? "unknown",
     });
     if (this.#stopped === undefined) await this.#engine.start();
   }

@@ -1,6 +1,5 @@
 // The command line: `beat COMMAND`. One file a command; exit codes in exit-codes.ts.
 
-import { readFileSync } from "node:fs";
 import yargs from "yargs";
 import { BeatError, nearest, UsageError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
@@ -17,9 +16,25 @@ import { start } from "./commands/start.ts";
 import { status } from "./commands/status.ts";
 import { trigger } from "./commands/trigger.ts";
 import { validate } from "./commands/validate.ts";
+import { packageVersion, version } from "./commands/version.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 
-const commands = [start, list, show, next, add, remove, pause, resume, trigger, history, status, validate, migrate];
+const commands = [
+  start,
+  list,
+  show,
+  next,
+  add,
+  remove,
+  pause,
+  resume,
+  trigger,
+  history,
+  status,
+  validate,
+  migrate,
+  version,
+];
 
 /** Runs one command line and returns the exit code. Errors are printed as one clear text on stderr. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -28,7 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const parser = yargs([...args])
       .scriptName("beat")
       .usage("$0 COMMAND\n\nSchedules Celery tasks and local jobs: exact in time, nothing lost.")
-      .version(version())
+      .version(packageVersion())
       .strict()
       .recommendCommands()
       .demandCommand(1, "")
@@ -75,9 +90,4 @@ export async function main(args: readonly string[]): Promise<number> {
 
 function names(): string[] {
   return commands.map(({ command }) => command.split(" ")[0]!);
-}
-
-export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return (manifest as { version: string }).version;
 }

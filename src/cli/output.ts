@@ -98,6 +98,7 @@ export function occurrenceJson(occurrence: Occurrence): Record<string, unknown> 
     settled_at: iso(settledAt),
     lateness_ms: settledAt === null ? null : (startedAt ?? settledAt) - dueAt,
     attempts: occurrence.attempts,
+    time_zone_data: occurrence.timeZoneData,
   };
 }
 

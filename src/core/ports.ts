@@ -52,6 +52,8 @@ export interface Occurrence {
   readonly startedAt: Instant | null;
   /** When its state became final. */
   readonly settledAt: Instant | null;
+  /** The version of the time-zone data in force when it was decided: `2026c`. */
+  readonly timeZoneData: string | null;
 }
 
 /** What one pass decided for one entry. Applied whole or not at all. */
@@ -206,6 +208,11 @@ export interface Store {
   /** Interval entries that fired at a time which is later than `now`: the wall clock was put back. */
   entriesAheadOf(now: Instant, limit: number): Promise<Entry[]>;
   countEntries(): Promise<Record<"active" | "paused" | "disabled" | "finished" | "quarantined", number>>;
+
+  /** The version of the time-zone data with which next fire times were computed last; null: nobody said yet. */
+  timeZoneData(): Promise<string | null>;
+  /** Says so; occurrences that are written from now on carry it. */
+  setTimeZoneData(version: string): Promise<void>;
 
   // Outbox and ledger
 

@@ -211,11 +211,11 @@ export class Dispatcher {
     log.warn(
       `${compiled.entry.name}: ${new Date(compiled.entry.nextFireAt!).toISOString()} is in the ledger already; going on with the next time.`,
     );
-    await this.#write([[compiled.entry, planBeyond(compiled)]]);
+    await this.write([[compiled.entry, planBeyond(compiled)]]);
   }
 
   /** Writes claims that run nothing, and puts the entries into their new places. */
-  async #write(plans: readonly (readonly [Entry, Claim])[]): Promise<void> {
+  async write(plans: readonly (readonly [Entry, Claim])[]): Promise<void> {
     const { store, clock, log, lease, entries } = this.#options;
     const held = lease();
     if (held === undefined || plans.length === 0) return;
@@ -316,7 +316,7 @@ export class Dispatcher {
         }
       }
       log.warn(`${plans.length} interval entries go on from now: their last runs lie ahead of the clock.`);
-      await this.#write(plans);
+      await this.write(plans);
       if (ahead.length < 1_000) return;
     }
   }

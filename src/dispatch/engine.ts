@@ -11,6 +11,7 @@ import { Publisher } from "./publisher.ts";
 import { type Encode, Relay } from "./relay.ts";
 import { Retention } from "./retention.ts";
 import { Settlements } from "./settlements.ts";
+import { applyZoneRules } from "./zone-rules.ts";
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -24,6 +25,8 @@ export interface EngineOptions {
   readonly random: () => number;
   /** How long the ledger is kept. */
   readonly retentionMs: number;
+  /** The version of this process's time-zone data. */
+  readonly timeZoneData: string;
   readonly leaseTtlMs?: number;
   readonly leadMs?: number;
 }
@@ -122,6 +125,7 @@ export class Engine {
       log.warn(`${abandoned} local runs were going on when the last process ended; they are recorded as failed.`);
     await this.#dispatcher.start();
     await this.#relay.begin();
+    void applyZoneRules({ ...this.#options, write: (plans) => this.#dispatcher.write(plans) });
   }
 
   async #standBy(holder: Lease | undefined): Promise<void> {

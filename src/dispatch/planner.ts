@@ -74,6 +74,16 @@ export function planAnchor(entry: Entry, nextFireAt: Instant, now: Instant): Cla
   return { ...claim, advance: { ...claim.advance, lastFireAt, anchorAt: nextFireAt } };
 }
 
+/**
+ * The rules of a zone changed: the claim that moves the next fire time to where they put it now. Undefined where it stays.
+ * Only times to come move, and elapsed time knows no zones.
+ */
+export function planUnderNewRules({ entry, trigger }: CompiledEntry, now: Instant): Claim | undefined {
+  if (entry.nextFireAt === null || entry.nextFireAt <= now || isElapsed(trigger)) return undefined;
+  const nextFireAt = nextFireTime(trigger, Math.max(now, entry.lastFireAt ?? now));
+  return nextFireAt === entry.nextFireAt ? undefined : advanceTo(entry, nextFireAt);
+}
+
 function advanceTo(entry: Entry, nextFireAt: Instant | null): Claim {
   const { lastFireAt, runCount } = entry;
   return { ...expecting(entry), due: [], passed: [], superseded: [], advance: { nextFireAt, lastFireAt, runCount } };

@@ -12,6 +12,7 @@ export class MemoryTables {
   readonly lease = new MemoryLease();
   lastId = 0;
   revision = 0;
+  timeZoneData: string | null = null;
   /** The ids of the present entries by name. */
   readonly #ids = new Map<string, number>();
   /** The keys of the occurrences that are not settled. */

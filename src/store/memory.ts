@@ -145,7 +145,7 @@ export class MemoryStore implements Store {
     const keys = due.map((one) => keyOf(entryId, one.fireAt, one.manual));
     keys.push(...passed.map((range) => keyOf(entryId, range.fromFireAt, false)));
     if (new Set(keys).size < keys.length || keys.some((key) => this.#tables.occurrences.has(key))) return "duplicate";
-    for (const one of due) this.#tables.putOccurrence(claimed(entry, one, now));
+    for (const one of due) this.#tables.putOccurrence(claimed(entry, one, now, this.#tables.timeZoneData));
     for (const range of passed) this.#pass(entry, range, now);
     for (const fireAt of superseded) {
       const older = this.#tables.occurrences.get(keyOf(entryId, fireAt, false));
@@ -180,8 +180,18 @@ export class MemoryStore implements Store {
     const entry = this.#tables.presentById(entryId);
     if (!entry) throw entryGone(entryId);
     if (this.#tables.occurrences.has(keyOf(entryId, manual.fireAt, true))) throw manualConflict(entry.name);
-    this.#tables.putOccurrence(claimed(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now));
+    this.#tables.putOccurrence(
+      claimed(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now, this.#tables.timeZoneData),
+    );
     this.#tables.putEntry({ ...entry, revision: ++this.#tables.revision });
+  }
+
+  async timeZoneData(): Promise<string | null> {
+    return this.#tables.timeZoneData;
+  }
+
+  async setTimeZoneData(version: string): Promise<void> {
+    this.#tables.timeZoneData = version;
   }
 
   async abandonRunning(reason: string, now: Instant): Promise<number> {
@@ -259,12 +269,17 @@ export class MemoryStore implements Store {
   }
 
   #pass(entry: Entry, { fromFireAt, untilFireAt, count, state, reason }: PassedRange, now: Instant): void {
-    const base = claimed(entry, { id: "", fireAt: fromFireAt, dueAt: fromFireAt, manual: false }, now);
+    const base = claimed(
+      entry,
+      { id: "", fireAt: fromFireAt, dueAt: fromFireAt, manual: false },
+      now,
+      this.#tables.timeZoneData,
+    );
     this.#tables.putOccurrence({ ...base, untilFireAt, count, state, reason, settledAt: now });
   }
 }
 
-function claimed(entry: Entry, due: Claim["due"][number], now: Instant): Occurrence {
+function claimed(entry: Entry, due: Claim["due"][number], now: Instant, timeZoneData: string | null): Occurrence {
   return {
     id: due.id,
     fireAt: due.fireAt,
@@ -280,6 +295,7 @@ function claimed(entry: Entry, due: Claim["due"][number], now: Instant): Occurre
     claimedAt: now,
     startedAt: null,
     settledAt: null,
+    timeZoneData,
   };
 }
 

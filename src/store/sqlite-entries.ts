@@ -38,6 +38,8 @@ export class SqliteEntries {
   readonly #setRevision: Statement<[number]>;
   readonly #dataVersion: Statement<[], number>;
   readonly #touch: Statement<[number, number]>;
+  readonly #timeZoneData: Statement<[], string | null>;
+  readonly #setTimeZoneData: Statement<[string]>;
   #knownRevision = 0;
   #knownDataVersion: number | undefined;
 
@@ -86,6 +88,8 @@ export class SqliteEntries {
     );
     this.#revision = database.prepare<[], number>("SELECT revision FROM meta").pluck();
     this.#touch = database.prepare("UPDATE entries SET revision = ? WHERE id = ?");
+    this.#timeZoneData = database.prepare<[], string | null>("SELECT time_zone_data FROM meta").pluck();
+    this.#setTimeZoneData = database.prepare("UPDATE meta SET time_zone_data = ?");
     this.#setRevision = database.prepare("UPDATE meta SET revision = ?");
     this.#dataVersion = database.prepare<[], number>("PRAGMA data_version").pluck();
   }
@@ -160,6 +164,14 @@ export class SqliteEntries {
   /** Within a write: an entry with a new revision and nothing else new, so that the leader looks at it again. */
   touch(id: number): void {
     this.withRevisions((nextRevision) => this.#touch.run(nextRevision(), id));
+  }
+
+  timeZoneData(): string | null {
+    return this.#connection.read(() => this.#timeZoneData.get() ?? null);
+  }
+
+  setTimeZoneData(version: string): void {
+    this.#connection.write(() => this.#setTimeZoneData.run(version));
   }
 
   aheadOf(now: Instant, limit: number): Entry[] {

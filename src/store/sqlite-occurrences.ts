@@ -16,7 +16,7 @@ type Key = [Instant, number, number];
 
 const columns = `o.id, o.entry_id AS entryId, e.name AS entryName, o.fire_at AS fireAt,
   coalesce(o.until_fire_at, o.fire_at) AS untilFireAt, o.count, o.manual, o.due_at AS dueAt, o.state, o.reason, o.attempts,
-  o.claimed_at AS claimedAt, o.started_at AS startedAt, o.settled_at AS settledAt`;
+  o.claimed_at AS claimedAt, o.started_at AS startedAt, o.settled_at AS settledAt, o.time_zone_data AS timeZoneData`;
 const newestFirst = "o.fire_at DESC, o.entry_id DESC, o.manual DESC";
 const ofStates = "(? IS NULL OR o.state IN (SELECT value FROM json_each(?)))";
 
@@ -46,12 +46,12 @@ export class SqliteOccurrences {
     this.#entries = entries;
     const { database } = connection;
     this.#insertDue = database.prepare(
-      `INSERT INTO occurrences (fire_at, entry_id, manual, id, due_at, state, claimed_at)
-       VALUES (?, ?, ?, ?, ?, 'claimed', ?) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
+      `INSERT INTO occurrences (fire_at, entry_id, manual, id, due_at, state, claimed_at, time_zone_data)
+       VALUES (?, ?, ?, ?, ?, 'claimed', ?, (SELECT time_zone_data FROM meta)) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
     );
     this.#insertPassed = database.prepare(
-      `INSERT INTO occurrences (fire_at, entry_id, manual, id, until_fire_at, count, due_at, state, reason, claimed_at, settled_at)
-       VALUES (?, ?, 0, '', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
+      `INSERT INTO occurrences (fire_at, entry_id, manual, id, until_fire_at, count, due_at, state, reason, claimed_at, settled_at, time_zone_data)
+       VALUES (?, ?, 0, '', ?, ?, ?, ?, ?, ?, ?, (SELECT time_zone_data FROM meta)) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
     );
     const key = "WHERE fire_at = ? AND entry_id = ? AND manual = ? AND settled_at IS NULL";
     this.#withdraw = database.prepare(

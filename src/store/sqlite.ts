@@ -47,6 +47,8 @@ function sqliteStore(connection: SqliteConnection): Store {
     currentRevision: async () => entries.currentRevision(),
     entriesAheadOf: async (now, limit) => entries.aheadOf(now, limit),
     countEntries: async () => entries.count(),
+    timeZoneData: async () => entries.timeZoneData(),
+    setTimeZoneData: async (version) => entries.setTimeZoneData(version),
 
     claim: async (token, list, now) => claims.claim(token, list, now),
     settle: async (settlements) => occurrences.settle(settlements),

@@ -508,3 +508,43 @@ test("jitter delays each run by its own time, before the next one, and supersede
   assert.ok(new Set(lates).size > 10);
   assert.ok((await world.ledger()).every(([state]) => state === "published" || state === "claimed"));
 });
+
+test("new time-zone data moves the next fire times that it puts elsewhere, and says which", async () => {
+  const world = new World();
+  await world.store.setTimeZoneData("2026z");
+  const moved = await world.add("moved", { cron: "0 15 * * *", timezone: "Europe/Berlin", task: "a.task" });
+  await world.add("same", { cron: "0 15 * * *", task: "a.task" });
+  await world.add("elapsed", { every: "3h", task: "a.task" });
+  // As the old rules had it: an hour earlier.
+  await world.store.change([
+    {
+      change: "update",
+      id: moved.id,
+      expectedRevision: moved.revision,
+      at: world.clock.now(),
+      fields: { nextFireAt: moved.nextFireAt! - 3_600_000 },
+    },
+  ]);
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(10 * 60_000);
+  assert.equal((await world.store.entryByName("moved"))!.nextFireAt, moved.nextFireAt);
+  assert.deepEqual(
+    world.lines.filter((line) => line.includes("Time-zone data")),
+    ["Time-zone data 2026z became 2027a: moved from 2027-01-01T13:00:00.000Z to 2027-01-01T14:00:00.000Z."],
+  );
+  await world.clock.advance(3 * 3_600_000);
+  await engine.stop(1_000);
+  assert.deepEqual(
+    world.sent.map(({ name, forSeconds }) => [name, forSeconds / 3_600]),
+    [
+      ["moved", 2],
+      ["same", 3],
+      ["elapsed", 3],
+    ],
+  );
+  assert.deepEqual(
+    new Set((await world.store.history({ limit: 10 })).map(({ timeZoneData }) => timeZoneData)),
+    new Set(["2027a"]),
+  );
+});

@@ -137,6 +137,7 @@ export class World {
       isDead: ({ ownerId }) => this.dead.has(ownerId),
       random: () => 0.5,
       retentionMs: 7 * 86_400_000,
+      timeZoneData: "2027a",
       encode: ({ entry, target, trigger }, { id, fireAt }) => {
         if (target.kind !== "task") throw new BeatError("not a task");
         const build = prepareMessage({ entryName: entry.name, target, defaultQueue: "celery", origin: "beat@test" });

@@ -33,6 +33,7 @@ export function claimsContract(subject: Subject): void {
         claimedAt: t0 + 29_000,
         startedAt: null,
         settledAt: null,
+        timeZoneData: null,
       },
     ]);
   });

@@ -331,7 +331,15 @@ export function entriesContract(subject: Subject): void {
     const [after] = await subject.store.change([updateOf(entry, {}, { at: t0 + 500, passed: [range, once] })]);
     await subject.store.change([updateOf(after!, {}, { at: t0 + 600, passed: [{ ...range, state: "missed" }] })]);
     const rows = await subject.store.history({ limit: 9 });
-    const common = { id: "", entryId: entry.id, entryName: "one", manual: false, attempts: 0, startedAt: null };
+    const common = {
+      id: "",
+      entryId: entry.id,
+      entryName: "one",
+      manual: false,
+      attempts: 0,
+      startedAt: null,
+      timeZoneData: null,
+    };
     const dated = { claimedAt: t0 + 500, settledAt: t0 + 500 };
     const { fromFireAt: _, ...rangeRow } = range;
     assert.deepEqual(rows, [
