@@ -1,6 +1,7 @@
 // The package's public names.
 
 export type { Definition } from "./core/definition.ts";
+export { describe } from "./core/describe.ts";
 export type { Entry, EntryStatus, Origin } from "./core/entry.ts";
 export { statusOf } from "./core/entry.ts";
 export {

@@ -15,7 +15,7 @@ export interface FireTimesOptions {
   /** What `~` in a cron text is chosen by: an entry's name. Default: the empty text. */
   readonly name?: string;
   /** The calendars that `except` may name: lists of dates (`2026-12-25`) and ranges (`2026-12-24..2027-01-01`). */
-  readonly calendars?: ScheduleContext["calendars"];
+  readonly calendars?: NonNullable<ScheduleContext["calendars"]>;
 }
 
 const maxCount = 100_000;
@@ -78,7 +78,7 @@ export function previousFireTimes(
 export function compileChecked(
   schedule: unknown,
   anchorAt: Instant,
-  { name = "", calendars = {} }: Pick<FireTimesOptions, "name" | "calendars"> = {},
+  options: Partial<Omit<ScheduleContext, "anchorAt">> = {},
 ): Trigger {
   if (typeof schedule !== "object" || schedule === null || Array.isArray(schedule)) {
     throw new DefinitionError(`${inQuotes(schedule)} is not a schedule`, {
@@ -106,7 +106,7 @@ export function compileChecked(
       place: { field: "max_runs" },
     });
   }
-  return compileSchedule(schedule as Schedule, { name, anchorAt, calendars });
+  return compileSchedule(schedule as Schedule, { name: "", ...options, anchorAt });
 }
 
 /** The last run that `max_runs` allows, counted from `start_at`; Infinity where nothing counts from there. */
