@@ -2,7 +2,7 @@
 
 import { DateTime } from "luxon";
 import type { Definition } from "../core/definition.ts";
-import { type Entry, statusOf } from "../core/entry.ts";
+import { type Entry, firesAtStart, statusOf } from "../core/entry.ts";
 import type { Occurrence } from "../core/ports.ts";
 import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
 
@@ -102,11 +102,17 @@ export function occurrenceJson(occurrence: Occurrence): Record<string, unknown> 
   };
 }
 
+function nextRun(entry: Entry): string {
+  const status = statusOf(entry);
+  if (status === "finished" && firesAtStart(entry.definition)) return "at each start";
+  return status === "active" ? localTime(entry.nextFireAt!, zoneOf(entry)) : status;
+}
+
 /** The entries that fire next, as `beat start` and `beat list` show them. */
 export function entriesTable(entries: readonly Entry[], now: Instant): string {
   const rows = entries.map((entry) => [
     entry.name,
-    statusOf(entry) === "active" ? localTime(entry.nextFireAt!, zoneOf(entry)) : statusOf(entry),
+    nextRun(entry),
     entry.nextFireAt === null ? "" : relative(entry.nextFireAt, now),
     triggerText(entry.definition),
     targetText(entry.definition),

@@ -8,6 +8,7 @@ import { BeatError, DefinitionError, type Place } from "./errors.ts";
 import { sizeOf, unfitForJson, type ValuePath } from "./json-value.ts";
 import { durationSchema, parseDuration } from "./time.ts";
 import { compileSchedule, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
+import { neverFires } from "./triggers/trigger.ts";
 
 /** The options of apply_async that travel with a message. */
 const optionsSchema = z.strictObject({
@@ -103,8 +104,10 @@ function check(
   }
   if (!parsed.success || problems.length > 0) return { problems };
   try {
-    compileSchedule(parsed.data, { name: place.entry ?? "", anchorAt: 0 });
-    return { definition: parsed.data, problems };
+    const trigger = compileSchedule(parsed.data, { name: place.entry ?? "", anchorAt: 0, startedAt: 0 });
+    if (!neverFires(trigger)) return { definition: parsed.data, problems };
+    const [key] = triggerKeys.filter((each) => parsed.data[each] !== undefined);
+    return { problems: [problem("never fires", "Choose times that come.", [key!])] };
   } catch (error) {
     if (!(error instanceof BeatError)) throw error;
     const { message, remedy } = error;

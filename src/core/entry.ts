@@ -66,5 +66,11 @@ export function triggerOf(entry: Pick<Entry, "definition" | "name" | "anchorAt" 
   const { start_at, ...rest } = entry.definition;
   const begun = rest.every !== undefined && entry.lastFireAt !== null;
   const schedule = start_at === undefined || begun ? rest : { ...rest, start_at };
-  return compileSchedule(schedule, { name: entry.name, anchorAt: entry.anchorAt });
+  // `@reboot` has one fire time: the start at which it was anchored last.
+  return compileSchedule(schedule, { name: entry.name, anchorAt: entry.anchorAt, startedAt: entry.anchorAt });
+}
+
+/** Whether it fires when the scheduler starts, and at no other time. */
+export function firesAtStart({ cron }: Definition): boolean {
+  return cron?.trim().toLowerCase() === "@reboot";
 }

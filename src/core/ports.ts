@@ -207,6 +207,8 @@ export interface Store {
   currentRevision(): Promise<number>;
   /** Interval entries that fired at a time which is later than `now`: the wall clock was put back. */
   entriesAheadOf(now: Instant, limit: number): Promise<Entry[]>;
+  /** Entries with `cron: "@reboot"` that wait for a start, by id. */
+  entriesAtStart(limit: number): Promise<Entry[]>;
   countEntries(): Promise<Record<"active" | "paused" | "disabled" | "finished" | "quarantined", number>>;
 
   /** The version of the time-zone data with which next fire times were computed last; null: nobody said yet. */

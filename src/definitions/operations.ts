@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { type Definition, nameProblem, parseDefinition } from "../core/definition.ts";
-import type { Entry, Origin } from "../core/entry.ts";
+import { type Entry, firesAtStart, type Origin } from "../core/entry.ts";
 import { type BeatError, ConflictError, DefinitionError, EntryNotFoundError, nearest } from "../core/errors.ts";
 import type { Clock, EntryChange, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
@@ -66,7 +66,7 @@ export class Operations {
 
   async #insert(name: string, definition: Definition, origin: Writer, createdAt: Instant): Promise<Entry> {
     const progress = freshProgress(name, definition, createdAt);
-    if (progress.nextFireAt === null && origin !== "code") {
+    if (progress.nextFireAt === null && origin !== "code" && !firesAtStart(definition)) {
       throw new DefinitionError("it would never fire: every date lies in the past", {
         remedy: "Give a date to come.",
         place: { entry: name },

@@ -6,7 +6,7 @@
 // - An entry that moved to another file keeps its progress; so does one whose schedule is unchanged. A pause stays.
 
 import path from "node:path";
-import type { Entry, Origin } from "../core/entry.ts";
+import { type Entry, firesAtStart, type Origin } from "../core/entry.ts";
 import { DefinitionError } from "../core/errors.ts";
 import type { EntryChange } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
@@ -138,7 +138,7 @@ function conflictWith(
 }
 
 function neverFires({ change }: PlannedChange): boolean {
-  const nextFireAt =
-    change.change === "insert" ? change.nextFireAt : change.change === "update" ? change.fields.nextFireAt : undefined;
-  return nextFireAt === null;
+  if (change.change === "remove") return false;
+  const { definition, nextFireAt } = change.change === "insert" ? change : change.fields;
+  return nextFireAt === null && !(definition && firesAtStart(definition));
 }

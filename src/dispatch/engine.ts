@@ -7,6 +7,7 @@ import { Launcher } from "./launcher.ts";
 import { Leader } from "./leader.ts";
 import { Narrator } from "./narrator.ts";
 import { Outbox } from "./outbox.ts";
+import { planAnchor } from "./planner.ts";
 import { Publisher } from "./publisher.ts";
 import { type Encode, Relay } from "./relay.ts";
 import { Retention } from "./retention.ts";
@@ -36,6 +37,7 @@ export type EngineReport = ReturnType<Relay["report"]> & { readonly overdueMs: n
 
 const outboxCapacity = 100_000;
 const cachedEntries = 50_000;
+const atStartLimit = 10_000;
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -45,6 +47,8 @@ export class Engine {
   readonly #dispatcher: Dispatcher;
   readonly #leader: Leader;
   readonly #retention: Retention;
+  /** Whether this is the start of the scheduler, not a takeover. */
+  #starting = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -91,7 +95,9 @@ export class Engine {
   /** Connects, and tries to lead. Resolves when the first attempt was made; a broker that is away does not hold it up. */
   async start(): Promise<void> {
     await this.#publisher?.open();
+    this.#starting = true;
     await this.#leader.start();
+    this.#starting = false;
     this.#retention.start();
   }
 
@@ -125,7 +131,17 @@ export class Engine {
       log.warn(`${abandoned} local runs were going on when the last process ended; they are recorded as failed.`);
     await this.#dispatcher.start();
     await this.#relay.begin();
+    if (this.#starting) await this.#fireAtStart();
     void applyZoneRules({ ...this.#options, write: (plans) => this.#dispatcher.write(plans) });
+  }
+
+  /** `cron: "@reboot"`: their one fire time is now. */
+  async #fireAtStart(): Promise<void> {
+    const { store, clock } = this.#options;
+    const now = clock.now();
+    const entries = await store.entriesAtStart(atStartLimit);
+    await this.#dispatcher.write(entries.map((entry) => [entry, planAnchor(entry, now, now)] as const));
+    this.#dispatcher.wake();
   }
 
   async #standBy(holder: Lease | undefined): Promise<void> {

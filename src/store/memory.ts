@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Definition } from "../core/definition.ts";
-import { type Entry, type EntryStatus, isScheduled, statusOf } from "../core/entry.ts";
+import { type Entry, type EntryStatus, firesAtStart, isScheduled, statusOf } from "../core/entry.ts";
 import { StoreError } from "../core/errors.ts";
 import type {
   Claim,
@@ -184,6 +184,13 @@ export class MemoryStore implements Store {
       claimed(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now, this.#tables.timeZoneData),
     );
     this.#tables.putEntry({ ...entry, revision: ++this.#tables.revision });
+  }
+
+  async entriesAtStart(limit: number): Promise<Entry[]> {
+    const waiting = [...this.#tables.entries.values()].filter(
+      (entry) => entry.removedAt === null && statusOf(entry) === "finished" && firesAtStart(entry.definition),
+    );
+    return waiting.sort((a, b) => a.id - b.id).slice(0, limit);
   }
 
   async timeZoneData(): Promise<string | null> {

@@ -37,6 +37,7 @@ export class SqliteEntries {
   readonly #revision: Statement<[], number>;
   readonly #setRevision: Statement<[number]>;
   readonly #dataVersion: Statement<[], number>;
+  readonly #atStart: Statement<[number], EntryRow>;
   readonly #touch: Statement<[number, number]>;
   readonly #timeZoneData: Statement<[], string | null>;
   readonly #setTimeZoneData: Statement<[string]>;
@@ -88,6 +89,10 @@ export class SqliteEntries {
     );
     this.#revision = database.prepare<[], number>("SELECT revision FROM meta").pluck();
     this.#touch = database.prepare("UPDATE entries SET revision = ? WHERE id = ?");
+    this.#atStart = database.prepare(
+      `SELECT ${columns} FROM entries INDEXED BY entries_idle WHERE removed_at IS NULL AND NOT scheduled
+       AND lower(trim(definition ->> 'cron')) = '@reboot' AND quarantine IS NULL AND paused_at IS NULL AND enabled ORDER BY id LIMIT ?`,
+    );
     this.#timeZoneData = database.prepare<[], string | null>("SELECT time_zone_data FROM meta").pluck();
     this.#setTimeZoneData = database.prepare("UPDATE meta SET time_zone_data = ?");
     this.#setRevision = database.prepare("UPDATE meta SET revision = ?");
@@ -164,6 +169,10 @@ export class SqliteEntries {
   /** Within a write: an entry with a new revision and nothing else new, so that the leader looks at it again. */
   touch(id: number): void {
     this.withRevisions((nextRevision) => this.#touch.run(nextRevision(), id));
+  }
+
+  atStart(limit: number): Entry[] {
+    return this.#connection.read(() => this.#atStart.all(limit).map(decode));
   }
 
   timeZoneData(): string | null {

@@ -46,6 +46,7 @@ function sqliteStore(connection: SqliteConnection): Store {
     changedSince: async (revision, limit) => entries.changedSince(revision, limit),
     currentRevision: async () => entries.currentRevision(),
     entriesAheadOf: async (now, limit) => entries.aheadOf(now, limit),
+    entriesAtStart: async (limit) => entries.atStart(limit),
     countEntries: async () => entries.count(),
     timeZoneData: async () => entries.timeZoneData(),
     setTimeZoneData: async (version) => entries.setTimeZoneData(version),

@@ -242,6 +242,7 @@ test("targets and policies are read with their defaults", () => {
   assert.deepEqual(targetOf(parseDefinition({ every: 1, run: ["a", "b"] })), { kind: "run", command: ["a", "b"] });
   assert.deepEqual(targetOf(parseDefinition({ every: 1, job: "./a.ts#b" })), { kind: "job", job: "./a.ts#b" });
   const defaults = {
+    jitterMs: 0,
     misfireGraceMs: null,
     coalesce: "latest",
     catchUpLimit: 1_000,

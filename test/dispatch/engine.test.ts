@@ -548,3 +548,28 @@ test("new time-zone data moves the next fire times that it puts elsewhere, and s
     new Set(["2027a"]),
   );
 });
+
+test("@reboot fires once at each start, and not when a standby takes over", async () => {
+  const world = new World();
+  await world.add("boot", { cron: "@reboot", task: "a.boot" });
+  const first = world.engine();
+  const standby = world.engine();
+  await first.start();
+  await standby.start();
+  await world.clock.advance(3_000);
+  assert.deepEqual(
+    world.sent.map(({ forSeconds }) => forSeconds),
+    [0],
+  );
+  await first.stop(1_000);
+  await world.clock.advance(5_000);
+  assert.equal(standby.leading, true);
+  assert.equal(world.sent.length, 1);
+  await standby.stop(1_000);
+  const again = world.engine();
+  await again.start();
+  await world.clock.advance(1_000);
+  await again.stop(1_000);
+  assert.equal(world.sent.length, 2);
+  assert.equal(new Set(world.sent.map(({ id }) => id)).size, 2);
+});
