@@ -2,9 +2,12 @@
 
 import { DateTime } from "luxon";
 import type { Definition } from "../core/definition.ts";
+import { describe } from "../core/describe.ts";
 import { type Entry, firesAtStart, statusOf } from "../core/entry.ts";
+import { DefinitionError } from "../core/errors.ts";
 import type { Occurrence } from "../core/ports.ts";
 import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
+import { triggerKeys } from "../core/triggers/schedule.ts";
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -43,14 +46,22 @@ export function relative(at: Instant, now: Instant): string {
   return at >= now ? `in ${text}` : `${text} ago`;
 }
 
-const triggerNames = ["every", "crontab", "cron", "at"] as const;
-
 /** `every 30s`, `cron 0 9 * * 1-5`. */
 export function triggerText(definition: Definition): string {
-  const key = triggerNames.find((name) => definition[name] !== undefined);
+  const key = triggerKeys.find((name) => definition[name] !== undefined);
   const value = key === undefined ? "" : definition[key];
   const text = typeof value === "string" || typeof value === "number" ? String(value) : JSON.stringify(value);
   return `${key ?? "?"} ${text}${key === "every" && typeof value === "number" ? "s" : ""}`;
+}
+
+/** When an entry fires, in words; null for one whose stored definition has lost its meaning (a zone that is no more). */
+export function whenText({ name, definition }: Pick<Entry, "name" | "definition">): string | null {
+  try {
+    return describe(definition, { name });
+  } catch (error) {
+    if (error instanceof DefinitionError) return null;
+    throw error;
+  }
 }
 
 export function targetText(definition: Definition): string {
@@ -70,6 +81,7 @@ export function entryJson(entry: Entry): Record<string, unknown> {
     name: entry.name,
     status: statusOf(entry),
     origin: entry.origin,
+    when: whenText(entry),
     definition: entry.definition,
     next_fire_time: iso(entry.nextFireAt),
     last_fire_time: iso(entry.lastFireAt),

@@ -41,16 +41,23 @@ export function nextFireTimes(
   const from = instantOf("after", after);
   const limit = countOf(count);
   const trigger = compileChecked(schedule, from, options);
-  const lastRun = lastRunOf(trigger, schedule);
-  const left = schedule.start_at === undefined ? Math.min(limit, schedule.max_runs ?? Infinity) : limit;
   const times: Date[] = [];
-  for (let at = from; times.length < left; ) {
-    const next = nextFireTime(trigger, at);
-    if (next === null || next > lastRun) break;
-    times.push(new Date(next));
-    at = next;
-  }
+  for (const at of fireTimesAfter(trigger, schedule, from)) if (times.push(new Date(at)) === limit) break;
   return times;
+}
+
+/** The fire times strictly later than `after`, to the schedule's end: `max_runs` counts as for nextFireTimes. */
+export function* fireTimesAfter(
+  trigger: Trigger,
+  { start_at, max_runs }: Pick<Schedule, "start_at" | "max_runs">,
+  after: Instant,
+): Generator<Instant> {
+  const lastRun = lastRunOf(trigger, { start_at, max_runs });
+  let left = start_at === undefined ? (max_runs ?? Infinity) : Infinity;
+  for (let at = nextFireTime(trigger, after); at !== null && at <= lastRun && left > 0; left--) {
+    yield at;
+    at = nextFireTime(trigger, at);
+  }
 }
 
 /**
@@ -110,7 +117,10 @@ export function compileChecked(
 }
 
 /** The last run that `max_runs` allows, counted from `start_at`; Infinity where nothing counts from there. */
-function lastRunOf(trigger: Trigger, { max_runs: maxRuns, start_at: startAt }: Schedule): Instant {
+function lastRunOf(
+  trigger: Trigger,
+  { max_runs: maxRuns, start_at: startAt }: Pick<Schedule, "start_at" | "max_runs">,
+): Instant {
   if (maxRuns === undefined || startAt === undefined) return Infinity;
   const inner = trigger.kind === "bounded" ? trigger.trigger : trigger;
   if (inner.kind === "interval") return inner.firstAt + (maxRuns - 1) * inner.everyMs;

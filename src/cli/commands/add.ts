@@ -9,9 +9,9 @@ import {
   withScheduler,
 } from "../command.ts";
 import { entriesTable, entryJson, print, printJson } from "../output.ts";
-import { type TriggerFlags, triggerFlags, triggerOfFlags } from "./next.ts";
+import { scheduleOfFlags, triggerFlags } from "../trigger-flags.ts";
 
-interface Flags extends StoreFlags, JsonFlag, TriggerFlags {
+interface Flags extends StoreFlags, JsonFlag {
   readonly name: string;
   readonly task?: string;
   readonly run?: string;
@@ -63,7 +63,7 @@ function definitionOf(options: Flags): Record<string, unknown> {
   const { task, job, run } = options;
   const given = {
     ...(jsonFlagValue("definition", options.definition) as object | undefined),
-    ...triggerOfFlags(options),
+    ...scheduleOfFlags(options),
     task,
     job,
     run: run?.startsWith("[") ? jsonFlagValue("run", run) : run,

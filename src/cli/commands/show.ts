@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
 import { statusOf } from "../../core/entry.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
-import { entryJson, localTime, occurrenceJson, print, printJson, relative, zoneOf } from "../output.ts";
+import { entryJson, localTime, occurrenceJson, print, printJson, relative, whenText, zoneOf } from "../output.ts";
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly name: string;
@@ -27,6 +27,7 @@ export const show: Command<Flags> = {
       print(
         `status    ${statusOf(entry)}${entry.pauseNote ? `: ${entry.pauseNote}` : ""}${entry.quarantine ? `: ${entry.quarantine}` : ""}`,
       );
+      print(`when      ${whenText(entry) ?? "unknown: its definition is no longer valid"}`);
       print(`next run  ${time(entry.nextFireAt)}`);
       print(`last      ${time(entry.lastFireAt)}`);
       print(`runs      ${entry.runCount}`);

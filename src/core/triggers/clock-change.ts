@@ -8,23 +8,25 @@ import { dayMs, hourMs, type Instant } from "../time.ts";
 import { type WallTime, type Zone, zoneOf } from "../zone.ts";
 import { nextCalendar } from "./calendar.ts";
 import { nextMatch } from "./pattern.ts";
+import { lateInstant, nextRrule } from "./rrule.ts";
 import { nextFireTime, type Trigger } from "./trigger.ts";
-import { type DstRule, instantsShowing } from "./wall-clock.ts";
+import { type DstRule, instantsShowing, namesFixedTimes } from "./wall-clock.ts";
 
-/** Why a fire time is what it is. `walls` are times that the clock never shows on that day, at most 100. */
-export type ClockMark =
-  /** It stands for a time in a gap. */
-  | { readonly kind: "moved"; readonly walls: readonly WallTime[] }
-  /** It stands for several times in a gap, or for its own time and those. */
-  | { readonly kind: "merged"; readonly walls: readonly WallTime[] }
-  /** The clock shows its time twice. `repeats`: the second pass has a run too. */
+/**
+ * Why a fire time is what it is. `moved`: it stands for a time in a gap, and runs at its end (`rrule`: late by the length of
+ * the gap). `merged`: it stands for several of them, or for its own time too. `first-pass`: the clock shows its time twice;
+ * `repeats` where the second pass has a run as well. `walls`: the times that the clock never shows, at most 100.
+ */
+export type ClockMark = { readonly zone: string } & (
+  | { readonly kind: "moved" | "merged"; readonly walls: readonly WallTime[] }
   | { readonly kind: "first-pass"; readonly repeats: boolean }
-  | { readonly kind: "second-pass" };
+  | { readonly kind: "second-pass" }
+);
 
 /** A change of the clocks, and what it does to a trigger. */
 export interface ClockEffect {
   readonly kind: "gap" | "overlap";
-  /** The first instant after the gap; the first pass of the first of `walls` in an overlap. */
+  /** When the first of `walls` runs, or the end of the gap; the first pass of the first of `walls` in an overlap. */
   readonly at: Instant;
   /** The trigger's times that the clock never shows, or shows twice: at least one, at most 100. */
   readonly walls: readonly WallTime[];
@@ -34,9 +36,12 @@ export interface ClockEffect {
 
 interface Leaf {
   readonly zone: Zone;
-  readonly dst: DstRule;
+  /** Whether it runs on both passes of an overlap. */
+  readonly twice: boolean;
   /** Its first wall time at or after `wall`. */
   next(wall: WallTime): WallTime | null;
+  /** The instants at which a wall time of its runs. */
+  instants(wall: WallTime): Instant[];
   /** Whether it runs alike in every hour, and follows real time: a change by whole hours takes nothing from it. */
   readonly hourly: boolean;
   readonly everyMinute: boolean;
@@ -55,25 +60,39 @@ function leafOf(trigger: Trigger): Leaf | undefined {
       const { hours, minutes } = pattern;
       const hourly = dst.gap === "skip" && dst.overlap === "both" && hours === allHours;
       const everyMinute = minutes.low === thirtyMinutes && minutes.high === thirtyMinutes;
-      return { zone, dst, hourly, everyMinute, next: (wall) => nextMatch(pattern, wall) };
+      return { ...ruled(zone, dst), hourly, everyMinute, next: (wall) => nextMatch(pattern, wall) };
     }
     case "calendar": {
-      // In a zone without changes an instant is a wall time.
-      const steps = { ...trigger, zone: zoneOf("UTC") };
-      const { zone, dst } = trigger;
-      return { zone, dst, hourly: false, everyMinute: false, next: (wall) => nextCalendar(steps, wall - 1) };
+      const steps = { ...trigger, zone: withoutChanges };
+      return { ...ruled(trigger.zone, trigger.dst), next: (wall) => nextCalendar(steps, wall - 1) };
+    }
+    case "rrule": {
+      const { zone } = trigger;
+      const set = { ...trigger, zone: withoutChanges };
+      const instants = (wall: WallTime) => [lateInstant(wall, zone)];
+      return { ...ruled(zone, namesFixedTimes), instants, next: (wall) => nextRrule(set, wall - 1) };
     }
     case "at": {
       if (trigger.local === undefined) return undefined;
       const { walls, zone, dst } = trigger.local;
       const ascending = walls.toSorted((a, b) => a - b);
-      const next = (wall: WallTime) => ascending.find((each) => each >= wall) ?? null;
-      return { zone, dst, hourly: false, everyMinute: false, next };
+      return { ...ruled(zone, dst), next: (wall) => ascending.find((each) => each >= wall) ?? null };
     }
     default:
       return undefined;
   }
 }
+
+/** In a zone without changes an instant is a wall time. */
+const withoutChanges = zoneOf("UTC");
+
+const ruled = (zone: Zone, dst: DstRule) => ({
+  zone,
+  twice: dst.overlap === "both",
+  hourly: false,
+  everyMinute: false,
+  instants: (wall: WallTime) => instantsShowing(wall, zone, dst),
+});
 
 /** Its wall times in [from, until). */
 function wallsIn(leaf: Leaf, from: WallTime, until: WallTime): WallTime[] {
@@ -106,21 +125,20 @@ export function clockMark(trigger: Trigger, instant: Instant): ClockMark | null 
 }
 
 function markOf(leaf: Leaf, instant: Instant): ClockMark | null {
-  const { zone, dst } = leaf;
+  const { zone, twice } = leaf;
+  const { name } = zone;
   const wall = zone.wallAt(instant);
   const names = leaf.next(wall) === wall;
-  const [change] = zone.changesBetween(instant, instant + 1);
-  if (change !== undefined && change.afterMs > change.beforeMs) {
-    const missing = wallsIn(leaf, instant + change.beforeMs, instant + change.afterMs);
-    const moved = missing.filter((each) => instantsShowing(each, zone, dst).includes(instant));
-    if (moved.length > 0) return { kind: names || moved.length > 1 ? "merged" : "moved", walls: moved };
+  for (const { at, beforeMs, afterMs } of zone.changesBetween(instant - dayMs, instant + 1)) {
+    const moved = wallsIn(leaf, at + beforeMs, at + afterMs).filter((each) => leaf.instants(each).includes(instant));
+    if (moved.length > 0) return { kind: names || moved.length > 1 ? "merged" : "moved", zone: name, walls: moved };
   }
   if (!names) return null;
-  if (zone.stretchAt(instant).shownBefore >= wall) return dst.overlap === "both" ? { kind: "second-pass" } : null;
+  if (zone.stretchAt(instant).shownBefore >= wall) return twice ? { kind: "second-pass", zone: name } : null;
   const back = zone
     .changesBetween(instant + 1, instant + dayMs)
     .find(({ at, afterMs }) => wall - afterMs >= at && zone.wallAt(wall - afterMs) === wall);
-  return back === undefined ? null : { kind: "first-pass", repeats: dst.overlap === "both" };
+  return back === undefined ? null : { kind: "first-pass", zone: name, repeats: twice };
 }
 
 // ------------------------------------------------------------------------------------------------- of a span of time
@@ -155,20 +173,19 @@ export function* clockEffects(trigger: Trigger, from: Instant, until: Instant): 
 const fires = (trigger: Trigger, instant: Instant): boolean => nextFireTime(trigger, instant - 1) === instant;
 
 function* effectsOn(leaf: Leaf, from: Instant, until: Instant): Generator<ClockEffect> {
-  const { zone, dst } = leaf;
+  const { zone, twice } = leaf;
   for (const { at, beforeMs, afterMs } of zone.changesBetween(from, until)) {
     const shiftMs = afterMs - beforeMs;
     if (leaf.hourly && (leaf.everyMinute || shiftMs % hourMs === 0)) continue;
     if (shiftMs > 0) {
       const walls = wallsIn(leaf, at + beforeMs, at + afterMs);
       if (walls.length === 0) continue;
-      const runs = instantsShowing(walls[0]!, zone, dst).length > 0;
-      yield { kind: "gap", at, walls, outcome: runs ? "moved" : "skipped", zone };
+      const [runsAt] = leaf.instants(walls[0]!);
+      yield { kind: "gap", at: runsAt ?? at, walls, outcome: runsAt === undefined ? "skipped" : "moved", zone };
     } else {
       const walls = wallsIn(leaf, at + afterMs, at + beforeMs);
       if (walls.length === 0) continue;
-      const outcome = dst.overlap === "both" ? "both" : "first";
-      yield { kind: "overlap", at: walls[0]! - beforeMs, walls, outcome, zone };
+      yield { kind: "overlap", at: walls[0]! - beforeMs, walls, outcome: twice ? "both" : "first", zone };
     }
   }
 }

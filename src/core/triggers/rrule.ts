@@ -61,7 +61,7 @@ export function previousRrule(set: RecurrenceSet, before: Instant): Instant | nu
   return best;
 }
 
-function lateInstant(wall: WallTime, zone: Zone): Instant {
+export function lateInstant(wall: WallTime, zone: Zone): Instant {
   const instant = zone.reach(wall);
   return zone.wallAt(instant) === wall ? instant : wall - zone.offsetAt(instant - 1);
 }

@@ -52,6 +52,14 @@ test("a fixed time in a gap is moved to its end, or merged with what runs there"
   assert.deepEqual(marks({ ...monthly, dst: { gap: "next" } }, ...gapDay), ["01:00 moved 02:30"]);
 });
 
+test("a recurrence in a gap is late by the gap", () => {
+  const daily = { rrule: "FREQ=DAILY", start_at: "2027-01-01T02:30" };
+  assert.deepEqual(marks(daily, ...gapDay), ["01:30 moved 02:30"]);
+  assert.deepEqual(marks(daily, ...overlapDay), ["00:30 first-pass false"]);
+  assert.deepEqual(effects(daily), ["gap 2027-03-28T01:30 02:30 moved", "overlap 2027-10-31T00:30 02:30 first"]);
+  assert.deepEqual(marks({ rrule: "FREQ=HOURLY", start_at: "2027-01-01T00:30" }, ...gapDay), ["01:30 merged 02:30"]);
+});
+
 test("in an overlap: the only pass that runs, or which of two", () => {
   assert.deepEqual(marks({ cron: "30 2 * * *" }, ...overlapDay), ["00:30 first-pass false"]);
   assert.deepEqual(marks({ cron: "0 * * * *" }, ...overlapDay), ["00:00 first-pass true", "01:00 second-pass"]);
@@ -134,11 +142,14 @@ test("a mark is about the fire time: moved ones do not show their own time, pass
         if (effect.outcome !== "skipped") assert.equal(nextFireTime(trigger, effect.at - 1), effect.at);
         const mark = clockMark(trigger, effect.at);
         if (effect.outcome === "moved") assert.ok(mark?.kind === "moved" || mark?.kind === "merged");
-        if (effect.outcome === "first") assert.deepEqual(mark, { kind: "first-pass", repeats: false });
+        if (effect.outcome === "first") assert.deepEqual(mark, { kind: "first-pass", zone, repeats: false });
         if (effect.outcome === "both") {
-          assert.deepEqual(mark, { kind: "first-pass", repeats: true });
+          assert.deepEqual(mark, { kind: "first-pass", zone, repeats: true });
           const [second] = effect.zone.changesBetween(effect.at, effect.at + 86_400_000);
-          assert.deepEqual(clockMark(trigger, effect.at + second!.beforeMs - second!.afterMs), { kind: "second-pass" });
+          assert.deepEqual(clockMark(trigger, effect.at + second!.beforeMs - second!.afterMs), {
+            kind: "second-pass",
+            zone,
+          });
         }
       }
     }),
