@@ -166,8 +166,8 @@ export class Scheduler implements AsyncDisposable {
       await this.#untilStopped;
       await this.#stopped;
     } finally {
+      // After a signal its echo may still come; a later one finds a handler that gives way.
       if (firstAtMs === undefined) release();
-      else setTimeout(release, sameSignalMs).unref();
     }
   }
 
