@@ -5,6 +5,7 @@ import { BeatError, nearest, UsageError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { add } from "./commands/add.ts";
 import { history } from "./commands/history.ts";
+import { lint } from "./commands/lint.ts";
 import { list } from "./commands/list.ts";
 import { migrate } from "./commands/migrate.ts";
 import { next } from "./commands/next.ts";
@@ -32,6 +33,7 @@ const commands = [
   history,
   status,
   validate,
+  lint,
   migrate,
   version,
 ];
