@@ -4,7 +4,8 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { StoreError, StoreUnavailableError } from "../core/errors.ts";
-import { SqliteConnection, type SqliteOptions } from "./sqlite-connection.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
+import type { SqliteOptions } from "./sqlite-options.ts";
 
 /** "Beat" in ASCII. */
 export const applicationId = 0x42656174;

@@ -6,17 +6,7 @@ import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { StoreError, StoreUnavailableError } from "../core/errors.ts";
 import { storeErrorOf } from "./sqlite-errors.ts";
-
-export interface SqliteOptions {
-  /** FULL (default): what was written survives a power cut. NORMAL: the last moments may be lost in one, nothing in a crash. */
-  readonly synchronous?: "FULL" | "NORMAL";
-  /** How long a call waits for another process's write; the event loop stands still meanwhile. Default 250. */
-  readonly busyTimeoutMs?: number;
-  /** Make the file where there is none. Default true. */
-  readonly create?: boolean;
-  /** Only read: nothing is created, migrated or written. Default false. */
-  readonly readonly?: boolean;
-}
+import type { SqliteOptions } from "./sqlite-options.ts";
 
 export class SqliteConnection {
   /** Absolute path. */

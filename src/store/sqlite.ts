@@ -5,12 +5,13 @@ import type { Store } from "../core/ports.ts";
 import { prepareDatabase } from "./migrate.ts";
 import { SqliteChanges } from "./sqlite-changes.ts";
 import { SqliteClaims } from "./sqlite-claims.ts";
-import { SqliteConnection, type SqliteOptions } from "./sqlite-connection.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
 import { SqliteEntries } from "./sqlite-entries.ts";
 import { SqliteLease } from "./sqlite-lease.ts";
 import { SqliteOccurrences } from "./sqlite-occurrences.ts";
+import type { SqliteOptions } from "./sqlite-options.ts";
 
-export type { SqliteOptions } from "./sqlite-connection.ts";
+export type { SqliteOptions } from "./sqlite-options.ts";
 
 /**
  * Opens the schedule database at `path`, makes and migrates it where needed. Rejects with StoreError for a file that

@@ -6,7 +6,8 @@ import Database from "better-sqlite3";
 import { StoreError, StoreUnavailableError } from "../../src/core/errors.ts";
 import { applicationId, migrateSqlite, prepareDatabase, readMigrations } from "../../src/store/migrate.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { SqliteConnection, type SqliteOptions } from "../../src/store/sqlite-connection.ts";
+import { SqliteConnection } from "../../src/store/sqlite-connection.ts";
+import type { SqliteOptions } from "../../src/store/sqlite-options.ts";
 import { insertOf } from "../contract/store/fixtures.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
