@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { describe } from "../../src/core/describe.ts";
 import { DefinitionError } from "../../src/core/errors.ts";
-import { compileChecked } from "../../src/core/fire-times.ts";
+import { compileChecked, nextFireTimes } from "../../src/core/fire-times.ts";
 import type { Schedule } from "../../src/core/triggers/schedule.ts";
 import { schedule as scheduleOfRow } from "../vectors/definitions.mjs";
 import { rowsOf } from "../vectors/rows.ts";
@@ -326,6 +326,27 @@ const schedules = fc
     { requiredKeys: ["trigger", "beside"] },
   )
   .map(({ trigger, beside }) => ({ ...trigger, ...beside }) as Schedule);
+
+test("what is told alike fires alike", () => {
+  const bySentence = new Map<string, Map<string, string>>();
+  const after = new Date("2027-01-01T00:00Z");
+  const add = (schedule: Schedule) => {
+    if (!isValid(schedule)) return;
+    const sentence = describe(schedule);
+    if (/ more\b|times from/.test(sentence)) return;
+    const fires = nextFireTimes(schedule, { after, count: 40 }).map((date) => date.toISOString());
+    const known = bySentence.get(sentence) ?? new Map<string, string>();
+    bySentence.set(sentence, known.set(fires.join(), JSON.stringify(schedule)));
+  };
+  for (const row of files.flatMap(rowsOf)) {
+    const { timezone, start_at, end_at, ...trigger } = (scheduleOfRow(row) ?? {}) as Schedule;
+    if (trigger.calendar === undefined && trigger.rrule === undefined && trigger.solar === undefined) add(trigger);
+  }
+  for (const schedule of fc.sample(cron, { numRuns: 2_000, seed: 1 })) add(schedule);
+  for (const [sentence, fires] of bySentence)
+    assert.equal(fires.size, 1, `${sentence}: ${[...fires.values()].join(" ")}`);
+  assert.ok(bySentence.size > 1_000);
+});
 
 test("any valid schedule has a sentence, always the same", () => {
   fc.assert(
