@@ -45,7 +45,6 @@ suite("real workers", { concurrency: true }, () => {
 async function overRabbitmq(t: TestContext, version: CeleryVersion): Promise<void> {
   const cwd = await folder(t);
   const queue = `emails-${version}`;
-  const expiredAt = new Date(Date.now() + 4_000);
   await writeFile(
     join(cwd, "schedules.yaml"),
     `timezone: Europe/Berlin
@@ -57,20 +56,21 @@ schedules:
     kwargs: {attach: true, ключ: "значение"}
     options: {queue: ${queue}, priority: 5, expires: 1m, headers: {tenant: a}, time_limit: 30}
   too-late:
-    at: ${expiredAt.toISOString()}
+    every: 1s
+    max_runs: 1
     task: sample.echo
-    options: {queue: ${queue}, expires: 500ms}
+    options: {queue: ${queue}, expires: 2s}
 `,
   );
   const daemon = new Daemon(t, ["--schedules", "schedules.yaml", "--broker", rabbitmq.url, "--declare-queues"], {
     cwd,
   });
   await daemon.line(/^sent too-late/);
-  // Half a second and one run of the other entry after its time, a worker comes.
+  // No worker comes before it has expired: three runs of the other entry later.
   const sentBefore = daemon.lines.length;
   await daemon.until(
-    () => daemon.lines.slice(sentBefore).filter(({ message }) => /^sent wöchentlich/.test(message))[1],
-    "a second run",
+    () => daemon.lines.slice(sentBefore).filter(({ message }) => /^sent wöchentlich/.test(message))[2],
+    "a third run",
   );
   const file = join(cwd, "received.jsonl");
   const worker = await startWorker({
