@@ -46,7 +46,11 @@ const tools: readonly Tool[] = [
 
 try {
   install(tools.filter(({ isThere }) => !isThere()));
-  await Promise.all(celeryVersions.map(celeryVenv));
+  const slow = setTimeout(
+    () => console.error(`Making Python environments with Celery ${celeryVersions.join(" and ")}…`),
+    2_000,
+  );
+  await Promise.all(celeryVersions.map(celeryVenv)).finally(() => clearTimeout(slow));
 } catch (error) {
   console.error(`The tests can't run yet: ${(error as Error).message}`);
   process.exitCode = 1;

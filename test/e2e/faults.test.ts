@@ -58,6 +58,7 @@ test("kill -9 in the middle of a burst of 1,000: all of them arrive, none under 
   await first.kill();
   const whenKilled = collector.distinct();
   const second = new Daemon(t, args);
+  await second.line(/^Connected to/);
   await collector.ids(1_000);
   await sleep(500);
   assert.equal(await second.stop(), 0);
