@@ -220,7 +220,10 @@ export interface Store {
 
   /** One transaction. Rejects with LeaseLostError, nothing written, unless `token` is the current lease's. */
   claim(token: number, claims: readonly Claim[], now: Instant): Promise<ClaimResult[]>;
-  /** One transaction. Only occurrences in the outbox or running change; others are left as they are. */
+  /**
+   * One transaction. Occurrences in the outbox or running change, and those that were withdrawn or recorded as abandoned
+   * and turn out to have been sent or run: the ledger tells what happened. Others are left as they are.
+   */
   settle(settlements: readonly Settlement[]): Promise<void>;
   /** Occurrences in state `claimed`, by (dueAt, entryId, fireAt), from after `after`. */
   outbox(query: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]>;

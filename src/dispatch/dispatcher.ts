@@ -22,6 +22,8 @@ export interface DispatcherOptions {
   readonly relay: Relay;
   /** The lease while it can be trusted. */
   readonly lease: () => Lease | undefined;
+  /** The lease is not trusted for the moment: it should be renewed. */
+  readonly onUntrusted: () => void;
   /** The store refused our token. */
   readonly onLeaseLost: () => Promise<void>;
   readonly random: () => number;
@@ -35,6 +37,7 @@ const batchSize = 1_000;
 /** A change that another process made is noticed within this time. */
 const changesEveryMs = 500;
 const longestBackoffMs = 5_000;
+const untrustedPauseMs = 50;
 /** A step of the wall clock smaller than this is left to the timers. */
 const jumpMs = 1_000;
 
@@ -46,6 +49,8 @@ export class Dispatcher {
   #revision = 0;
   #changesAt = 0;
   #clockSeen: { wall: Instant; monotonic: number } | undefined;
+  /** The wall clock was put back by so much, and intervals are still to be anchored anew; NaN: by how much is not known. */
+  #backByMs: number | undefined;
   #failures = 0;
   #running = false;
   #cancelTimer: (() => void) | undefined;
@@ -66,7 +71,7 @@ export class Dispatcher {
     this.#clockSeen = undefined;
     this.#changesAt = clock.monotonic();
     this.#running = true;
-    await this.#anchorAnew(undefined);
+    this.#backByMs = Number.NaN;
     this.wake();
   }
 
@@ -106,11 +111,13 @@ export class Dispatcher {
   /** One pass. Rejects where the store does; the loop backs off and tries again. */
   async tick(): Promise<void> {
     for (;;) {
-      await this.#noticeJump();
+      this.#noticeJump();
+      if (this.#backByMs !== undefined) await this.#anchorAnew(this.#backByMs);
       await this.#noticeChanges();
       await this.#extendHorizon();
       const lease = this.#options.lease();
       if (lease === undefined || !this.#running) return;
+      await this.#options.relay.pump();
       const due = this.#timetable.takeDue(this.#options.clock.now() + this.#leadMs, batchSize);
       if (due.length === 0) return;
       await this.#claim(lease, due);
@@ -141,6 +148,11 @@ export class Dispatcher {
       }
       if (this.#failures++ === 0) log.error(`A tick failed; trying again: ${reasonOf(error)}`);
       this.#sleep(Math.min(100 * 2 ** this.#failures, longestBackoffMs) * (0.5 + random() / 2));
+      return;
+    }
+    if (this.#options.lease() === undefined) {
+      this.#options.onUntrusted();
+      this.#sleep(untrustedPauseMs);
       return;
     }
     const { nextDueAt } = this.#timetable;
@@ -208,32 +220,31 @@ export class Dispatcher {
 
   async #goBeyond(compiled: CompiledEntry): Promise<void> {
     const { log } = this.#options;
+    const { entry } = compiled;
     log.warn(
-      `${compiled.entry.name}: ${new Date(compiled.entry.nextFireAt!).toISOString()} is in the ledger already; going on with the next time.`,
+      `${entry.name}: ${new Date(entry.nextFireAt!).toISOString()} is in the ledger already; going on with the next time.`,
     );
-    await this.write([[compiled.entry, planBeyond(compiled)]]);
+    try {
+      await this.write([[entry, planBeyond(compiled)]]);
+    } catch (error) {
+      log.error(`${entry.name} could not be moved on; trying again: ${reasonOf(error)}`);
+      this.#schedule(entry);
+    }
   }
 
-  /** Writes claims that run nothing, and puts the entries into their new places. */
-  async write(plans: readonly (readonly [Entry, Claim])[]): Promise<void> {
-    const { store, clock, log, lease, entries } = this.#options;
+  /** Writes claims that run nothing, and puts the entries into their new places. Returns how many were written; rejects where the store does. */
+  async write(plans: readonly (readonly [Entry, Claim])[]): Promise<number> {
+    const { store, clock, lease, entries } = this.#options;
     const held = lease();
-    if (held === undefined || plans.length === 0) return;
-    try {
-      const results = await store.claim(
-        held.token,
-        plans.map(([, claim]) => claim),
-        clock.now(),
-      );
-      for (const [index, [entry, claim]] of plans.entries()) {
-        entries.drop(entry.id);
-        if (results[index] === "claimed") this.#schedule(advanced(entry, claim));
-        else this.#changesAt = Number.NEGATIVE_INFINITY;
-      }
-    } catch (error) {
-      log.error(`Entries could not be moved on; trying again: ${reasonOf(error)}`);
-      for (const [entry] of plans) this.#schedule(entry);
+    if (held === undefined || plans.length === 0) return 0;
+    const claims = plans.map(([, claim]) => claim);
+    const results = await store.claim(held.token, claims, clock.now());
+    for (const [index, [entry, claim]] of plans.entries()) {
+      entries.drop(entry.id);
+      if (results[index] === "claimed") this.#schedule(advanced(entry, claim));
+      else this.#changesAt = Number.NEGATIVE_INFINITY;
     }
+    return results.filter((result) => result === "claimed").length;
   }
 
   #quarantine(entry: Entry, reason: string): Claim {
@@ -280,7 +291,7 @@ export class Dispatcher {
     this.#horizon = { at: more ? last!.nextFireAt : before - 1, after: last, more };
   }
 
-  async #noticeJump(): Promise<void> {
+  #noticeJump(): void {
     const { clock, log } = this.#options;
     const seen = this.#clockSeen;
     this.#clockSeen = { wall: clock.now(), monotonic: clock.monotonic() };
@@ -289,7 +300,7 @@ export class Dispatcher {
     if (Math.abs(byMs) < jumpMs) return;
     const way = byMs > 0 ? "forward" : "back";
     log.warn(`The wall clock was put ${way} by ${formatDuration(Math.abs(byMs))}.`, { byMs });
-    if (byMs < 0) await this.#anchorAnew(-byMs);
+    if (byMs < 0) this.#backByMs = (this.#backByMs ?? 0) - byMs;
   }
 
   /**
@@ -297,27 +308,27 @@ export class Dispatcher {
    * gets there. They go on from here: as far from their next run as they were where the size of the step is known, else
    * one interval from now. Wall-clock triggers wait for the clock.
    */
-  async #anchorAnew(backByMs: number | undefined): Promise<void> {
+  async #anchorAnew(backByMs: number): Promise<void> {
     const { store, clock, log } = this.#options;
     for (;;) {
       const now = clock.now();
-      const ahead = await store.entriesAheadOf(now, 1_000);
-      if (ahead.length === 0) return;
-      const plans: (readonly [Entry, Claim])[] = [];
-      for (const entry of ahead) {
-        try {
-          const { trigger } = compileEntry(entry);
-          if (!isElapsed(trigger)) continue;
-          const intervalMs = (nextFireTime(trigger, entry.nextFireAt!) ?? entry.nextFireAt!) - entry.nextFireAt!;
-          const elapsed = backByMs === undefined ? now + intervalMs : entry.nextFireAt! - backByMs;
-          plans.push([entry, planAnchor(entry, Math.max(now, elapsed), now)]);
-        } catch (error) {
-          plans.push([entry, this.#quarantine(entry, reasonOf(error))]);
-        }
-      }
-      log.warn(`${plans.length} interval entries go on from now: their last runs lie ahead of the clock.`);
-      await this.write(plans);
-      if (ahead.length < 1_000) return;
+      const ahead = await store.entriesAheadOf(now, batchSize);
+      const written = await this.write(ahead.map((entry) => [entry, this.#planGoingOn(entry, backByMs, now)] as const));
+      if (written > 0) log.warn(`${written} interval entries go on from now: their last runs lie ahead of the clock.`);
+      if (ahead.length < batchSize || written === 0) break;
+    }
+    this.#backByMs = undefined;
+  }
+
+  #planGoingOn(entry: Entry, backByMs: number, now: Instant): Claim {
+    try {
+      const { trigger } = compileEntry(entry);
+      if (entry.nextFireAt === null || !isElapsed(trigger)) return planAnchor(entry, entry.nextFireAt, now);
+      const intervalMs = (nextFireTime(trigger, entry.nextFireAt) ?? entry.nextFireAt) - entry.nextFireAt;
+      const elapsed = Number.isNaN(backByMs) ? now + intervalMs : entry.nextFireAt - backByMs;
+      return planAnchor(entry, Math.max(now, elapsed), now);
+    } catch (error) {
+      return this.#quarantine(entry, reasonOf(error));
     }
   }
 }

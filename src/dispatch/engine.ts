@@ -41,7 +41,6 @@ const atStartLimit = 10_000;
 
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #settlements: Settlements;
   readonly #publisher: Publisher | undefined;
   readonly #relay: Relay;
   readonly #dispatcher: Dispatcher;
@@ -59,8 +58,8 @@ export class Engine {
     const settlements = new Settlements(clock, store, log);
     const onRoom = () => this.#relay.room();
     const look = () => this.#dispatcher.look();
-    const stage = { clock, log, outbox, settlements, narrator, onRoom, look };
-    this.#settlements = settlements;
+    const mayAct = () => this.leading;
+    const stage = { clock, log, outbox, settlements, narrator, onRoom, look, mayAct };
     this.#publisher = broker && new Publisher({ ...stage, broker });
     const launcher = new Launcher({ ...stage, runner });
     this.#relay = new Relay({
@@ -87,6 +86,7 @@ export class Engine {
       entries,
       relay: this.#relay,
       lease: () => this.#leader.lease,
+      onUntrusted: () => this.#leader.hurry(),
       onLeaseLost: () => this.#leader.lost(),
     });
     this.#retention = new Retention(clock, store, log, options.retentionMs);
@@ -103,10 +103,10 @@ export class Engine {
 
   /** Claims nothing more, lets what was claimed go out within `drainMs`, and gives the lease back. What is left is in the store. */
   async stop(drainMs: number): Promise<void> {
+    this.#leader.retire();
     await this.#retention.stop();
     await this.#dispatcher.stop();
     await this.#relay.close(drainMs);
-    await this.#settlements.flush();
     await this.#leader.stop();
   }
 

@@ -17,6 +17,8 @@ export interface LauncherOptions {
   readonly onRoom: () => void;
   /** Hears of changes that were made since something was claimed. */
   readonly look: () => Promise<void>;
+  /** Whether this node may act: its lease can be trusted. */
+  readonly mayAct: () => boolean;
 }
 
 export class Launcher {
@@ -50,7 +52,7 @@ export class Launcher {
   }
 
   async pump(): Promise<void> {
-    if (this.#pumping || this.#closed) return;
+    if (this.#pumping || this.#closed || !this.#options.mayAct()) return;
     this.#pumping = true;
     try {
       for (let batch = this.#admitted(); batch.length > 0; batch = this.#admitted()) {

@@ -1,6 +1,6 @@
 // One node dispatches; the others stand by.
 //
-//            acquire: free, released, expired, or its holder is known to be dead
+//            acquire: free, given back, or its holder is known to be dead
 //   standby ───────────────────────────────────────────────────────────────────────▶ leading
 //      ▲                                                                                │ renews every quarter of the TTL
 //      └───────────────────── a renewal is refused, or trust ran out ◀──────────────────┘
@@ -9,8 +9,8 @@
 // one. Trust in one's own lease ends before the lease does (attemptStarted + TTL - margin, on the monotonic clock, which no
 // step of the wall clock moves), so a leader that was stopped for a while knows on waking that it may be one no more.
 //
-// Three proofs free a lease early or late: its holder gave it back; its process is gone from this machine; or it was seen
-// unchanged for a whole TTL on our monotonic clock, which holds however the wall clocks were set.
+// Three proofs free a lease: its holder gave it back; its process is gone from this machine; or it was seen unchanged for a
+// whole TTL on our monotonic clock, which holds however the wall clocks were set.
 
 import { LeaseLostError, reasonOf, StoreUnavailableError } from "../core/errors.ts";
 import type { Clock, Lease, LeaseOwner, Log, Store } from "../core/ports.ts";
@@ -39,6 +39,8 @@ export class Leader {
   #toldOf: string | undefined;
   #cancelTimer: (() => void) | undefined;
   #working: Promise<void> = Promise.resolve();
+  #passing = false;
+  #retired = false;
   #stopped = false;
 
   constructor(options: LeaderOptions) {
@@ -46,9 +48,11 @@ export class Leader {
     this.#ttlMs = options.ttlMs ?? 4_000;
   }
 
-  /** The lease, while it can be trusted. */
+  /** The lease, while it can be trusted: by elapsed time, and by the wall clock, which goes on while a machine sleeps. */
   get lease(): Lease | undefined {
-    return this.#lease !== undefined && this.#options.clock.monotonic() < this.#trustedUntil ? this.#lease : undefined;
+    const { clock } = this.#options;
+    if (this.#lease === undefined || clock.monotonic() >= this.#trustedUntil) return undefined;
+    return clock.now() < this.#lease.expiresAt ? this.#lease : undefined;
   }
 
   /** Makes the first attempt and keeps at it until stopped. */
@@ -61,8 +65,21 @@ export class Leader {
     await this.#stepDown("another node took the lease");
   }
 
+  /** The lease is not trusted any more, by the clock: renews it now. */
+  hurry(): void {
+    if (this.#passing || this.#stopped) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#options.clock.setTimer(0, () => void this.#pass());
+  }
+
+  /** Takes the lead no more; a lease that is held is still renewed. */
+  retire(): void {
+    this.#retired = true;
+  }
+
   /** Gives the lease back, so that a standby can take over at once. */
   async stop(): Promise<void> {
+    this.#retired = true;
     this.#stopped = true;
     this.#cancelTimer?.();
     await this.#working;
@@ -79,27 +96,34 @@ export class Leader {
   }
 
   async #pass(): Promise<void> {
+    this.#passing = true;
     this.#working = this.#lease === undefined ? this.#tryToLead() : this.#renew(this.#lease);
     await this.#working;
+    this.#passing = false;
     if (this.#stopped) return;
     this.#cancelTimer = this.#options.clock.setTimer(this.#ttlMs / 4, () => void this.#pass());
   }
 
   async #tryToLead(): Promise<void> {
+    if (this.#retired) return;
     const { clock, store, owner, log } = this.#options;
     const attemptStarted = clock.monotonic();
     try {
-      const lease = await store.acquireLease(owner, this.#ttlMs, clock.now(), this.#tokenOfTheDead());
-      if (lease.ownerId !== owner.ownerId) {
-        await this.#standBy(lease);
+      const holder = await store.currentLease();
+      const isForeign = holder !== undefined && holder.ownerId !== owner.ownerId;
+      // A wall clock that was put forward makes a live leader's lease look as if it had run out: only proof counts.
+      if (isForeign && !this.#isDead(holder)) {
+        await this.#standBy(holder);
         return;
       }
+      const lease = await store.acquireLease(owner, this.#ttlMs, clock.now(), holder?.token);
+      if (lease.ownerId !== owner.ownerId) return;
       this.#trust(lease, attemptStarted);
       this.#toldOf = undefined;
       await this.#options.onLeading(lease);
     } catch (error) {
-      if (error instanceof LeaseLostError) await this.#stepDown("another node took the lease");
-      else log.error(`The lease could not be taken: ${reasonOf(error)}`);
+      if (this.#lease === undefined) log.error(`The lease could not be taken; trying again: ${reasonOf(error)}`);
+      else await this.#stepDown(`the work could not begin: ${reasonOf(error)}`);
     }
   }
 
@@ -131,17 +155,16 @@ export class Leader {
   }
 
   async #standBy(holder: Lease): Promise<void> {
-    const same = this.#seen?.lease.token === holder.token && this.#seen.lease.renewedAt === holder.renewedAt;
-    if (!same) this.#seen = { lease: holder, at: this.#options.clock.monotonic() };
     if (this.#toldOf === holder.ownerId) return;
     this.#toldOf = holder.ownerId;
     await this.#options.onStandingBy(holder);
   }
 
-  /** The token of a holder that is proved to be dead. */
-  #tokenOfTheDead(): number | undefined {
-    if (this.#seen === undefined) return undefined;
-    const unchangedMs = this.#options.clock.monotonic() - this.#seen.at;
-    return unchangedMs > this.#ttlMs || this.#options.isDead(this.#seen.lease) ? this.#seen.lease.token : undefined;
+  /** Whether a holder is proved to be dead: its process is gone, or its lease was not renewed for a whole term before our eyes. */
+  #isDead(holder: Lease): boolean {
+    const now = this.#options.clock.monotonic();
+    const same = this.#seen?.lease.token === holder.token && this.#seen.lease.renewedAt === holder.renewedAt;
+    if (this.#seen === undefined || !same) this.#seen = { lease: holder, at: now };
+    return now - this.#seen.at > this.#ttlMs || this.#options.isDead(holder);
   }
 }

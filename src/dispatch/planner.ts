@@ -68,10 +68,10 @@ export function planBeyond(compiled: CompiledEntry): Claim {
 }
 
 /** The interval goes on from this fire time. `lastFireAt` is put at `now` at the latest: what lies ahead was another clock's. */
-export function planAnchor(entry: Entry, nextFireAt: Instant, now: Instant): Claim {
+export function planAnchor(entry: Entry, nextFireAt: Instant | null, now: Instant): Claim {
   const claim = advanceTo(entry, nextFireAt);
   const lastFireAt = entry.lastFireAt === null ? null : Math.min(entry.lastFireAt, now);
-  return { ...claim, advance: { ...claim.advance, lastFireAt, anchorAt: nextFireAt } };
+  return { ...claim, advance: { ...claim.advance, lastFireAt, ...(nextFireAt !== null && { anchorAt: nextFireAt }) } };
 }
 
 /**

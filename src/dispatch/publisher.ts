@@ -48,6 +48,8 @@ export interface PublisherOptions {
   readonly onRoom: () => void;
   /** Hears of changes that were made since something was claimed. */
   readonly look: () => Promise<void>;
+  /** Whether this node may act: its lease can be trusted. */
+  readonly mayAct: () => boolean;
 }
 
 export class Publisher {
@@ -94,7 +96,7 @@ export class Publisher {
   /** Forgets what is not with the broker; the store keeps it. */
   clear(): void {
     this.#due.clear();
-    for (const lane of this.#lanes.values()) lane.waiting = [];
+    this.#lanes.clear();
   }
 
   /** Goes on until nothing that is due waits, the broker is away, or the time is up. Then closes the connection. */
@@ -112,6 +114,7 @@ export class Publisher {
       });
     }
     this.#available = false;
+    this.#lanes.clear();
     await broker.close(Math.max(0, endsAt - clock.monotonic()));
   }
 
@@ -150,8 +153,8 @@ export class Publisher {
 
   /** Sends what may be sent now. */
   pump(): void {
-    const { broker } = this.#options;
-    while (this.#available && this.#unconfirmed < broker.window) {
+    const { broker, mayAct } = this.#options;
+    while (this.#available && this.#unconfirmed < broker.window && mayAct()) {
       const batch: Message[] = [];
       const room = Math.min(batchSize, broker.window - this.#unconfirmed);
       for (let held = this.#due.take(); held !== undefined; held = this.#due.take()) {
@@ -166,16 +169,8 @@ export class Publisher {
 
   /** Its message, unless it has expired or its queue is in trouble. */
   #sendable(held: Held): Message | undefined {
-    const { clock, outbox, narrator } = this.#options;
+    if (this.#isExpired(held)) return undefined;
     const message = held.message!;
-    const now = clock.now();
-    if (message.expiresAt !== null && message.expiresAt <= now) {
-      const reason = `expired ${formatDuration(now - message.expiresAt)} before it could be sent`;
-      this.#settle(held, "missed", reason, now);
-      outbox.delete(held);
-      narrator.settled(held, "missed", reason);
-      return undefined;
-    }
     const lane = this.#lanes.get(message.queue);
     if (lane !== undefined) {
       lane.waiting.push(held);
@@ -183,6 +178,19 @@ export class Publisher {
     }
     held.state = "in-flight";
     return message;
+  }
+
+  /** Nobody wants it any more: then that is recorded. */
+  #isExpired(held: Held): boolean {
+    const { clock, outbox, narrator } = this.#options;
+    const { expiresAt } = held.message!;
+    const now = clock.now();
+    if (expiresAt === null || expiresAt > now) return false;
+    const reason = `expired ${formatDuration(now - expiresAt)} before it could be sent`;
+    this.#settle(held, "missed", reason, now);
+    outbox.delete(held);
+    narrator.settled(held, "missed", reason);
+    return true;
   }
 
   #send(batch: readonly Message[]): void {
@@ -207,6 +215,7 @@ export class Publisher {
         this.#settle(held, "failed", outcome.reason, now);
         outbox.delete(held);
         narrator.settled(held, "failed", outcome.reason);
+        this.#reopen(message.queue);
         onRoom();
       } else if (!outbox.leading) {
         outbox.delete(held);
@@ -243,9 +252,10 @@ export class Publisher {
   #probeLater(lane: Lane): void {
     this.#options.clock.setTimer(lane.retryMs, () => {
       if (this.#lanes.get(lane.queue) !== lane) return;
-      lane.waiting = lane.waiting.filter((held) => held.state === "waiting");
-      const probe = this.#available ? lane.waiting.shift() : undefined;
-      if (lane.waiting.length === 0 && probe === undefined && this.#available) {
+      lane.waiting = lane.waiting.filter((held) => held.state === "waiting" && !this.#isExpired(held));
+      const mayProbe = this.#available && this.#options.mayAct();
+      const probe = mayProbe ? lane.waiting.shift() : undefined;
+      if (lane.waiting.length === 0 && probe === undefined && mayProbe) {
         this.#lanes.delete(lane.queue);
         return;
       }

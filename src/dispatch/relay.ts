@@ -38,6 +38,8 @@ export class Relay {
   /** The store holds claimed rows that are not in memory. */
   #more = false;
   #loading: Promise<void> | undefined;
+  /** Let go of while it was in doubt whether they had been sent: they are still, when they are read again. */
+  readonly #doubtful = new Set<string>();
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -77,8 +79,14 @@ export class Relay {
     else this.#hold(compiled, occurrence, false);
   }
 
-  /** Sends and starts what may be. */
+  /** Sends and starts what may be, after reading what the store has besides, where there is room for it. */
   async pump(): Promise<void> {
+    const { outbox } = this.#options;
+    if (this.#more && outbox.leading && outbox.size <= outbox.capacity / 2) await this.#fill(false);
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
     this.#options.publisher?.pump();
     await this.#options.launcher.pump();
   }
@@ -88,7 +96,9 @@ export class Relay {
     const { outbox } = this.#options;
     for (const entryId of entryIds) {
       for (const held of [...outbox.ofEntry(entryId)]) {
-        if (held.state === "waiting" && !held.doubtful) outbox.delete(held);
+        if (held.state !== "waiting") continue;
+        if (held.doubtful) this.#doubtful.add(held.id);
+        outbox.delete(held);
       }
     }
     this.#more = true;
@@ -113,7 +123,7 @@ export class Relay {
   room(): void {
     const { outbox, log } = this.#options;
     if (!this.#more || outbox.size > outbox.capacity / 2) return;
-    this.#fill(false).catch((error) => log.error(`The outbox can't be read: ${reasonOf(error)}`));
+    this.pump().catch((error) => log.error(`The outbox can't be read: ${reasonOf(error)}`));
   }
 
   /** The end of a term: nothing more goes out from here; the store keeps what did not. */
@@ -122,13 +132,14 @@ export class Relay {
     this.#options.publisher?.clear();
     this.#options.launcher.clear();
     this.#options.outbox.clear();
+    this.#doubtful.clear();
     this.#more = false;
   }
 
   async close(drainMs: number): Promise<void> {
     const { publisher, launcher, settlements } = this.#options;
     await Promise.all([publisher?.close(drainMs), launcher.close(drainMs)]);
-    await settlements.flush();
+    await settlements.close();
   }
 
   report(): {
@@ -147,8 +158,10 @@ export class Relay {
   }
 
   async #load(doubtful: boolean): Promise<void> {
-    const { store, outbox, entries, log } = this.#options;
-    this.#more = false;
+    const { store, outbox, entries, settlements, log } = this.#options;
+    this.#more = true;
+    // What is done but not written yet would look as if it were still to be sent.
+    if (!(await settlements.flush())) return;
     let after: Occurrence | undefined;
     for (;;) {
       const page = await store.outbox({ ...(after && { after }), limit: pageSize });
@@ -156,11 +169,12 @@ export class Relay {
       const { compiled, broken } = await entries.load([...new Set(missing.map(({ entryId }) => entryId))]);
       for (const occurrence of missing) {
         if (outbox.size >= outbox.capacity) {
-          this.#more = true;
+          await this.#release();
           return;
         }
         const entry = compiled.get(occurrence.entryId);
-        if (entry !== undefined) this.#hold(entry, occurrence, doubtful || occurrence.attempts > 0);
+        if (entry !== undefined)
+          this.#hold(entry, occurrence, doubtful || occurrence.attempts > 0 || this.#doubtful.has(occurrence.id));
         else
           this.#giveUp(
             occurrence,
@@ -171,7 +185,9 @@ export class Relay {
       after = page.at(-1)!;
     }
     if (doubtful && outbox.size > 0) log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
-    await this.pump();
+    this.#more = false;
+    this.#doubtful.clear();
+    await this.#release();
   }
 
   #hold(compiled: CompiledEntry, occurrence: Outgoing, doubtful: boolean): void {

@@ -16,6 +16,7 @@ export class Settlements {
   #scheduled = false;
   #writing: Promise<void> = Promise.resolve();
   #troubled = false;
+  #closed = false;
 
   constructor(clock: Clock, store: Store, log: Log) {
     this.#clock = clock;
@@ -35,8 +36,14 @@ export class Settlements {
     return this.#waiting.length === 0;
   }
 
+  /** Writes what waits, and tries no more after that: what is not written is sent again, under the same id, by the next process. */
+  async close(): Promise<void> {
+    await this.flush();
+    this.#closed = true;
+  }
+
   #schedule(delayMs: number): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
     this.#clock.setTimer(delayMs, () => {
       this.#scheduled = false;

@@ -16,7 +16,7 @@ export interface ZoneRulesOptions {
   /** The version of the data in this process: `2026c`. */
   readonly timeZoneData: string;
   /** Writes claims that run nothing. */
-  readonly write: (plans: readonly (readonly [Entry, Claim])[]) => Promise<void>;
+  readonly write: (plans: readonly (readonly [Entry, Claim])[]) => Promise<unknown>;
 }
 
 /** Moves what the process's time-zone data puts elsewhere than the data did that was used last. Never rejects. */

@@ -159,7 +159,7 @@ export class MemoryStore implements Store {
   async settle(settlements: readonly Settlement[]): Promise<void> {
     for (const { entryId, fireAt, manual, state, reason, attempts, at } of settlements) {
       const occurrence = this.#tables.occurrences.get(keyOf(entryId, fireAt, manual));
-      if (!occurrence || occurrence.settledAt !== null) continue;
+      if (!occurrence || !(occurrence.settledAt === null || (!isOpen(state) && wasGivenUp(occurrence)))) continue;
       const { startedAt } = occurrence;
       const times = isOpen(state)
         ? { startedAt: state === "running" ? at : startedAt, settledAt: null }
@@ -308,6 +308,11 @@ function claimed(entry: Entry, due: Claim["due"][number], now: Instant, timeZone
 
 function isOpen(state: Occurrence["state"]): boolean {
   return state === "claimed" || state === "running";
+}
+
+/** What was given up and turns out to have happened is told as it happened. */
+function wasGivenUp({ state, reason }: Occurrence): boolean {
+  return state === "cancelled" || (state === "failed" && reason?.startsWith("abandoned") === true);
 }
 
 /** What a database would give back, and nothing that the caller can alter. */

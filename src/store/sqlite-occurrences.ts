@@ -57,8 +57,11 @@ export class SqliteOccurrences {
     this.#withdraw = database.prepare(
       `UPDATE occurrences SET state = ?, reason = ?, settled_at = ? ${key} AND state = 'claimed'`,
     );
+    // What was given up and turns out to have happened is told as it happened.
     this.#settle = database.prepare(
-      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ? ${key}`,
+      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ?
+       WHERE fire_at = ? AND entry_id = ? AND manual = ?
+       AND (settled_at IS NULL OR state = 'cancelled' OR state = 'failed' AND reason LIKE 'abandoned%')`,
     );
     this.#start = database.prepare(
       `UPDATE occurrences SET state = 'running', reason = ?, attempts = ?, started_at = ? ${key}`,
