@@ -1,0 +1,268 @@
+// Moments at which something goes wrong between two steps: each was seen to lose, repeat or misreport a run before it was mended.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StoreUnavailableError } from "../../src/core/errors.ts";
+import type { Clock, Store } from "../../src/core/ports.ts";
+import { Operations } from "../../src/definitions/operations.ts";
+import { ScriptedBroker, ScriptedRunner, World } from "./world.ts";
+
+/** The world's store, whose methods of these names fail while `isLocked` says so. */
+function lockable(store: Store, methods: readonly (keyof Store)[], isLocked: () => boolean): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return async (...args: unknown[]) => {
+        if (isLocked() && methods.includes(name as keyof Store)) throw new StoreUnavailableError("locked");
+        return value.apply(target, args);
+      };
+    },
+  });
+}
+
+const operationsOf = (world: World) => new Operations({ store: world.store, clock: world.clock });
+
+test("a term that fails to begin is given up and begun again", async () => {
+  const world = new World();
+  await world.add("ping", { every: "1s", task: "a.ping" });
+  let failures = 1;
+  const engine = world.engine({ store: lockable(world.store, ["abandonRunning"], () => failures-- > 0) });
+  await engine.start();
+  await world.clock.advance(10_100);
+  await engine.stop(1_000);
+  assert.equal(world.sent.at(-1)!.forSeconds, 10);
+});
+
+test("a node that is stopping does not take the lead that another one gives back", async () => {
+  const world = new World();
+  await world.add("ping", { every: "1s", task: "a.ping" });
+  const slow = new ScriptedBroker(world.clock);
+  slow.close = () => new Promise((resolve) => world.clock.setTimer(1_500, resolve));
+  const leader = world.engine();
+  const standby = world.engine({ broker: slow });
+  await leader.start();
+  await standby.start();
+  await world.clock.advance(3_000);
+  const stopped = Promise.all([standby.stop(30_000), leader.stop(30_000)]);
+  await world.clock.advance(10_000);
+  await stopped;
+  assert.equal(slow.sent.length, 0);
+  assert.equal(await world.store.currentLease(), undefined);
+});
+
+test("paused while its message was with the broker: the ledger tells that it was sent", async () => {
+  const world = new World();
+  await world.add("ping", { every: "1s", task: "a.ping" });
+  world.broker.hold = true;
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(1_100);
+  await operationsOf(world).pause("ping");
+  world.broker.answerAll();
+  await world.clock.advance(3_000);
+  await engine.stop(1_000);
+  assert.equal(world.sent.length, 1);
+  assert.deepEqual(await world.ledger(), [["published", 1, 1, null]]);
+});
+
+test("removed during an outage: what was in doubt is not sent again", async () => {
+  const world = new World();
+  await world.add("ping", { every: "10m", task: "a.ping" });
+  world.broker.answer = () => ({ result: "unavailable", reason: "connection lost" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(600_001);
+  world.broker.listener.unavailable("gone", false);
+  await world.clock.advance(5_000);
+  const before = world.sent.length;
+  await operationsOf(world).remove("ping");
+  await world.clock.advance(60_000);
+  world.broker.answer = () => ({ result: "confirmed" });
+  world.broker.listener.available();
+  await world.clock.advance(5_000);
+  await engine.stop(1_000);
+  assert.equal(world.sent.length, before);
+  assert.deepEqual(await world.ledger(), [["cancelled", 600, 1, "it was removed"]]);
+});
+
+test("paused after a restart while the broker is away: nothing of it goes out", async () => {
+  const world = new World();
+  await world.add("ping", { every: "10m", task: "a.ping" });
+  world.broker.open = async () => {};
+  const first = world.engine();
+  await first.start();
+  await world.clock.advance(601_000);
+  await first.stop(1_000);
+  const broker = new ScriptedBroker(world.clock);
+  const second = world.engine({ broker });
+  await second.start();
+  broker.listener.unavailable("away", false);
+  await world.clock.settle();
+  await operationsOf(world).pause("ping");
+  await world.clock.advance(100);
+  assert.equal(broker.sent.filter(({ at }) => at > world.clock.now() - 50).length, 0);
+  await second.stop(1_000);
+});
+
+test("a leader that was stopped past its lease starts nothing on waking", async () => {
+  const world = new World();
+  await world.add("job", { at: "2027-01-01T12:00:10", run: ["true"] });
+  let frozen = false;
+  const late: (() => void)[] = [];
+  const clock: Clock = {
+    now: () => world.clock.now(),
+    monotonic: () => world.clock.monotonic(),
+    setTimer(delayMs, callback) {
+      let cancelled = false;
+      const cancel = world.clock.setTimer(delayMs, () => {
+        const run = () => (cancelled ? undefined : callback());
+        if (frozen) late.push(run);
+        else run();
+      });
+      return () => {
+        cancelled = true;
+        cancel();
+      };
+    },
+  };
+  const runners = [new ScriptedRunner(world.clock), new ScriptedRunner(world.clock)] as const;
+  const leader = world.engine({ clock, runner: runners[0] });
+  const standby = world.engine({ runner: runners[1] });
+  await leader.start();
+  await standby.start();
+  // Claimed a quarter of a second ahead; then the process stands still.
+  await world.clock.advance(9_900);
+  frozen = true;
+  await world.clock.advance(20_000);
+  frozen = false;
+  for (const run of late.splice(0)) run();
+  await world.clock.advance(5_000);
+  assert.deepEqual(
+    runners.map(({ started }) => started.length),
+    [0, 1],
+  );
+  await leader.stop(1_000);
+  await standby.stop(1_000);
+});
+
+test("a change that is noticed right after a confirmation does not send the message again", async () => {
+  const world = new World();
+  await world.add("once", { at: "2027-01-01T12:00:01", task: "a.once" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(1_000);
+  await operationsOf(world).trigger("once");
+  engine.wake();
+  await world.clock.advance(5_000);
+  await engine.stop(1_000);
+  assert.equal(world.sent.length, 2);
+  assert.equal(new Set(world.sent.map(({ id }) => id)).size, 2);
+});
+
+test("an outbox that could not be read for a moment is read again", async () => {
+  const world = new World();
+  const entry = await world.add("once", { at: "2027-01-01T12:00:01", task: "a.once" });
+  let failures = 0;
+  const engine = world.engine({ store: lockable(world.store, ["outbox"], () => failures-- > 0) });
+  await engine.start();
+  await world.clock.advance(500);
+  world.broker.listener.unavailable("away", false);
+  await world.clock.advance(1_500);
+  failures = 1;
+  const { revision } = (await world.store.entryByName("once"))!;
+  await world.store.change([
+    {
+      change: "update",
+      id: entry.id,
+      expectedRevision: revision,
+      at: world.clock.now(),
+      fields: { pauseNote: "touched" },
+    },
+  ]);
+  await world.clock.advance(3_000);
+  world.broker.listener.available();
+  await world.clock.advance(3_000);
+  await engine.stop(1_000);
+  assert.deepEqual(await world.ledger(), [["published", 1, 1, null]]);
+});
+
+test("nothing of it goes on after a stop: no timer fires any more", async () => {
+  const world = new World();
+  await world.add("lost", { every: "1s", task: "a.lost" });
+  world.broker.answer = () => ({ result: "no-queue", reason: "there is no such queue" });
+  let isLocked = false;
+  const engine = world.engine({ store: lockable(world.store, ["settle"], () => isLocked) });
+  await engine.start();
+  await world.clock.advance(5_000);
+  isLocked = true;
+  await world.clock.advance(1_500);
+  await Promise.all([engine.stop(1_000), world.clock.advance(5_000)]);
+  let fired = 0;
+  const setTimer = world.clock.setTimer.bind(world.clock);
+  world.clock.setTimer = (delayMs, callback) => {
+    fired++;
+    return setTimer(delayMs, callback);
+  };
+  await world.clock.advance(60_000);
+  assert.equal(fired, 0);
+});
+
+test("expired messages do not hold up the others of a queue that was missing", async () => {
+  const world = new World();
+  for (let n = 0; n < 300; n++) {
+    await world.add(`old-${n}`, { at: "2027-01-01T12:00:01", task: "a.old", options: { queue: "q", expires: "60s" } });
+  }
+  await world.add("fresh", { every: "1m", task: "a.fresh", options: { queue: "q" } });
+  let there = false;
+  world.broker.answer = () => (there ? { result: "confirmed" } : { result: "no-queue", reason: "no queue" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(120_500);
+  there = true;
+  await world.clock.advance(5_000);
+  await engine.stop(1_000);
+  const states = (await world.ledger()).map(([state]) => state);
+  assert.equal(states.filter((state) => state === "missed").length, 300);
+  assert.equal((await world.ledger("fresh")).at(-1)![0], "published");
+});
+
+test("the wall clock put forward takes no lead from a leader that lives", async () => {
+  const world = new World();
+  const runners = [new ScriptedRunner(world.clock), new ScriptedRunner(world.clock)] as const;
+  for (const runner of runners) runner.manual = true;
+  await world.add("long", { at: "2027-01-01T12:00:05", run: ["true"] });
+  const leader = world.engine({ runner: runners[0] });
+  const standby = world.engine({ runner: runners[1] });
+  await leader.start();
+  await world.clock.advance(300);
+  await standby.start();
+  await world.clock.advance(7_900);
+  world.clock.stepWall(3_600_000);
+  await world.clock.advance(3_000);
+  runners[0].finish(runners[0].started[0]!.id);
+  await world.clock.advance(3_000);
+  assert.deepEqual([leader.leading, standby.leading], [true, false]);
+  assert.deepEqual(await world.ledger(), [["ran", 5, 1, null]]);
+  await leader.stop(1_000);
+  await standby.stop(1_000);
+});
+
+test("intervals go on although the store was locked when the clock went back; what has ended stays ended", async () => {
+  const world = new World();
+  await world.add("ping", { every: "5s", task: "a.ping" });
+  await world.add("ended", { every: "10s", end_at: "2027-01-01T12:00:30Z", task: "a.ended" });
+  let isLocked = false;
+  const engine = world.engine({ store: lockable(world.store, ["claim"], () => isLocked) });
+  await engine.start();
+  await world.clock.advance(60_000);
+  const before = world.sent.length;
+  isLocked = true;
+  world.clock.stepWall(-3_600_000);
+  await world.clock.advance(1_000);
+  isLocked = false;
+  await world.clock.advance(600_000);
+  await engine.stop(1_000);
+  assert.ok(world.sent.length - before >= 119);
+  assert.equal(world.sent.filter(({ name }) => name === "ended").length, 3);
+});
