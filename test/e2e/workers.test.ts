@@ -157,8 +157,7 @@ async function asTheExampleSays(t: TestContext, version: CeleryVersion): Promise
   worker.child.kill("SIGTERM");
   assert.equal(await worker.exitCode(), 0, worker.text);
 
-  // kombu marks what it took and leaves it there; Beat clears it away.
-  assert.ok(count(file, "visible = 0") > 0);
+  // kombu marks what it took and leaves it there, to the last; Beat clears it away, when it runs again at the latest.
   const again = new Daemon(t, ["--schedule-db", "beat.sqlite", "--schedules", "schedules/"], { cwd });
   assert.equal(
     await settled(
