@@ -1,7 +1,7 @@
 // The one logger: winston, readable on a terminal, JSON lines elsewhere. Every text passes the mask before it leaves.
 
 import { createLogger, format, transports } from "winston";
-import { maskUrl } from "./core/mask.ts";
+import { maskAll, maskUrl } from "./core/mask.ts";
 import type { Log } from "./core/ports.ts";
 
 export interface LogOptions {
@@ -23,15 +23,9 @@ export function createLog(options: LogOptions = {}): Log {
     transports: [new transports.Stream({ stream })],
   });
   const write = (level: keyof Log) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
-    logger.log({ ...(fields && masked(fields)), level, message: maskUrl(message) });
+    logger.log({ ...(maskAll(fields ?? {}) as object), level, message: maskUrl(message) });
   };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-}
-
-function masked(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, typeof value === "string" ? maskUrl(value) : value]),
-  );
 }
 
 /** Fields that a person wants beside the sentence; the others are in the JSON lines. */

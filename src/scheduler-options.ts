@@ -1,10 +1,11 @@
 // What a program gives to a Scheduler.
 
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { type Definition, definitionKeys } from "./core/definition.ts";
+import { type Definition, definitionKeys, type targetKeys } from "./core/definition.ts";
 import { reasonOf, UsageError } from "./core/errors.ts";
 import type { Clock, Log, Store } from "./core/ports.ts";
 import { parseDuration } from "./core/time.ts";
+import type { triggerKeys } from "./core/triggers/schedule.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore, type SqliteOptions } from "./store/sqlite.ts";
@@ -50,7 +51,7 @@ type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
 
 /** Everything that an entry may have beside its trigger and target, in camelCase. */
 export type EntryOptions = {
-  readonly [Key in keyof Omit<Definition, "every" | "crontab" | "cron" | "at" | "task" | "run" | "job"> &
+  readonly [Key in keyof Omit<Definition, (typeof triggerKeys)[number] | (typeof targetKeys)[number]> &
     string as CamelCase<Key>]?: (Key extends "start_at" | "end_at" ? Date : never) | Definition[Key];
 } & { readonly name?: string };
 
@@ -67,6 +68,12 @@ export interface Handle {
 export function embeddedBrokerUrl(scheduleDb: string): string {
   const path = resolve(scheduleDb);
   return `sqla+sqlite:///${join(dirname(path), `${basename(path, extname(path))}-broker.sqlite`)}`;
+}
+
+/** What commands inherit: this process's environment, less the broker's URL, which may hold a password. */
+export function commandEnvironment(): Record<string, string | undefined> {
+  const { BEAT_BROKER: _, ...rest } = process.env;
+  return rest;
 }
 
 /** Milliseconds. Throws UsageError that names the option. */

@@ -18,6 +18,7 @@ import { isDead, thisProcess } from "./process-identity.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { createRunner } from "./runner/runner.ts";
 import {
+  commandEnvironment,
   durationOption,
   type EntryOptions,
   type Handle,
@@ -138,6 +139,7 @@ export class Scheduler implements AsyncDisposable {
 
   /** Starts in the background. Resolves when it leads or stands by. */
   async start(): Promise<void> {
+    if (this.stopping) throw new BeatError("this scheduler was stopped", { remedy: "Make a new one." });
     this.#started ??= this.#start();
     await this.#started;
   }
@@ -193,7 +195,13 @@ export class Scheduler implements AsyncDisposable {
       store,
       log: this.#log,
       broker,
-      runner: createRunner({ clock: this.#clock, log: this.#log, jobs: this.#jobs, jobsDir }),
+      runner: createRunner({
+        clock: this.#clock,
+        log: this.#log,
+        jobs: this.#jobs,
+        jobsDir,
+        env: commandEnvironment(),
+      }),
       encode: messageEncoder(this.#defaultQueue),
       owner: thisProcess(),
       isDead,
@@ -220,13 +228,18 @@ export class Scheduler implements AsyncDisposable {
 
   async #follow(paths: readonly string[], operations: Operations): Promise<void> {
     const { jobsDir } = this.#options;
+    let calendarFiles: readonly string[] = [];
     const read = async () => {
-      this.#tellOf(
-        await operations.applyFiles(await loadScheduleFiles(paths, jobsDir === undefined ? {} : { jobsDir })),
-      );
+      const loaded = await loadScheduleFiles(paths, jobsDir === undefined ? {} : { jobsDir });
+      ({ calendarFiles } = loaded);
+      this.#tellOf(await operations.applyFiles(loaded));
       this.#engine?.wake();
     };
-    this.#watch = watchScheduleFiles(paths, { clock: this.#clock, log: this.#log }, read);
+    this.#watch = watchScheduleFiles(
+      paths,
+      { clock: this.#clock, log: this.#log, calendarFiles: () => calendarFiles },
+      read,
+    );
     await read();
   }
 

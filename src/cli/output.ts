@@ -5,16 +5,18 @@ import type { Definition } from "../core/definition.ts";
 import { describe } from "../core/describe.ts";
 import { type Entry, firesAtStart, statusOf } from "../core/entry.ts";
 import { DefinitionError } from "../core/errors.ts";
+import { maskAll, maskUrl } from "../core/mask.ts";
 import type { Occurrence } from "../core/ports.ts";
 import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 
+/** Secrets in URLs are masked in all that is printed. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${maskUrl(text)}\n`);
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
+  process.stdout.write(`${JSON.stringify(maskAll(value), null, 2)}\n`);
 }
 
 /** Columns aligned, a heading over them. */

@@ -37,3 +37,11 @@ function withoutPassword(segment: string): string {
   const at = segment.lastIndexOf("@");
   return colon < 0 || at < colon ? segment : `${segment.slice(0, colon)}:${masked}${segment.slice(at)}`;
 }
+
+/** Masks every text in a value made of lists and maps. */
+export function maskAll(value: unknown): unknown {
+  if (typeof value === "string") return maskUrl(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(maskAll);
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, maskAll(child)]));
+}

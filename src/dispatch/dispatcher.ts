@@ -40,6 +40,8 @@ const longestBackoffMs = 5_000;
 const untrustedPauseMs = 50;
 /** A step of the wall clock smaller than this is left to the timers. */
 const jumpMs = 1_000;
+/** How long one batch may be planned. */
+const planningMs = 50;
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -171,13 +173,19 @@ export class Dispatcher {
       const loaded = await entries.load(due.map(({ id }) => id));
       compiled = loaded.compiled;
       claims = loaded.broken.map(({ entry, reason }) => this.#quarantine(entry, reason));
-      for (const { id } of due) {
+      const until = clock.monotonic() + planningMs;
+      for (const { id, dueAt } of due) {
+        // A long absence takes long to count: the rest follows in the next batch, after others had their turn.
+        if (clock.monotonic() > until) {
+          this.#timetable.set(id, dueAt);
+          continue;
+        }
         const one = compiled.get(id);
         if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= now + this.#leadMs)
           claims.push(this.#plan(one, now));
         else if (one !== undefined) this.#schedule(one.entry);
       }
-      this.#applyResults(claims, await store.claim(lease.token, claims, now), compiled);
+      await this.#applyResults(claims, await store.claim(lease.token, claims, now), compiled);
     } catch (error) {
       for (const { id, dueAt } of due) {
         relay.release(id, false);
@@ -196,16 +204,20 @@ export class Dispatcher {
     return claim;
   }
 
-  #applyResults(claims: readonly Claim[], results: readonly ClaimResult[], compiled: Map<number, CompiledEntry>): void {
-    const { relay, entries } = this.#options;
+  async #applyResults(
+    claims: readonly Claim[],
+    results: readonly ClaimResult[],
+    compiled: Map<number, CompiledEntry>,
+  ): Promise<void> {
+    const { relay, entries, store } = this.#options;
+    const stale: number[] = [];
     for (const [index, claim] of claims.entries()) {
       const result = results[index]!;
       const one = compiled.get(claim.entryId);
       relay.release(claim.entryId, result === "claimed" && claim.superseded.length > 0);
       if (result === "stale" || one === undefined) {
-        // Somebody changed it: its new state is read with the changes.
         entries.drop(claim.entryId);
-        this.#changesAt = Number.NEGATIVE_INFINITY;
+        stale.push(claim.entryId);
       } else if (result === "duplicate") {
         void this.#goBeyond(one);
       } else {
@@ -216,6 +228,8 @@ export class Dispatcher {
         for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0 });
       }
     }
+    // Somebody changed them meanwhile: what they are now decides.
+    if (stale.length > 0) for (const entry of await store.entriesById(stale)) this.#schedule(entry);
   }
 
   async #goBeyond(compiled: CompiledEntry): Promise<void> {

@@ -46,8 +46,8 @@ export class Engine {
   readonly #dispatcher: Dispatcher;
   readonly #leader: Leader;
   readonly #retention: Retention;
-  /** Whether this is the start of the scheduler, not a takeover. */
-  #starting = false;
+  /** Whether this process has not led yet. */
+  #starting = true;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -95,9 +95,7 @@ export class Engine {
   /** Connects, and tries to lead. Resolves when the first attempt was made; a broker that is away does not hold it up. */
   async start(): Promise<void> {
     await this.#publisher?.open();
-    this.#starting = true;
     await this.#leader.start();
-    this.#starting = false;
     this.#retention.start();
   }
 
@@ -131,7 +129,8 @@ export class Engine {
       log.warn(`${abandoned} local runs were going on when the last process ended; they are recorded as failed.`);
     await this.#dispatcher.start();
     await this.#relay.begin();
-    if (this.#starting) await this.#fireAtStart();
+    if (this.#starting && !this.#leader.sawLiveHolder) await this.#fireAtStart();
+    this.#starting = false;
     void applyZoneRules({ ...this.#options, write: (plans) => this.#dispatcher.write(plans) });
   }
 

@@ -59,6 +59,7 @@ export class Launcher {
         for (const held of batch) this.#settle(held, "running", null);
         if (!(await this.#options.settlements.flush())) {
           // Not recorded, so not begun: the store is away.
+          for (const held of batch) held.state = "waiting";
           this.#queued.unshift(...batch);
           this.#options.clock.setTimer(retryMs, () => void this.pump());
           return;
@@ -81,7 +82,12 @@ export class Launcher {
     const queued = this.#queued;
     this.#queued = [];
     for (let held = queued.shift() ?? this.#due.take(); held !== undefined; held = queued.shift() ?? this.#due.take()) {
-      if (held.state === "waiting" && this.#admit(held)) admitted.push(held);
+      if (held.state !== "waiting") continue;
+      if (this.#admit(held)) {
+        held.state = "starting";
+        admitted.push(held);
+      }
+      // One that waits for another run to end holds back those behind it.
       if (admitted.length === 1_000 || this.#queued.length > 0) break;
     }
     this.#queued.push(...queued);
@@ -97,12 +103,13 @@ export class Launcher {
   }
 
   #start(held: Held): void {
-    // Asked again: one of the same batch may be of the same entry, or the entry was withdrawn meanwhile.
-    if (held.state !== "waiting") return;
-    if (this.#closed) {
-      this.#settle(held, "claimed", "the scheduler was stopping");
+    held.state = "waiting";
+    if (this.#closed || !this.#options.outbox.leading) {
+      this.#settle(held, "claimed", null);
+      this.#options.outbox.delete(held);
       return;
     }
+    // Asked again: one of the same batch may be of the same entry.
     if (!this.#admit(held)) {
       if (held.state === "waiting") this.#settle(held, "claimed", null);
       return;

@@ -39,6 +39,8 @@ export class Leader {
   #toldOf: string | undefined;
   #cancelTimer: (() => void) | undefined;
   #working: Promise<void> = Promise.resolve();
+  /** Whether another node was seen at work, so that leading after it is a takeover, not a start. */
+  sawLiveHolder = false;
   #passing = false;
   #retired = false;
   #stopped = false;
@@ -164,6 +166,7 @@ export class Leader {
   #isDead(holder: Lease): boolean {
     const now = this.#options.clock.monotonic();
     const same = this.#seen?.lease.token === holder.token && this.#seen.lease.renewedAt === holder.renewedAt;
+    if (this.#seen?.lease.token === holder.token && !same) this.sawLiveHolder = true;
     if (this.#seen === undefined || !same) this.#seen = { lease: holder, at: now };
     return now - this.#seen.at > this.#ttlMs || this.#options.isDead(holder);
   }

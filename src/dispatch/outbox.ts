@@ -11,8 +11,8 @@ export interface Held {
   readonly fireAt: Instant;
   readonly dueAt: Instant;
   readonly manual: boolean;
-  /** `reserved`: a claim that is being written will supersede it. `in-flight`: with the broker or the runner. `gone`: done, or withdrawn. */
-  state: "waiting" | "reserved" | "in-flight" | "gone";
+  /** `reserved`: a claim that is being written will supersede it. `starting`: a local run is being recorded. `in-flight`: with the broker or the runner. `gone`: done, or withdrawn. */
+  state: "waiting" | "reserved" | "starting" | "in-flight" | "gone";
   attempts: number;
   /** It may have been sent before: it must be sent again, and never gives way to a newer one. */
   doubtful: boolean;
@@ -80,7 +80,7 @@ export class Outbox {
   /** Lets go of everything but what is with the broker or the runner, whose outcome is still to be written. The store keeps the rest. */
   clear(): void {
     for (const held of [...this.#byId.values()]) {
-      if (held.state !== "in-flight") this.delete(held);
+      if (held.state !== "in-flight" && held.state !== "starting") this.delete(held);
     }
   }
 }

@@ -12,12 +12,15 @@ import type { Settlements } from "./settlements.ts";
 const batchSize = 1_000;
 const firstRetryMs = 250;
 const longestRetryMs = 2_000;
+const doubtMs = 50;
 
 interface Lane {
   readonly queue: string;
   readonly reason: string;
   readonly since: Instant;
   waiting: Held[];
+  /** When a message last came to it. */
+  usedAt: number;
   retryMs: number;
 }
 
@@ -107,7 +110,7 @@ export class Publisher {
       await new Promise<void>((resolve) => {
         const cancel = clock.setTimer(drainMs, resolve);
         this.#onIdle = () => {
-          if (this.#available && (this.#due.size > 0 || this.#unconfirmed > 0)) return;
+          if (this.#available && this.#options.mayAct() && (this.#due.size > 0 || this.#unconfirmed > 0)) return;
           cancel();
           resolve();
         };
@@ -173,7 +176,7 @@ export class Publisher {
     const message = held.message!;
     const lane = this.#lanes.get(message.queue);
     if (lane !== undefined) {
-      lane.waiting.push(held);
+      this.#join(lane, held);
       return undefined;
     }
     held.state = "in-flight";
@@ -203,8 +206,9 @@ export class Publisher {
     this.#unconfirmed--;
     const held = outbox.get(message.id);
     if (held !== undefined) {
-      held.attempts++;
       const now = clock.now();
+      // What no queue took was not delivered: it does not count as an attempt.
+      if (outcome.result !== "no-queue") held.attempts++;
       if (outcome.result === "confirmed") {
         this.#settle(held, "published", null, now);
         outbox.delete(held);
@@ -221,9 +225,8 @@ export class Publisher {
         outbox.delete(held);
       } else {
         held.state = "waiting";
-        if (outcome.result === "unavailable") held.doubtful = true;
-        if (outcome.result === "no-queue" || this.#available) this.#hold(held, message.queue, outcome.reason, now);
-        else this.#due.add(held);
+        if (outcome.result === "no-queue") this.#hold(held, message.queue, outcome.reason, now);
+        else this.#again(held, outcome.reason);
       }
     }
     // Not for each confirmation: a batch is worth the call.
@@ -236,17 +239,36 @@ export class Publisher {
     this.#options.settlements.add({ entryId: held.compiled.entry.id, fireAt, manual, state, reason, attempts, at });
   }
 
+  /**
+   * It may or may not have arrived. A connection that breaks fails its messages a moment before the broker is known to be
+   * away; only where the broker is still there then, the trouble is the queue's.
+   */
+  #again(held: Held, reason: string): void {
+    const { clock } = this.#options;
+    held.doubtful = true;
+    clock.setTimer(doubtMs, () => {
+      if (held.state !== "waiting") return;
+      if (this.#available) this.#hold(held, held.message!.queue, reason, clock.now());
+      else this.#due.add(held);
+    });
+  }
+
   /** Opens a lane for a queue in trouble, says so once, and tries one of its messages now and then. */
   #hold(held: Held, queue: string, reason: string, now: Instant): void {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
-      lane = { queue, reason, since: now, waiting: [], retryMs: firstRetryMs };
+      lane = { queue, reason, since: now, waiting: [], usedAt: 0, retryMs: firstRetryMs };
       this.#lanes.set(queue, lane);
       this.#options.log.warn(`Queue "${queue}": ${reason}. Its messages wait in the outbox.`, { queue });
       this.#probeLater(lane);
     }
     this.#settle(held, "claimed", reason, now);
+    this.#join(lane, held);
+  }
+
+  #join(lane: Lane, held: Held): void {
     lane.waiting.push(held);
+    lane.usedAt = this.#options.clock.monotonic();
   }
 
   #probeLater(lane: Lane): void {
@@ -255,7 +277,8 @@ export class Publisher {
       lane.waiting = lane.waiting.filter((held) => held.state === "waiting" && !this.#isExpired(held));
       const mayProbe = this.#available && this.#options.mayAct();
       const probe = mayProbe ? lane.waiting.shift() : undefined;
-      if (lane.waiting.length === 0 && probe === undefined && mayProbe) {
+      const unusedMs = this.#options.clock.monotonic() - lane.usedAt;
+      if (lane.waiting.length === 0 && probe === undefined && mayProbe && unusedMs > minuteMs) {
         this.#lanes.delete(lane.queue);
         return;
       }

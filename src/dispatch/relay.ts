@@ -40,6 +40,8 @@ export class Relay {
   #loading: Promise<void> | undefined;
   /** Let go of while it was in doubt whether they had been sent: they are still, when they are read again. */
   readonly #doubtful = new Set<string>();
+  /** What the store holds at the beginning of a term may have been sent by another process. */
+  #inheriting = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -82,7 +84,7 @@ export class Relay {
   /** Sends and starts what may be, after reading what the store has besides, where there is room for it. */
   async pump(): Promise<void> {
     const { outbox } = this.#options;
-    if (this.#more && outbox.leading && outbox.size <= outbox.capacity / 2) await this.#fill(false);
+    if (this.#more && outbox.leading && outbox.size <= outbox.capacity - pageSize) await this.#fill();
     await this.#release();
   }
 
@@ -102,18 +104,19 @@ export class Relay {
       }
     }
     this.#more = true;
-    await this.#fill(false);
+    await this.#fill();
   }
 
   /** The beginning of a term: takes over what is in the store's outbox, which another process may have sent already. */
   async begin(): Promise<void> {
     this.#options.outbox.leading = true;
-    await this.#fill(true);
+    this.#inheriting = true;
+    await this.#fill();
   }
 
-  /** Reads the outbox from the store as far as memory allows. `doubtful`: another process may have sent it before. */
-  async #fill(doubtful: boolean): Promise<void> {
-    this.#loading ??= this.#load(doubtful).finally(() => {
+  /** Reads the outbox from the store as far as memory allows. */
+  async #fill(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined;
     });
     await this.#loading;
@@ -122,7 +125,7 @@ export class Relay {
   /** Memory has room again. */
   room(): void {
     const { outbox, log } = this.#options;
-    if (!this.#more || outbox.size > outbox.capacity / 2) return;
+    if (!this.#more || outbox.size > outbox.capacity - pageSize) return;
     this.pump().catch((error) => log.error(`The outbox can't be read: ${reasonOf(error)}`));
   }
 
@@ -157,7 +160,7 @@ export class Relay {
     };
   }
 
-  async #load(doubtful: boolean): Promise<void> {
+  async #load(): Promise<void> {
     const { store, outbox, entries, settlements, log } = this.#options;
     this.#more = true;
     // What is done but not written yet would look as if it were still to be sent.
@@ -173,8 +176,7 @@ export class Relay {
           return;
         }
         const entry = compiled.get(occurrence.entryId);
-        if (entry !== undefined)
-          this.#hold(entry, occurrence, doubtful || occurrence.attempts > 0 || this.#doubtful.has(occurrence.id));
+        if (entry !== undefined) this.#hold(entry, occurrence, this.#isDoubtful(occurrence));
         else
           this.#giveUp(
             occurrence,
@@ -184,7 +186,9 @@ export class Relay {
       if (page.length < pageSize) break;
       after = page.at(-1)!;
     }
-    if (doubtful && outbox.size > 0) log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
+    if (this.#inheriting && outbox.size > 0)
+      log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
+    this.#inheriting = false;
     this.#more = false;
     this.#doubtful.clear();
     await this.#release();
@@ -216,6 +220,11 @@ export class Relay {
     outbox.delete(held);
     narrator.settled(held, "failed", reason);
     this.#giveUp({ ...held, entryId: held.compiled.entry.id }, reason);
+  }
+
+  /** Whether it may have been sent before. A reason without an attempt was noted for what no queue took. */
+  #isDoubtful({ id, attempts, reason }: Occurrence): boolean {
+    return attempts > 0 || this.#doubtful.has(id) || (this.#inheriting && reason === null);
   }
 
   #giveUp(

@@ -1,13 +1,15 @@
-// What the ledger is told about a run that failed: text of a bounded length, whatever was thrown or printed.
+// What the ledger is told about a run that failed: text of a bounded length, its secrets masked, whatever was thrown or
+// printed.
 
 import { reasonOf } from "../core/errors.ts";
+import { maskUrl } from "../core/mask.ts";
 
 const maxReasonBytes = 2_048;
 
 /** The text of anything thrown, at most 2 KiB of it. Never throws itself: a thrown value may have no text. */
 export function failureReason(error: unknown): string {
   try {
-    return keepStart(reasonOf(error), maxReasonBytes) || "it failed without saying why";
+    return keepStart(maskUrl(reasonOf(error)), maxReasonBytes) || "it failed without saying why";
   } catch {
     return "it threw a value that has no text";
   }
@@ -15,7 +17,7 @@ export function failureReason(error: unknown): string {
 
 /** A summary and the end of what was printed, together at most 2 KiB: the last lines usually hold the cause. */
 export function reasonWithOutput(summary: string, output: string): string {
-  const end = output.trim();
+  const end = maskUrl(output.trim());
   if (end === "") return keepStart(summary, maxReasonBytes);
   const roomBytes = maxReasonBytes - Buffer.byteLength(summary) - 2;
   return keepStart(`${summary}: ${keepEnd(end, roomBytes)}`, maxReasonBytes);

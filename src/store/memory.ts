@@ -159,7 +159,11 @@ export class MemoryStore implements Store {
   async settle(settlements: readonly Settlement[]): Promise<void> {
     for (const { entryId, fireAt, manual, state, reason, attempts, at } of settlements) {
       const occurrence = this.#tables.occurrences.get(keyOf(entryId, fireAt, manual));
-      if (!occurrence || !(occurrence.settledAt === null || (!isOpen(state) && wasGivenUp(occurrence)))) continue;
+      if (
+        !occurrence ||
+        !(occurrence.settledAt === null || (["published", "ran", "failed"].includes(state) && wasGivenUp(occurrence)))
+      )
+        continue;
       const { startedAt } = occurrence;
       const times = isOpen(state)
         ? { startedAt: state === "running" ? at : startedAt, settledAt: null }

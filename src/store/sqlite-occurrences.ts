@@ -59,9 +59,9 @@ export class SqliteOccurrences {
     );
     // What was given up and turns out to have happened is told as it happened.
     this.#settle = database.prepare(
-      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ?
-       WHERE fire_at = ? AND entry_id = ? AND manual = ?
-       AND (settled_at IS NULL OR state = 'cancelled' OR state = 'failed' AND reason LIKE 'abandoned%')`,
+      `UPDATE occurrences SET state = ?1, reason = ?2, attempts = ?3, settled_at = ?4
+       WHERE fire_at = ?5 AND entry_id = ?6 AND manual = ?7 AND (settled_at IS NULL
+         OR ?1 IN ('published', 'ran', 'failed') AND (state = 'cancelled' OR state = 'failed' AND reason LIKE 'abandoned%'))`,
     );
     this.#start = database.prepare(
       `UPDATE occurrences SET state = 'running', reason = ?, attempts = ?, started_at = ? ${key}`,

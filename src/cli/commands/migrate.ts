@@ -1,16 +1,17 @@
-import { type Command, flags, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
-import { print } from "../output.ts";
+import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
+import { print, printJson } from "../output.ts";
 
-export const migrate: Command<StoreFlags> = {
+export const migrate: Command<StoreFlags & JsonFlag> = {
   command: "migrate",
   describe: "Make the schedule database, or bring it up to date; beat start does so by itself",
-  builder: flags(storeFlag),
+  builder: flags({ ...storeFlag, ...jsonFlag }),
   run: (options) =>
     withScheduler(
       options,
       async (scheduler) => {
         const { store } = await scheduler.status();
-        print(`${store} is up to date.`);
+        if (options.json) printJson({ database: store });
+        else print(`${store} is up to date.`);
         return 0;
       },
       { create: true },

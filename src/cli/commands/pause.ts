@@ -1,7 +1,7 @@
-import { type Command, flags, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
-import { print } from "../output.ts";
+import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
+import { entryJson, print, printJson } from "../output.ts";
 
-interface Flags extends StoreFlags {
+interface Flags extends StoreFlags, JsonFlag {
   readonly name: string;
   readonly note?: string;
 }
@@ -9,11 +9,12 @@ interface Flags extends StoreFlags {
 export const pause: Command<Flags> = {
   command: "pause <name>",
   describe: "Let an entry rest until it is resumed; schedule files can't undo it",
-  builder: flags({ ...storeFlag, note: { type: "string", describe: "Why, for others to read" } }),
+  builder: flags({ ...storeFlag, ...jsonFlag, note: { type: "string", describe: "Why, for others to read" } }),
   run: (options) =>
     withScheduler(options, async (scheduler) => {
-      await scheduler.pause(options.name, options.note);
-      print(`Paused ${options.name}. It goes on after: beat resume ${options.name}`);
+      const entry = await scheduler.pause(options.name, options.note);
+      if (options.json) printJson(entryJson(entry));
+      else print(`Paused ${options.name}. It goes on after: beat resume ${options.name}`);
       return 0;
     }),
 };

@@ -1,4 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { reasonOf, UsageError } from "../../core/errors.ts";
+import { maskUrl } from "../../core/mask.ts";
 import type { Log } from "../../core/ports.ts";
 import { createLog } from "../../log.ts";
 import { Scheduler } from "../../scheduler.ts";
@@ -9,6 +12,7 @@ import { entriesTable, entryJson, print } from "../output.ts";
 interface Flags extends StoreFlags {
   readonly schedules?: string[];
   readonly broker?: string;
+  readonly brokerFile?: string;
   readonly defaultQueue: string;
   readonly declareQueues: boolean;
   readonly jobsDir?: string;
@@ -37,6 +41,7 @@ export const start: Command<Flags> = {
       describe: "Celery's broker URL",
       defaultDescription: "a file beside the database that workers read",
     },
+    "broker-file": { type: "string", describe: "A file that holds the broker URL, for one with a password" },
     "default-queue": { type: "string", default: "celery", describe: "The queue of tasks that name none" },
     "declare-queues": {
       type: "boolean",
@@ -72,7 +77,7 @@ export const start: Command<Flags> = {
     const log = createLog({ level: options.logLevel, format });
     await using scheduler = new Scheduler({
       store: sqlite(options.scheduleDb, { synchronous: options.synchronous }),
-      broker: options.broker ?? embeddedBrokerUrl(options.scheduleDb),
+      broker: await brokerUrl(options, log),
       defaultQueue: options.defaultQueue,
       declareQueues: options.declareQueues,
       ...(options.schedules && { schedules: options.schedules }),
@@ -88,6 +93,23 @@ export const start: Command<Flags> = {
     return 0;
   },
 };
+
+async function brokerUrl({ broker, brokerFile, scheduleDb }: Flags, log: Log): Promise<string> {
+  if (brokerFile !== undefined) {
+    try {
+      return (await readFile(brokerFile, "utf8")).trim();
+    } catch (error) {
+      throw new UsageError(`--broker-file: ${reasonOf(error)}`);
+    }
+  }
+  if (broker !== undefined && process.argv.some((word) => word.includes(broker)) && maskUrl(broker) !== broker) {
+    process.title = "beat start";
+    log.warn(
+      "The broker's password was on the command line, where others can read it: use BEAT_BROKER or --broker-file.",
+    );
+  }
+  return broker ?? embeddedBrokerUrl(scheduleDb);
+}
 
 async function showNextRuns(
   scheduler: Scheduler,
