@@ -266,3 +266,65 @@ test("intervals go on although the store was locked when the clock went back; wh
   assert.ok(world.sent.length - before >= 119);
   assert.equal(world.sent.filter(({ name }) => name === "ended").length, 3);
 });
+
+test("a missing queue is said once, however often newer messages supersede older ones", async () => {
+  const world = new World();
+  await world.add("lost", { every: "1s", task: "a.lost" });
+  world.broker.answer = () => ({ result: "no-queue", reason: "there is no such queue" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(60_000);
+  await engine.stop(1_000);
+  assert.equal(world.lines.filter((line) => line.includes("there is no such queue")).length, 1);
+  assert.ok(world.sent.length < 40, `${world.sent.length} attempts`);
+});
+
+test("a connection that breaks is not taken for trouble with its queues", async () => {
+  const world = new World();
+  for (let n = 0; n < 3; n++) {
+    await world.add(`to-${n}`, { every: "1s", task: "a.task", options: { queue: `q${n}` } });
+  }
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(1_500);
+  // As a client library does it: the messages fail first, then the connection.
+  world.broker.hold = true;
+  await world.clock.advance(600);
+  world.broker.answer = () => ({ result: "unavailable", reason: "the connection was lost" });
+  world.broker.answerAll();
+  world.broker.listener.unavailable("the connection was lost", false);
+  world.broker.hold = false;
+  world.broker.answer = () => ({ result: "confirmed" });
+  await world.clock.advance(300);
+  world.broker.listener.available();
+  const backAt = world.clock.now();
+  await world.clock.advance(200);
+  assert.equal(world.lines.filter((line) => line.includes("Queue ")).length, 0);
+  assert.equal(world.broker.sent.filter(({ at }) => at >= backAt).length, 3);
+  await engine.stop(1_000);
+});
+
+test("restarts while a queue is missing leave one message of each entry, not one of each restart", async () => {
+  const world = new World();
+  await world.add("lost", { every: "1s", task: "a.lost" });
+  world.broker.answer = () => ({ result: "no-queue", reason: "there is no such queue" });
+  for (let restart = 0; restart < 5; restart++) {
+    const engine = world.engine();
+    await engine.start();
+    await world.clock.advance(3_500);
+    await engine.stop(1_000);
+  }
+  const [waiting] = await world.store.outboxSummary();
+  assert.ok(waiting!.count <= 2, `${waiting!.count} wait`);
+});
+
+test("@reboot is sent although the lease could not be taken at once", async () => {
+  const world = new World();
+  await world.add("boot", { cron: "@reboot", task: "a.boot" });
+  let failures = 1;
+  const engine = world.engine({ store: lockable(world.store, ["acquireLease"], () => failures-- > 0) });
+  await engine.start();
+  await world.clock.advance(5_000);
+  await engine.stop(1_000);
+  assert.equal(world.sent.length, 1);
+});
