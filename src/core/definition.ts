@@ -7,7 +7,7 @@ import { problemsOfShape } from "./definition-problems.ts";
 import { BeatError, DefinitionError, type Place } from "./errors.ts";
 import { sizeOf, unfitForJson, type ValuePath } from "./json-value.ts";
 import { durationSchema, parseDuration } from "./time.ts";
-import { compileSchedule, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
+import { compileSchedule, type ScheduleContext, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
 import { neverFires } from "./triggers/trigger.ts";
 
 /** The options of apply_async that travel with a message. */
@@ -72,9 +72,14 @@ export function nameProblem(name: string): string | undefined {
 /**
  * Checks what a user wrote. `place` (file, entry) goes into every problem. Throws one DefinitionError that holds all
  * problems; each names its field by path. The trigger is compiled once, so a schedule that can't work is refused here.
+ * `calendars`: those that `except` may name.
  */
-export function parseDefinition(value: unknown, place: Place = {}): Definition {
-  const { definition, problems } = check(value, place);
+export function parseDefinition(
+  value: unknown,
+  place: Place = {},
+  calendars: NonNullable<ScheduleContext["calendars"]> = {},
+): Definition {
+  const { definition, problems } = check(value, place, calendars);
   if (problems.length === 0) return definition!;
   if (problems.length === 1) throw problems[0]!;
   throw new DefinitionError(problems.map((problem) => problem.message).join("; "), { problems, place });
@@ -83,6 +88,7 @@ export function parseDefinition(value: unknown, place: Place = {}): Definition {
 function check(
   value: unknown,
   place: Place,
+  calendars: NonNullable<ScheduleContext["calendars"]>,
 ): { readonly definition?: Definition; readonly problems: readonly DefinitionError[] } {
   const problem = (message: string, remedy: string, path: ValuePath = []) =>
     new DefinitionError(message, { remedy, place: { ...place, ...(path.length > 0 && { field: path.join(".") }) } });
@@ -104,7 +110,7 @@ function check(
   }
   if (!parsed.success || problems.length > 0) return { problems };
   try {
-    const trigger = compileSchedule(parsed.data, { name: place.entry ?? "", anchorAt: 0, startedAt: 0 });
+    const trigger = compileSchedule(parsed.data, { name: place.entry ?? "", anchorAt: 0, startedAt: 0, calendars });
     if (!neverFires(trigger)) return { definition: parsed.data, problems };
     const [key] = triggerKeys.filter((each) => parsed.data[each] !== undefined);
     return { problems: [problem("never fires", "Choose times that come.", [key!])] };

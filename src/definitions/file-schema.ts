@@ -4,6 +4,13 @@ import { z } from "zod";
 import { definitionSchema, targetKeys } from "../core/definition.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 
+const dateRange = {
+  type: "object",
+  properties: { from: { type: "string" }, to: { type: "string" } },
+  required: ["from", "to"],
+  additionalProperties: false,
+};
+
 /** JSON Schema, draft 2020-12. */
 export function scheduleFileSchema(): Record<string, unknown> {
   const { $schema, ...entry } = z.toJSONSchema(definitionSchema, {
@@ -18,6 +25,19 @@ export function scheduleFileSchema(): Record<string, unknown> {
       timezone: {
         type: "string",
         description: "The time zone of every entry that names none: an IANA name. Default: UTC.",
+      },
+      calendars: {
+        type: "object",
+        description:
+          "Days to leave out, by the name that except gives: a list, or an .ics file in the folder of this file.",
+        maxProperties: 100,
+        propertyNames: { pattern: "^[^0-9]" },
+        additionalProperties: {
+          anyOf: [
+            { type: "string", pattern: "\\.[iI][cC][sS]$" },
+            { type: "array", maxItems: 10_000, items: { anyOf: [{ type: "string", pattern: "^[0-9]" }, dateRange] } },
+          ],
+        },
       },
       schedules: {
         type: "object",

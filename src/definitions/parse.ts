@@ -6,10 +6,19 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { type Definition, nameProblem, parseDefinition, targetKeys } from "../core/definition.ts";
 import type { Origin } from "../core/entry.ts";
-import { BeatError, DefinitionError, nearest, type Place, reasonOf } from "../core/errors.ts";
+import { BeatError, DefinitionError, nearest, type Place } from "../core/errors.ts";
 import { sizeOf } from "../core/json-value.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 import { zoneOf } from "../core/zone.ts";
+import {
+  type Calendars,
+  calendarPath,
+  calendarReader,
+  parseCalendars,
+  type ReadCalendar,
+  withDates,
+} from "./calendars.ts";
+import { systemReason } from "./system-reason.ts";
 import { YamlFile, type YamlMember } from "./yaml-file.ts";
 
 /** A file is not larger than this, nor is what it means once its aliases are written out ten times as large. */
@@ -17,7 +26,7 @@ export const maxFileBytes = 10_485_760;
 
 const maxProblems = 1_000;
 
-const topKeys = ["timezone", "schedules"];
+const topKeys = ["timezone", "calendars", "schedules"];
 
 export interface ParsedDefinition {
   readonly name: string;
@@ -32,17 +41,26 @@ export interface ParsedFile {
   /** Those without problems. */
   readonly definitions: readonly ParsedDefinition[];
   readonly problems: readonly DefinitionError[];
+  /** The .ics files that its calendars name, as it names them. */
+  readonly calendarFiles: readonly string[];
 }
 
 /**
  * Reads the text of a schedule file. `folder`: the file's folder as seen from the jobs folder, with slashes; `job: ./x.ts`
- * is relative to the file, and becomes relative to the jobs folder.
+ * is relative to the file, and becomes relative to the jobs folder. `readCalendar` gives the .ics files that it names, by
+ * default those on disk.
  */
-export function parseScheduleFile(text: string, file: string, folder = "."): ParsedFile {
+export function parseScheduleFile(
+  text: string,
+  file: string,
+  folder = ".",
+  readCalendar: ReadCalendar = calendarReader(file),
+): ParsedFile {
   const yaml = new YamlFile(text, file);
-  if (yaml.value === undefined) return { file, definitions: [], problems: yaml.problems };
+  if (yaml.value === undefined) return { file, definitions: [], problems: yaml.problems, calendarFiles: [] };
   const problems = [...topProblems(yaml, file)];
   const timezone = fileZone(yaml, problems);
+  const calendars = parseCalendars(yaml, readCalendar, problems);
   const definitions: ParsedDefinition[] = [];
   const entries = yaml.members("schedules");
   const inEntries = new Set(entries.flatMap((entry) => entry.problems));
@@ -64,25 +82,31 @@ export function parseScheduleFile(text: string, file: string, folder = "."): Par
     }
     try {
       if (entry.problems.length > 0) throw new DefinitionError("", { problems: entry.problems });
-      const definition = entryDefinition(entry, timezone, folder);
-      definitions.push({ name: entry.key, definition, place: entry.place });
+      const definition = withDates(entryDefinition(entry, timezone, folder, calendars), calendars);
+      if (definition !== undefined) definitions.push({ name: entry.key, definition, place: entry.place });
     } catch (error) {
       if (!(error instanceof DefinitionError)) throw error;
       for (const problem of error.problems) problems.push(placed(problem, yaml, entry));
     }
   }
-  return { file, definitions, problems: problems.toSorted(byPlace) };
+  return { file, definitions, problems: problems.toSorted(byPlace), calendarFiles: calendars.files };
 }
 
 function byPlace({ place: a }: BeatError, { place: b }: BeatError): number {
   return (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
 }
 
-function entryDefinition({ key: name, value, place }: YamlMember, timezone: string, folder: string): Definition {
+function entryDefinition(
+  { key: name, value, place }: YamlMember,
+  timezone: string,
+  folder: string,
+  { dates }: Calendars,
+): Definition {
   const wrong = nameProblem(name);
   if (wrong !== undefined) throw new DefinitionError(wrong, { place });
   const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
-  const definition = parseDefinition(isMap ? { timezone, ...value } : value, { file: place.file!, entry: name });
+  const written = isMap ? { timezone, ...value } : value;
+  const definition = parseDefinition(written, { file: place.file!, entry: name }, dates);
   const { job } = definition;
   return job === undefined || !/^\.{1,2}\//.test(job) ? definition : { ...definition, job: jobFrom(folder, job, name) };
 }
@@ -144,6 +168,17 @@ function* topProblems(yaml: YamlFile, file: string): Generator<DefinitionError> 
     ) {
       yield problem("schedules must be a map of names and entries", "{} stands for none.", schedules.place);
     }
+    const calendars = members.find(({ key }) => key === "calendars");
+    if (
+      calendars !== undefined &&
+      (typeof calendars.value !== "object" || calendars.value === null || Array.isArray(calendars.value))
+    ) {
+      yield problem(
+        "calendars must be a map of names and dates",
+        "Write it like {holidays: [2026-12-25]}.",
+        calendars.place,
+      );
+    }
   }
 }
 
@@ -193,6 +228,8 @@ export interface LoadedFiles {
   readonly problems: readonly DefinitionError[];
   /** Folders, relative to the root, that could not be read or held no schedule file: of their entries nothing is known. */
   readonly unreadFolders: readonly string[];
+  /** The .ics files that the files name, there or not; absolute. */
+  readonly calendarFiles: readonly string[];
 }
 
 /** The folder that origins, and by default jobs, are relative to. It follows from the paths alone, whether or not they exist. */
@@ -232,7 +269,17 @@ export async function loadScheduleFiles(
     }
   }
   const unique = withoutDuplicates([...files.values()]);
-  return { root, files: unique, problems: [...problems, ...unique.flatMap((file) => file.problems)], unreadFolders };
+  return {
+    root,
+    files: unique,
+    problems: [...problems, ...unique.flatMap((file) => file.problems)],
+    unreadFolders,
+    calendarFiles: [
+      ...new Set(
+        unique.flatMap(({ file, calendarFiles }) => calendarFiles.flatMap((each) => calendarPath(file, each) ?? [])),
+      ),
+    ],
+  };
 }
 
 async function fileNames(given: string): Promise<string[] | DefinitionError> {
@@ -253,7 +300,7 @@ async function fileNames(given: string): Promise<string[] | DefinitionError> {
 async function readScheduleFile(file: string, folder: string): Promise<ParsedFile> {
   const text = await readText(file);
   return text instanceof DefinitionError
-    ? { file, definitions: [], problems: [text] }
+    ? { file, definitions: [], problems: [text], calendarFiles: [] }
     : parseScheduleFile(text, file, folder);
 }
 
@@ -271,13 +318,6 @@ async function readText(file: string): Promise<string | DefinitionError> {
   }
   if (!isUtf8(bytes)) return new DefinitionError("the file is not text in UTF-8", { place });
   return new TextDecoder().decode(bytes);
-}
-
-function systemReason(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "there is none of that name";
-  if (code === "EACCES" || code === "EPERM") return "this user has no right to";
-  return reasonOf(error);
 }
 
 /** A name belongs to the first file that has it; the others have a problem. */

@@ -1,6 +1,6 @@
-// Notices that schedule files were changed, added or removed. What counts is a look at the files every two seconds: their
-// times, sizes and inodes, so that editors that write a new file and rename it, mounted folders and network drives are all
-// seen. The system's notifications only make it look sooner; where there are none, nothing is lost.
+// Notices that schedule files, or the calendars that they name, were changed, added or removed. What counts is a look at the
+// files every two seconds: their times, sizes and inodes, so that editors that write a new file and rename it, mounted folders
+// and network drives are all seen. The system's notifications only make it look sooner; where there are none, nothing is lost.
 //
 // A change is told when the files have kept still for a moment, and for longer when something vanished: tools that replace a
 // folder take it away first, and an entry that is removed loses its progress.
@@ -19,13 +19,16 @@ const stillWhenVanishedMs = 2_000;
 /**
  * Calls `onChange` after each change, one call at a time, until closed. The files are first looked at before this returns:
  * what is read after that is either what was seen or told as a change. Where `onChange` rejects it is called again.
+ * `calendarFiles`: further files, as far as they are known; a new one among them counts as a change, since it was read before
+ * it was first looked at.
  */
 export function watchScheduleFiles(
   paths: readonly string[],
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  options: { readonly clock: Clock; readonly log: Log; readonly calendarFiles?: () => readonly string[] },
   onChange: () => Promise<void>,
 ): { close(): Promise<void> } {
-  const watcher = new Watcher(paths, clock, log, onChange);
+  const { clock, log, calendarFiles = () => [] } = options;
+  const watcher = new Watcher(paths, calendarFiles, clock, log, onChange);
   return { close: () => watcher.close() };
 }
 
@@ -34,6 +37,7 @@ type Look = ReadonlyMap<string, string>;
 
 class Watcher {
   readonly #paths: readonly string[];
+  readonly #calendarFiles: () => readonly string[];
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onChange: () => Promise<void>;
@@ -49,12 +53,19 @@ class Watcher {
   #troubled = false;
   #closed = false;
 
-  constructor(paths: readonly string[], clock: Clock, log: Log, onChange: () => Promise<void>) {
+  constructor(
+    paths: readonly string[],
+    calendarFiles: () => readonly string[],
+    clock: Clock,
+    log: Log,
+    onChange: () => Promise<void>,
+  ) {
     this.#paths = paths;
+    this.#calendarFiles = calendarFiles;
     this.#clock = clock;
     this.#log = log;
     this.#onChange = onChange;
-    this.#told = this.#seen = lookAt(paths);
+    this.#told = this.#seen = lookAt(paths, calendarFiles());
     this.#seenAtMs = clock.monotonic();
     this.#listen();
     this.#lookIn(pollMs);
@@ -75,7 +86,7 @@ class Watcher {
   }
 
   #look(): void {
-    const look = lookAt(this.#paths);
+    const look = lookAt(this.#paths, this.#calendarFiles());
     const nowMs = this.#clock.monotonic();
     if (!isSame(look, this.#seen)) {
       this.#seen = look;
@@ -109,7 +120,10 @@ class Watcher {
   /** Anew after each change: a folder that was replaced is another one. */
   #listen(): void {
     for (const watcher of this.#watchers.splice(0)) watcher.close();
-    const folders = new Set(this.#paths.map((each) => path.resolve(isFileName(each) ? path.dirname(each) : each)));
+    const folders = new Set([
+      ...this.#paths.map((each) => path.resolve(isFileName(each) ? path.dirname(each) : each)),
+      ...this.#calendarFiles().map((each) => path.dirname(each)),
+    ]);
     for (const folder of folders) {
       try {
         const watcher = watch(folder, { persistent: false }, (_event, file) => this.#hint(file));
@@ -123,13 +137,13 @@ class Watcher {
 
   /** Never puts a look off: events may come without end. */
   #hint(file: string | null): void {
-    if (this.#telling !== undefined || (file !== null && !isFileName(file))) return;
+    if (this.#telling !== undefined || (file !== null && !isFileName(file) && !/\.ics$/i.test(file))) return;
     if (this.#nextLookMs - this.#clock.monotonic() > hintMs) this.#lookIn(hintMs);
   }
 }
 
 /** Synchronous and small: so that a look is of one moment, and cannot run beside another. */
-function lookAt(paths: readonly string[]): Look {
+function lookAt(paths: readonly string[], calendarFiles: readonly string[]): Look {
   const look = new Map<string, string>();
   const add = (file: string) => {
     const stats = statsOf(file);
@@ -142,6 +156,7 @@ function lookAt(paths: readonly string[]): Look {
     if (isFileName(each)) continue;
     for (const name of namesIn(each)) if (isFileName(name)) add(path.join(each, name));
   }
+  for (const each of calendarFiles) add(each);
   return look;
 }
 

@@ -8,7 +8,13 @@ export function filesOf(texts: Readonly<Record<string, string>>, unreadFolders: 
     ...parseScheduleFile(text, file),
     origin: `file:${file}` as const,
   }));
-  return { root: "/schedules", files, problems: files.flatMap(({ problems }) => problems), unreadFolders };
+  return {
+    root: "/schedules",
+    files,
+    problems: files.flatMap(({ problems }) => problems),
+    unreadFolders,
+    calendarFiles: [],
+  };
 }
 
 /** The text of a file: an entry a line. */

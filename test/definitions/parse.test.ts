@@ -182,7 +182,7 @@ const bad: [title: string, text: string, good: string[], ...problems: string[]][
     "an unknown top key",
     "schedules: {}\nqueues: []\n",
     [],
-    'f.yaml:2:1: unknown key "queues". Known keys: timezone, schedules.',
+    'f.yaml:2:1: unknown key "queues". Known keys: timezone, calendars, schedules.',
   ],
   [
     "an entry at the top",
@@ -332,6 +332,7 @@ test("definitions come with their names, places and the file's zone", () => {
   assert.deepEqual(parsed, {
     file: "schedules/app.yaml",
     problems: [],
+    calendarFiles: [],
     definitions: [
       {
         name: "daily",
@@ -353,7 +354,12 @@ test("without a zone of the file, entries are in UTC", () => {
 });
 
 test("a file may say that there are no entries", () => {
-  assert.deepEqual(parseScheduleFile("schedules: {}\n", "f.yaml"), { file: "f.yaml", definitions: [], problems: [] });
+  assert.deepEqual(parseScheduleFile("schedules: {}\n", "f.yaml"), {
+    file: "f.yaml",
+    definitions: [],
+    problems: [],
+    calendarFiles: [],
+  });
 });
 
 test("aliases repeat values, also of many entries", () => {

@@ -11,6 +11,7 @@ let root: string;
 let clock: SimulatedClock;
 let calls: number;
 let errors: string[];
+let calendarFiles: readonly string[];
 let watching: { close(): Promise<void> } | undefined;
 let onChange: () => Promise<void>;
 const at = (...parts: string[]) => path.join(root, ...parts);
@@ -22,6 +23,7 @@ beforeEach(async () => {
   clock = new SimulatedClock();
   calls = 0;
   errors = [];
+  calendarFiles = [];
   onChange = async () => {};
 });
 afterEach(async () => {
@@ -33,7 +35,7 @@ afterEach(async () => {
 function start(...paths: string[]): void {
   const ignore = () => {};
   const log: Log = { debug: ignore, info: ignore, warn: ignore, error: (message) => errors.push(message) };
-  watching = watchScheduleFiles(paths, { clock, log }, async () => {
+  watching = watchScheduleFiles(paths, { clock, log, calendarFiles: () => calendarFiles }, async () => {
     calls++;
     await onChange();
   });
@@ -176,4 +178,28 @@ test("after close there is no call; close waits for the one that goes on", async
   gate.resolve();
   await closing;
   assert.equal(await callsAfter(() => writeFile(at("schedules/a.yaml"), "three")), 0);
+});
+
+test("a calendar that a file names is watched as soon as it is known, below the folder too, and when it comes and goes", async () => {
+  await mkdir(at("schedules/calendars"));
+  const holidays = at("schedules/calendars/holidays.ics");
+  await writeFile(holidays, "one");
+  start(at("schedules"));
+  assert.equal(await callsAfter(() => writeFile(holidays, "two")), 0);
+  assert.equal(
+    await callsAfter(async () => {
+      calendarFiles = [holidays];
+    }),
+    1,
+  );
+  assert.equal(await callsAfter(() => writeFile(holidays, "three")), 1);
+  assert.equal(await callsAfter(() => unlink(holidays)), 1);
+  assert.equal(await callsAfter(() => writeFile(holidays, "four")), 1);
+  assert.equal(
+    await callsAfter(async () => {
+      calendarFiles = [];
+    }),
+    1,
+  );
+  assert.equal(await callsAfter(() => writeFile(holidays, "five")), 0);
 });
