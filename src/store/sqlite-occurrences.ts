@@ -20,6 +20,8 @@ const columns = `o.id, o.entry_id AS entryId, e.name AS entryName, o.fire_at AS 
 const newestFirst = "o.fire_at DESC, o.entry_id DESC, o.manual DESC";
 const ofStates = "(? IS NULL OR o.state IN (SELECT value FROM json_each(?)))";
 
+const happened: ReadonlySet<string> = new Set(["published", "ran", "failed"]);
+
 export class SqliteOccurrences {
   readonly #connection: SqliteConnection;
   readonly #entries: SqliteEntries;
@@ -29,6 +31,7 @@ export class SqliteOccurrences {
   >;
   readonly #withdraw: Statement<[string, string, Instant, ...Key]>;
   readonly #settle: Statement<[string, string | null, number, Instant, ...Key]>;
+  readonly #correct: Statement<[string, string | null, number, Instant, ...Key]>;
   readonly #start: Statement<[string | null, number, Instant, ...Key]>;
   readonly #keep: Statement<[string | null, number, ...Key]>;
   readonly #abandon: Statement<[string, Instant]>;
@@ -57,11 +60,12 @@ export class SqliteOccurrences {
     this.#withdraw = database.prepare(
       `UPDATE occurrences SET state = ?, reason = ?, settled_at = ? ${key} AND state = 'claimed'`,
     );
-    // What was given up and turns out to have happened is told as it happened.
     this.#settle = database.prepare(
-      `UPDATE occurrences SET state = ?1, reason = ?2, attempts = ?3, settled_at = ?4
-       WHERE fire_at = ?5 AND entry_id = ?6 AND manual = ?7 AND (settled_at IS NULL
-         OR ?1 IN ('published', 'ran', 'failed') AND (state = 'cancelled' OR state = 'failed' AND reason LIKE 'abandoned%'))`,
+      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ? ${key}`,
+    );
+    this.#correct = database.prepare(
+      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ?
+       WHERE fire_at = ? AND entry_id = ? AND manual = ? AND (state = 'cancelled' OR state = 'failed' AND reason LIKE 'abandoned%')`,
     );
     this.#start = database.prepare(
       `UPDATE occurrences SET state = 'running', reason = ?, attempts = ?, started_at = ? ${key}`,
@@ -154,7 +158,10 @@ export class SqliteOccurrences {
         const key: Key = [fireAt, entryId, manual ? 1 : 0];
         if (state === "running") this.#start.run(reason, attempts, at, ...key);
         else if (state === "claimed") this.#keep.run(reason, attempts, ...key);
-        else this.#settle.run(state, reason, attempts, at, ...key);
+        else if (this.#settle.run(state, reason, attempts, at, ...key).changes === 0 && happened.has(state)) {
+          // What was given up and turns out to have happened is told as it happened.
+          this.#correct.run(state, reason, attempts, at, ...key);
+        }
       }
     });
   }

@@ -67,6 +67,58 @@ export function ledgerContract(subject: Subject): void {
     assert.deepEqual(rows.map((row) => row.state).toReversed(), [...finals, "claimed"]);
   });
 
+  test("tells of what was given up and happened all the same, and of nothing less", async () => {
+    const entry = await subject.addOne("one");
+    await fill(entry, 4);
+    await subject.store.settle([
+      ...[1, 2].map((fireAt) => ({ ...settled(entry, fireAt), state: "cancelled" as const, reason: "it was paused" })),
+      { ...settled(entry, 3), state: "running" },
+    ]);
+    await subject.store.abandonRunning("abandoned: the process ended while it ran", t0 + 60);
+    await subject.store.settle([
+      { ...settled(entry, 1), state: "published", at: t0 + 70 },
+      { ...settled(entry, 2), state: "skipped", at: t0 + 70 },
+      { ...settled(entry, 3), state: "ran", at: t0 + 70 },
+    ]);
+    const rows = (await subject.store.history({ limit: 9 })).toReversed();
+    assert.deepEqual(
+      rows.map(({ state, reason }) => [state, reason]),
+      [
+        ["published", null],
+        ["cancelled", "it was paused"],
+        ["ran", null],
+        ["claimed", null],
+      ],
+    );
+  });
+
+  test("remembers the time-zone data, and writes it into what it records", async () => {
+    assert.equal(await subject.store.timeZoneData(), null);
+    await subject.store.setTimeZoneData("2026c");
+    assert.equal(await subject.store.timeZoneData(), "2026c");
+    await fill(await subject.addOne("one"), 1);
+    assert.deepEqual(
+      (await subject.store.history({ limit: 9 })).map(({ timeZoneData }) => timeZoneData),
+      ["2026c"],
+    );
+  });
+
+  test("finds the entries that wait for a start", async () => {
+    const common = { change: "insert", origin: "cli", createdAt: t0, anchorAt: t0, nextFireAt: null } as const;
+    const definition = { cron: " @Reboot ", task: "a.b", timezone: "UTC" };
+    await subject.store.change([
+      { ...common, name: "boot", definition, quarantine: null },
+      { ...common, name: "off", definition: { ...definition, enabled: false }, quarantine: null },
+      { ...common, name: "broken", definition, quarantine: "broken" },
+      { ...common, name: "over", definition: { at: "2020-01-01", task: "a.b", timezone: "UTC" }, quarantine: null },
+    ]);
+    assert.deepEqual(
+      (await subject.store.entriesAtStart(9)).map(({ name }) => name),
+      ["boot"],
+    );
+    assert.deepEqual(await subject.store.entriesAtStart(0), []);
+  });
+
   test("gives the outbox by due time, entry and fire time, in pages that miss nothing", async () => {
     const { token } = await subject.lead();
     const [one, two] = await subject.add("one", "two");
