@@ -1,0 +1,192 @@
+// Fire times a second: Beat beside the libraries that do the same, on the same schedules, in one run. Each is asked for the
+// next fire time of the last one, from 2024 on, again and again; the best of three rounds counts. What they name is compared
+// first, in UTC: so nobody is measured who does something else.
+//
+//   npm run bench:next             needs Python 3 with venv, and the network once, for Celery and APScheduler
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { CronExpressionParser } from "cron-parser";
+import { parseCronExpression } from "cron-schedule";
+import { Cron } from "croner";
+import { compileSchedule } from "../src/core/triggers/schedule.ts";
+import { nextFireTime } from "../src/core/triggers/trigger.ts";
+import { nextFireTimes } from "../src/index.ts";
+import { celeryVenv } from "../test/servers/celery.ts";
+
+const specs = ["*/5 * * * *", "0 9 * * 1-5", "0 0 29 2 *", "30 2 * * *"];
+const zones = ["UTC", "America/New_York"];
+const rounds = 3;
+const roundMs = 300;
+const compared = 9;
+/** Of nextFireTimes, which reads the schedule at each call. */
+const perCall = 100;
+const from = Date.UTC(2024, 0);
+const until = Date.UTC(2064, 0);
+const apscheduler = "APScheduler==3.11.3";
+const run = promisify(execFile);
+
+// cron-schedule knows the zone of the process alone.
+process.env["TZ"] = "UTC";
+
+/** Names at least one fire time, each after the last one, from `from` on and again from there after `until`; the last one, in epoch ms. */
+type Chain = (count: number) => number;
+
+const peers: Record<string, (spec: string, zone: string) => Chain | undefined> = {
+  beat: (spec, zone) => {
+    const trigger = compileSchedule({ cron: spec, timezone: zone }, { name: "", anchorAt: from });
+    return again((at) => nextFireTime(trigger, at)!);
+  },
+  "beat, Dates": (spec, zone) => {
+    const schedule = { cron: spec, timezone: zone };
+    let after = new Date(from);
+    return (count) => {
+      for (let left = count; left > 0; left -= perCall) {
+        if (after.getTime() >= until) after = new Date(from);
+        after = nextFireTimes(schedule, { after, count: Math.min(left, perCall) }).at(-1)!;
+      }
+      return after.getTime();
+    };
+  },
+  "cron-parser": (spec, zone) => {
+    const begin = () => CronExpressionParser.parse(spec, { tz: zone, currentDate: new Date(from) });
+    let expression = begin();
+    let last = from;
+    return (count) => {
+      for (let index = 0; index < count; index++) {
+        if (last >= until) expression = begin();
+        last = expression.next().getTime();
+      }
+      return last;
+    };
+  },
+  croner: (spec, zone) => {
+    const cron = new Cron(spec, { timezone: zone, paused: true });
+    return again((at) => cron.nextRun(new Date(at))!.getTime());
+  },
+  "cron-schedule": (spec, zone) => {
+    if (zone !== "UTC") return undefined;
+    const cron = parseCronExpression(spec);
+    return again((at) => cron.getNextDate(new Date(at)).getTime());
+  },
+};
+
+function again(next: (at: number) => number): Chain {
+  let at = from;
+  return (count) => {
+    for (let index = 0; index < count; index++) at = next(at >= until ? from : at);
+    return at;
+  };
+}
+
+/** Fire times a second. */
+function measure(chain: Chain): number {
+  let best = 0;
+  let batch = 1;
+  for (let round = 0; round < rounds; round++) {
+    let count = 0;
+    let elapsedMs = 0;
+    const start = performance.now();
+    while (elapsedMs < roundMs) {
+      const before = elapsedMs;
+      chain(batch);
+      count += batch;
+      elapsedMs = performance.now() - start;
+      if (elapsedMs - before < 5 && batch < 65_536) batch *= 2;
+    }
+    best = Math.max(best, (count / elapsedMs) * 1_000);
+  }
+  return best;
+}
+
+interface Measured {
+  readonly rate: number;
+  /** The fire time number `compared` after `from`, epoch ms. */
+  readonly reached: number;
+}
+
+/** By peer, then by zone and spec. */
+type Table = Record<string, Record<string, Measured>>;
+
+async function measurePython(): Promise<Table> {
+  const python = await celeryVenv("5.7.0");
+  const folder = join(import.meta.dirname, "../.cache", apscheduler.replace("==", "-"));
+  if (!existsSync(folder)) {
+    await run(python, [
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      "--target",
+      folder,
+      apscheduler,
+    ]);
+  }
+  const input = JSON.stringify({ specs, zones, rounds, roundMs, compared, from: from / 1_000, until: until / 1_000 });
+  const { stdout } = await run(python, [join(import.meta.dirname, "next_peers.py"), input], {
+    env: { ...process.env, PYTHONPATH: folder },
+  });
+  return JSON.parse(stdout) as Table;
+}
+
+const keyOf = (zone: string, spec: string): string => `${zone} ${spec}`;
+const table: Table = {};
+for (const [name, make] of Object.entries(peers)) {
+  const measured: Record<string, Measured> = {};
+  for (const zone of zones) {
+    for (const spec of specs) {
+      const chain = make(spec, zone);
+      if (chain === undefined) continue;
+      const reached = make(spec, zone)!(compared);
+      measured[keyOf(zone, spec)] = { rate: measure(chain), reached };
+    }
+  }
+  table[name] = measured;
+}
+Object.assign(table, await measurePython());
+
+for (const [name, measured] of Object.entries(table)) {
+  for (const spec of specs) {
+    const [own, beat] = [measured[keyOf("UTC", spec)]?.reached, table["beat"]![keyOf("UTC", spec)]!.reached];
+    if (own === beat) continue;
+    throw new Error(`${name} names other fire times of ${spec}: number ${compared} is ${own}, and not ${beat}`);
+  }
+}
+
+const shown = (rate: number): string =>
+  rate >= 1e6
+    ? `${(rate / 1e6).toFixed(1)} M`
+    : rate >= 1e4
+      ? `${Math.round(rate / 1e3)} k`
+      : `${(rate / 1e3).toFixed(1)} k`;
+const names = Object.keys(table);
+const width = 19;
+console.log(
+  `Fire times a second (and how many times as many Beat names). Node ${process.version}, best of ${rounds}.\n`,
+);
+console.log(["".padEnd(31), ...names.map((name) => name.padEnd(width))].join(""));
+for (const zone of zones) {
+  for (const spec of specs) {
+    const key = keyOf(zone, spec);
+    const beat = table["beat"]![key]!.rate;
+    const cells = names.map((name) => {
+      const rate = table[name]![key]?.rate;
+      if (rate === undefined) return "no zones".padEnd(width);
+      return (
+        name === "beat" ? shown(rate) : `${shown(rate)} (${(beat / rate).toFixed(beat / rate < 10 ? 1 : 0)}×)`
+      ).padEnd(width);
+    });
+    console.log([`${zone} ${spec}`.padEnd(31), ...cells].join(""));
+  }
+}
+const rates = Object.values(table["beat"]!).map(({ rate }) => rate);
+const zoneAware = names.filter((name) => !name.startsWith("beat") && name !== "cron-schedule");
+const ratios = zoneAware.flatMap((name) =>
+  Object.entries(table[name]!).map(([key, { rate }]) => table["beat"]![key]!.rate / rate),
+);
+console.log(
+  `\nBeat: at least ${shown(Math.min(...rates))} a second; at least ${Math.floor(Math.min(...ratios))} times as many as any that knows zones.`,
+);
