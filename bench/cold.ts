@@ -62,11 +62,11 @@ try {
     {
       await using scheduler = new Scheduler({ store: sqlite(db, { synchronous: "NORMAL" }), log: silentLog });
       for (let from = 0; from < size; from += chunk) {
-        // Spread over the next hour, as a real schedule is; all of them tasks with args.
+        // Spread over the day, as a real schedule is; all of them tasks with args.
         const entries = Array.from({ length: Math.min(chunk, size - from) }, (_, n) => ({
           name: `entry-${from + n}`,
           definition: {
-            cron: `${(from + n) % 60} * * * *`,
+            cron: `${(from + n) % 60} ${Math.floor((from + n) / 60) % 24} * * *`,
             timezone: "America/New_York",
             task: "reports.tasks.send",
             args: [from + n],
@@ -92,7 +92,7 @@ from celery import Celery
 from celery.schedules import crontab
 app = Celery("bench", broker=${JSON.stringify(rabbitmq.url)})
 app.conf.beat_schedule = {
-    f"entry-{n}": {"task": "reports.tasks.send", "schedule": crontab(minute=n % 60), "args": [n], "kwargs": {"attach": True}}
+    f"entry-{n}": {"task": "reports.tasks.send", "schedule": crontab(minute=n % 60, hour=n // 60 % 24), "args": [n], "kwargs": {"attach": True}}
     for n in range(${size})
 }
 app.conf.beat_schedule["first"] = {"task": "reports.tasks.send", "schedule": 0.1}

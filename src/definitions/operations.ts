@@ -1,11 +1,12 @@
 // The one place through which anybody but the dispatcher writes entries: the command line, programs, the API, files.
 
 import { randomUUID } from "node:crypto";
-import { type Definition, nameProblem, parseDefinition } from "../core/definition.ts";
+import { type Definition, nameProblem } from "../core/definition.ts";
 import { type Entry, firesAtStart, type Origin } from "../core/entry.ts";
 import { type BeatError, ConflictError, DefinitionError, EntryNotFoundError, nearest } from "../core/errors.ts";
 import type { Clock, EntryChange, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { checkedDefinition } from "./checked.ts";
 import type { LoadedFiles } from "./parse.ts";
 import { changeOfDefinition, type Effect, endOfPause, freshProgress } from "./progress.ts";
 import { type FilesPlan, fileOf, type PlannedChange, planReconcile } from "./reconcile.ts";
@@ -48,7 +49,7 @@ export class Operations {
     const place = { entry: name };
     const wrong = nameProblem(name);
     if (wrong !== undefined) throw new DefinitionError(wrong);
-    const parsed = parseDefinition(withZone(definition), place);
+    const parsed = checkedDefinition(withZone(definition), place);
     return this.#retrying(async () => {
       const now = this.#clock.now();
       const existing = await this.#store.entryByName(name);
@@ -92,7 +93,7 @@ export class Operations {
       try {
         const wrong = nameProblem(name);
         if (wrong !== undefined) throw new DefinitionError(wrong);
-        const parsed = parseDefinition(withZone(definition), { entry: name });
+        const parsed = checkedDefinition(withZone(definition), { entry: name });
         const progress = freshProgress(name, parsed, createdAt);
         return [{ change: "insert", name, origin, definition: parsed, createdAt, ...progress, quarantine: null }];
       } catch (error) {

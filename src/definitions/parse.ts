@@ -4,7 +4,7 @@
 import { isUtf8 } from "node:buffer";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { type Definition, nameProblem, parseDefinition, targetKeys } from "../core/definition.ts";
+import { type Definition, nameProblem, targetKeys } from "../core/definition.ts";
 import type { Origin } from "../core/entry.ts";
 import { BeatError, DefinitionError, nearest, type Place } from "../core/errors.ts";
 import { sizeOf } from "../core/json-value.ts";
@@ -18,6 +18,7 @@ import {
   type ReadCalendar,
   withDates,
 } from "./calendars.ts";
+import { checkedDefinition } from "./checked.ts";
 import { systemReason } from "./system-reason.ts";
 import { YamlFile, type YamlMember } from "./yaml-file.ts";
 
@@ -106,7 +107,7 @@ function entryDefinition(
   if (wrong !== undefined) throw new DefinitionError(wrong, { place });
   const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
   const written = isMap ? { timezone, ...value } : value;
-  const definition = parseDefinition(written, { file: place.file!, entry: name }, dates);
+  const definition = checkedDefinition(written, { file: place.file!, entry: name }, dates);
   const { job } = definition;
   return job === undefined || !/^\.{1,2}\//.test(job) ? definition : { ...definition, job: jobFrom(folder, job, name) };
 }

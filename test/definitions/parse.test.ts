@@ -460,3 +460,25 @@ test("hostile texts take no long time", () => {
     assert.ok(tookMs < 5_000, `${JSON.stringify(text.slice(0, 10))} took ${tookMs} ms`);
   }
 });
+
+for (const [what, options, problem] of [
+  [
+    "a header of Celery's own",
+    "{headers: {task: x}}",
+    /f\.yaml:2:\d+: entry "one", options\.headers\.task: the header "task" is not free/,
+  ],
+  [
+    "a routing key that leads nowhere",
+    "{routing_key: r}",
+    /options\.routing_key: routing_key without exchange or queue leads nowhere/,
+  ],
+] as const) {
+  test(`refused when written, since workers would never run it: ${what}`, () => {
+    const { problems } = parseScheduleFile(
+      `schedules:\n  one: {every: 1h, task: a.b, options: ${options}}\n`,
+      "f.yaml",
+    );
+    assert.equal(problems.length, 1);
+    assert.match(problems[0]!.describe(), problem);
+  });
+}

@@ -1,0 +1,29 @@
+// A definition that is right in itself may still make a message that workers lose or die of. That, too, is told when it is
+// written, not when it falls due.
+
+import { prepareMessage } from "../celery/message.ts";
+import { type Definition, parseDefinition, targetOf } from "../core/definition.ts";
+import { BeatError, DefinitionError, type Place } from "../core/errors.ts";
+
+/** Like parseDefinition, and what a task would send is checked as well. Throws DefinitionError. */
+export function checkedDefinition(
+  value: unknown,
+  place: Place,
+  calendars: Parameters<typeof parseDefinition>[2] = {},
+): Definition {
+  const definition = parseDefinition(value, place, calendars);
+  const target = targetOf(definition);
+  if (target.kind !== "task") return definition;
+  try {
+    prepareMessage({ entryName: place.entry ?? "", target, defaultQueue: "celery", origin: "beat" });
+    return definition;
+  } catch (error) {
+    if (!(error instanceof BeatError)) throw error;
+    const { message, remedy } = error;
+    throw new DefinitionError(message, {
+      ...(remedy && { remedy }),
+      cause: error,
+      place: { ...place, ...error.place },
+    });
+  }
+}
