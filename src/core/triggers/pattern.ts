@@ -1,6 +1,7 @@
 // A pattern of wall times: which seconds, minutes and hours of which days. Pure calendar, no zones: the next and the
 // previous match of a wall time. Sets are bits in small integers, so that a search is a handful of shifts: it goes from a
-// day to the next matching day by the month's mask of days, never minute by minute.
+// day to the next matching day by the month's mask of days, never minute by minute. A pattern remembers the month that it was
+// last asked for, since fire times are mostly asked for one after the other.
 
 import { dayMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
@@ -41,6 +42,20 @@ export interface WallPattern {
   readonly years: Years;
   /** Bit 1 = the first week of the ISO year; null: every week. */
   readonly weeks: Sixty | null;
+  /** Nobody's but this file's. */
+  readonly month: Month;
+}
+
+/** A month with the days of a pattern in it. */
+interface Month {
+  year: number;
+  /** 1 = January. */
+  number: number;
+  /** Of the 1st. */
+  firstDay: number;
+  length: number;
+  /** The matching days: bit 0 = the 1st. */
+  days: number;
 }
 
 export interface PatternFields {
@@ -88,6 +103,7 @@ export function wallPattern(fields: PatternFields): WallPattern {
     plainDays: weekdays === 127 && monthDayRules.length === 0 && !either && !fields.weeks,
     years,
     weeks: fields.weeks ? sixtyOf(fields.weeks) : null,
+    month: { year: 0, number: 0, firstDay: 0, length: 0, days: 0 },
   };
 }
 
@@ -108,51 +124,79 @@ const firstYear = 1_600;
 /** The first matching wall time at or after `wall`, or null where there is none. */
 export function nextMatch(pattern: WallPattern, wall: WallTime): WallTime | null {
   const day = Math.floor(wall / dayMs);
-  const date = packedDate(day);
-  let year = date >> 9;
-  let month = (date >> 5) & 15;
-  const bit = (date & 31) - 1;
-  let days = daysOf(pattern, year, month);
-  if ((days >> bit) & 1) {
+  const { month } = pattern;
+  if (day < month.firstDay || day >= month.firstDay + month.length) lookAtMonthOf(pattern, day);
+  const bit = day - month.firstDay;
+  if ((month.days >> bit) & 1) {
     const second = nextSecondOfDay(pattern, Math.ceil((wall - day * dayMs) / secondMs));
     if (second >= 0) return day * dayMs + second * secondMs;
   }
-  days &= -2 << bit;
-  for (let tried = 0; days === 0; ) {
-    const later = pattern.months & (-2 << month);
-    if (later === 0) {
-      year = pattern.years === null ? year + 1 : (pattern.years.find((each) => each > year) ?? Infinity);
-      if (year > lastYear || tried++ > maxYears) return null;
-    }
-    month = lowestBit(later === 0 ? pattern.months : later);
-    days = daysOf(pattern, year, month);
-  }
-  return (dayNumber(year, month, 1) + lowestBit(days)) * dayMs + pattern.firstSecond * secondMs;
+  const later = month.days & (-2 << bit);
+  if (later === 0 && !lookAtLaterMonth(pattern)) return null;
+  return (month.firstDay + lowestBit(later || month.days)) * dayMs + pattern.firstSecond * secondMs;
 }
 
 /** The last matching wall time at or before `wall`, or null where there is none. */
 export function previousMatch(pattern: WallPattern, wall: WallTime): WallTime | null {
   const day = Math.floor(wall / dayMs);
-  const date = packedDate(day);
-  let year = date >> 9;
-  let month = (date >> 5) & 15;
-  const bit = (date & 31) - 1;
-  let days = daysOf(pattern, year, month);
-  if ((days >> bit) & 1) {
+  const { month } = pattern;
+  if (day < month.firstDay || day >= month.firstDay + month.length) lookAtMonthOf(pattern, day);
+  const bit = day - month.firstDay;
+  if ((month.days >> bit) & 1) {
     const second = previousSecondOfDay(pattern, Math.floor((wall - day * dayMs) / secondMs));
     if (second >= 0) return day * dayMs + second * secondMs;
   }
-  days &= (1 << bit) - 1;
-  for (let tried = 0; days === 0; ) {
-    const earlier = pattern.months & ((1 << month) - 1);
-    if (earlier === 0) {
-      year = pattern.years === null ? year - 1 : (pattern.years.findLast((each) => each < year) ?? -Infinity);
-      if (year < firstYear || tried++ > maxYears) return null;
+  const earlier = month.days & ((1 << bit) - 1);
+  if (earlier === 0 && !lookAtEarlierMonth(pattern)) return null;
+  return (month.firstDay + highestBit(earlier || month.days)) * dayMs + pattern.lastSecond * secondMs;
+}
+
+function lookAtMonthOf(pattern: WallPattern, day: number): void {
+  const date = packedDate(day);
+  const [year, number] = [date >> 9, (date >> 5) & 15];
+  lookAt(pattern, year, number, daysOf(pattern, year, number));
+}
+
+function lookAt({ month }: WallPattern, year: number, number: number, days: number): void {
+  month.year = year;
+  month.number = number;
+  month.firstDay = dayNumber(year, number, 1);
+  month.length = daysIn(year, number);
+  month.days = days;
+}
+
+/** Goes on to the next month with a matching day; false where there is none. */
+function lookAtLaterMonth(pattern: WallPattern): boolean {
+  let { year, number } = pattern.month;
+  for (let tried = 0; ; ) {
+    const later = pattern.months & (-2 << number);
+    if (later === 0) {
+      year = pattern.years === null ? year + 1 : (pattern.years.find((each) => each > year) ?? lastYear + 1);
+      if (year > lastYear || tried++ > maxYears) return false;
     }
-    month = highestBit(earlier === 0 ? pattern.months : earlier);
-    days = daysOf(pattern, year, month);
+    number = lowestBit(later === 0 ? pattern.months : later);
+    const days = daysOf(pattern, year, number);
+    if (days === 0) continue;
+    lookAt(pattern, year, number, days);
+    return true;
   }
-  return (dayNumber(year, month, 1) + highestBit(days)) * dayMs + pattern.lastSecond * secondMs;
+}
+
+/** Goes back to the last month before with a matching day; false where there is none. */
+function lookAtEarlierMonth(pattern: WallPattern): boolean {
+  let { year, number } = pattern.month;
+  for (let tried = 0; ; ) {
+    const earlier = pattern.months & ((1 << number) - 1);
+    if (earlier === 0) {
+      year = pattern.years === null ? year - 1 : (pattern.years.findLast((each) => each < year) ?? firstYear - 1);
+      if (year < firstYear || tried++ > maxYears) return false;
+    }
+    number = highestBit(earlier === 0 ? pattern.months : earlier);
+    const days = daysOf(pattern, year, number);
+    if (days === 0) continue;
+    lookAt(pattern, year, number, days);
+    return true;
+  }
 }
 
 const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
