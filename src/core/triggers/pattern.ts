@@ -39,6 +39,8 @@ export interface WallPattern {
   readonly either: boolean;
   /** Days of the month alone decide: the weekday need not be known. */
   readonly plainDays: boolean;
+  /** Nothing but 29 February matches: years in between need not be tried. */
+  readonly leapDays: boolean;
   readonly years: Years;
   /** Bit 1 = the first week of the ISO year; null: every week. */
   readonly weeks: Sixty | null;
@@ -88,19 +90,21 @@ const secondOf = (hours: number, minutes: number, seconds: number): number => ho
 export function wallPattern(fields: PatternFields): WallPattern {
   const { seconds, minutes, hours, monthDayRules = [], weekdayRules = [], either = false, years = null } = fields;
   const weekdays = bitsOf(fields.weekdays.map((weekday) => weekday % 7));
+  const [months, monthDays] = [bitsOf(fields.months), bitsOf(fields.monthDays, 1)];
   return {
     seconds: sixtyOf(seconds),
     minutes: sixtyOf(minutes),
     hours: bitsOf(hours),
     firstSecond: secondOf(Math.min(...hours), Math.min(...minutes), Math.min(...seconds)),
     lastSecond: secondOf(Math.max(...hours), Math.max(...minutes), Math.max(...seconds)),
-    months: bitsOf(fields.months),
-    monthDays: bitsOf(fields.monthDays, 1),
+    months,
+    monthDays,
     weekdays,
     monthDayRules,
     weekdayRules,
     either,
     plainDays: weekdays === 127 && monthDayRules.length === 0 && !either && !fields.weeks,
+    leapDays: months === 1 << 2 && lowestBit(monthDays) === 28 && monthDayRules.length === 0 && !either,
     years,
     weeks: fields.weeks ? sixtyOf(fields.weeks) : null,
     month: { year: 0, number: 0, firstDay: 0, length: 0, days: 0 },
@@ -171,7 +175,8 @@ function lookAtLaterMonth(pattern: WallPattern): boolean {
   for (let tried = 0; ; ) {
     const later = pattern.months & (-2 << number);
     if (later === 0) {
-      year = pattern.years === null ? year + 1 : (pattern.years.find((each) => each > year) ?? lastYear + 1);
+      if (pattern.years === null) year = pattern.leapDays ? (year | 3) + 1 : year + 1;
+      else year = pattern.years.find((each) => each > year) ?? lastYear + 1;
       if (year > lastYear || tried++ > maxYears) return false;
     }
     number = lowestBit(later === 0 ? pattern.months : later);
@@ -188,7 +193,8 @@ function lookAtEarlierMonth(pattern: WallPattern): boolean {
   for (let tried = 0; ; ) {
     const earlier = pattern.months & ((1 << number) - 1);
     if (earlier === 0) {
-      year = pattern.years === null ? year - 1 : (pattern.years.findLast((each) => each < year) ?? firstYear - 1);
+      if (pattern.years === null) year = pattern.leapDays ? (year - 1) & -4 : year - 1;
+      else year = pattern.years.findLast((each) => each < year) ?? firstYear - 1;
       if (year < firstYear || tried++ > maxYears) return false;
     }
     number = highestBit(earlier === 0 ? pattern.months : earlier);
