@@ -61,7 +61,7 @@ suite("the documents", { concurrency: 2 }, () => {
     const rabbitmq = needsRabbitmq ? await startRabbitmq() : undefined;
     t.after(() => rabbitmq?.stop());
     for (const name of new Set(commandLines.map(({ place }) => place.split(":")[0]!))) {
-      const { cwd, env } = await workplace(t);
+      const { cwd, env } = await folderWithBeat(t);
       for (const { place, line } of commandLines.filter((one) => one.place.startsWith(`${name}:`))) {
         const text = rabbitmq === undefined ? line : line.replace("127.0.0.1:5672", `127.0.0.1:${rabbitmq.port}`);
         if (/\bbeat start\b/.test(text)) await startsAndStops(t, text, place, { cwd, env });
@@ -180,7 +180,7 @@ suite("the documents", { concurrency: 2 }, () => {
 });
 
 /** A folder as the documents assume it: with the samples, and with `npx beat` that runs this working tree. */
-async function workplace(t: TestContext): Promise<{ readonly cwd: string; readonly env: NodeJS.ProcessEnv }> {
+async function folderWithBeat(t: TestContext): Promise<{ readonly cwd: string; readonly env: NodeJS.ProcessEnv }> {
   const cwd = await folder(t);
   await cp(join(root, "schedules"), join(cwd, "schedules"), { recursive: true });
   await mkdir(join(cwd, "bin"));
