@@ -1,6 +1,6 @@
 // Fire times a second: Beat beside the libraries that do the same, on the same schedules, in one run. Each is asked for the
-// next fire time of the last one, from 2024 on, again and again; the best of three rounds counts. What they name is compared
-// first, in UTC: so nobody is measured who does something else.
+// next fire time of the last one, from 2024 on, again and again. All of them take turns, three rounds long, and the best round of
+// each counts. What they name is compared in UTC, so that nobody is measured who does something else.
 //
 //   npm run bench:next             needs Python 3 with venv, and the network once, for Celery and APScheduler
 
@@ -37,7 +37,11 @@ type Chain = (count: number) => number;
 const peers: Record<string, (spec: string, zone: string) => Chain | undefined> = {
   beat: (spec, zone) => {
     const trigger = compileSchedule({ cron: spec, timezone: zone }, { name: "", anchorAt: from });
-    return again((at) => nextFireTime(trigger, at)!);
+    let at = from;
+    return (count) => {
+      for (let index = 0; index < count; index++) at = nextFireTime(trigger, at >= until ? from : at)!;
+      return at;
+    };
   },
   "beat, Dates": (spec, zone) => {
     const schedule = { cron: spec, timezone: zone };
@@ -82,23 +86,18 @@ function again(next: (at: number) => number): Chain {
 }
 
 /** Fire times a second. */
-function measure(chain: Chain): number {
-  let best = 0;
+function rateOf(chain: Chain): number {
   let batch = 1;
-  for (let round = 0; round < rounds; round++) {
-    let count = 0;
-    let elapsedMs = 0;
-    const start = performance.now();
-    while (elapsedMs < roundMs) {
-      const before = elapsedMs;
-      chain(batch);
-      count += batch;
-      elapsedMs = performance.now() - start;
-      if (elapsedMs - before < 5 && batch < 65_536) batch *= 2;
-    }
-    best = Math.max(best, (count / elapsedMs) * 1_000);
+  let count = 0;
+  let elapsedMs = 0;
+  for (const start = performance.now(); elapsedMs < roundMs; ) {
+    const before = elapsedMs;
+    chain(batch);
+    count += batch;
+    elapsedMs = performance.now() - start;
+    if (elapsedMs - before < 5 && batch < 65_536) batch *= 2;
   }
-  return best;
+  return (count / elapsedMs) * 1_000;
 }
 
 interface Measured {
@@ -125,7 +124,7 @@ async function measurePython(): Promise<Table> {
       apscheduler,
     ]);
   }
-  const input = JSON.stringify({ specs, zones, rounds, roundMs, compared, from: from / 1_000, until: until / 1_000 });
+  const input = JSON.stringify({ specs, zones, roundMs, compared, from: from / 1_000, until: until / 1_000 });
   const { stdout } = await run(python, [join(import.meta.dirname, "next_peers.py"), input], {
     env: { ...process.env, PYTHONPATH: folder },
   });
@@ -133,20 +132,25 @@ async function measurePython(): Promise<Table> {
 }
 
 const keyOf = (zone: string, spec: string): string => `${zone} ${spec}`;
-const table: Table = {};
-for (const [name, make] of Object.entries(peers)) {
-  const measured: Record<string, Measured> = {};
-  for (const zone of zones) {
-    for (const spec of specs) {
+const chains = Object.entries(peers).flatMap(([name, make]) =>
+  zones.flatMap((zone) =>
+    specs.flatMap((spec) => {
       const chain = make(spec, zone);
-      if (chain === undefined) continue;
-      const reached = make(spec, zone)!(compared);
-      measured[keyOf(zone, spec)] = { rate: measure(chain), reached };
-    }
-  }
-  table[name] = measured;
+      const reached = make(spec, zone)?.(compared);
+      return chain === undefined || reached === undefined ? [] : [{ name, key: keyOf(zone, spec), chain, reached }];
+    }),
+  ),
+);
+const table: Table = {};
+const keep = (name: string, key: string, { rate, reached }: Measured): void => {
+  const best = Math.max(rate, table[name]?.[key]?.rate ?? 0);
+  table[name] = { ...table[name], [key]: { rate: best, reached } };
+};
+for (let round = 0; round < rounds; round++) {
+  for (const { name, key, chain, reached } of chains) keep(name, key, { rate: rateOf(chain), reached });
+  for (const [name, measured] of Object.entries(await measurePython()))
+    for (const [key, each] of Object.entries(measured)) keep(name, key, each);
 }
-Object.assign(table, await measurePython());
 
 for (const [name, measured] of Object.entries(table)) {
   for (const spec of specs) {
