@@ -3,8 +3,7 @@
 // A zone is a list of stretches: spans of real time in which the offset from UTC is the same. Stretches are found once, in
 // chunks of about four years as they are needed, by sampling Intl.DateTimeFormat (some 3 µs a question, a millisecond a
 // chunk) and bisecting between samples that differ; after that a lookup is a comparison with the stretch of the last
-// answer, or a binary search: nanoseconds. Before 1800 no clock was changed, and after 2100 each year is like the earlier one
-// that has the same calendar: there nothing is asked, so that a search through centuries is cheap too.
+// answer, or a binary search: nanoseconds.
 //
 // A wall time is what a clock on the wall shows, written as if it were UTC in epoch milliseconds. Two questions join the
 // two kinds of time, and the rules for the changes of the clocks are built on them alone:
@@ -53,12 +52,6 @@ export interface Zone {
 const chunkMs = 137_438_953_472;
 /** Two changes of one zone were never less than 6.9 days apart, from 1970 to 2100. */
 const sampleMs = 5 * dayMs;
-/** Local mean time lasted until the 1830s. */
-const firstChangesAt = Date.UTC(1800, 0);
-/** The last rule that does not follow the calendar of the year is Morocco's, until 2087. Each calendar occurs in these 28 years. */
-const [firstModelYear, modelYears] = [2101, 28];
-const modelledFrom = Date.UTC(firstModelYear + modelYears, 0);
-const alwaysMs = 9e15;
 /** No zone was ever further than this from UTC, so a wall time is shown within it. */
 const farthestOffsetMs = 16 * hourMs;
 
@@ -71,9 +64,7 @@ class OffsetZone implements Zone {
   constructor(name: string) {
     this.name = name;
     this.#format = new Intl.DateTimeFormat("en-US", { timeZone: name, timeZoneName: "longOffset" });
-    this.#last = hasNoChanges(name)
-      ? { from: -alwaysMs, until: alwaysMs, offsetMs: this.#ask(0), shownBefore: -alwaysMs }
-      : { from: 0, until: 0, offsetMs: 0, shownBefore: 0 };
+    this.#last = { from: 0, until: 0, offsetMs: 0, shownBefore: 0 };
   }
 
   stretchAt(instant: Instant): Stretch {
@@ -133,7 +124,7 @@ class OffsetZone implements Zone {
     return changes;
   }
 
-  /** The stretches of [from, until). The search begins two days earlier: a second pass may be going on at `from`. */
+  /** The stretches of [from, until). Sampling begins two days earlier: a second pass may be going on at `from`. */
   #build(from: Instant, until: Instant): Stretch[] {
     const stretches: Stretch[] = [];
     let start = from - 2 * dayMs;
@@ -147,45 +138,22 @@ class OffsetZone implements Zone {
       }
       shownBefore = Math.max(shownBefore, end - 1 + offsetMs);
     };
-    for (const change of this.#changes(start, until, offsetMs)) {
-      close(change.at);
-      start = change.at;
-      offsetMs = change.offsetMs;
-    }
-    close(until);
-    return stretches;
-  }
-
-  /** The changes in (from, until), with the offset that each leads to. */
-  #changes(from: Instant, until: Instant, offsetMs: number): Iterable<Change> {
-    if (until <= firstChangesAt) return [];
-    return from >= modelledFrom ? this.#modelledChanges(from, until) : this.#sampledChanges(from, until, offsetMs);
-  }
-
-  *#sampledChanges(from: Instant, until: Instant, offsetAtStartMs: number): Generator<Change> {
-    let offsetMs = offsetAtStartMs;
-    for (let sample = from; sample < until; ) {
+    for (let sample = start; sample < until; ) {
       const next = Math.min(sample + sampleMs, until);
-      if (this.#ask(next) === offsetMs) {
+      const nextOffsetMs = this.#ask(next);
+      if (nextOffsetMs === offsetMs) {
         sample = next;
         continue;
       }
-      const at = this.#bisect(sample, next, offsetMs);
-      if (at >= until) return;
-      offsetMs = this.#ask(at);
-      sample = at;
-      yield { at, offsetMs };
+      const change = this.#bisect(sample, next, offsetMs);
+      if (change >= until) break;
+      close(change);
+      start = change;
+      sample = change;
+      offsetMs = this.#ask(change);
     }
-  }
-
-  *#modelledChanges(from: Instant, until: Instant): Generator<Change> {
-    for (let year = new Date(from).getUTCFullYear(); Date.UTC(year, 0) < until; year++) {
-      const model = modelOf(year);
-      const shiftMs = Date.UTC(year, 0) - Date.UTC(model, 0);
-      for (const { at, afterMs } of this.changesBetween(Date.UTC(model, 0), Date.UTC(model + 1, 0))) {
-        if (at + shiftMs > from && at + shiftMs < until) yield { at: at + shiftMs, offsetMs: afterMs };
-      }
-    }
+    close(until);
+    return stretches;
   }
 
   /** The first instant, to the second, with another offset than at `low`. */
@@ -211,26 +179,6 @@ class OffsetZone implements Zone {
       .map(Number);
     const size = hours * hourMs + minutes * minuteMs + seconds * secondMs;
     return text[start] === "-" ? -size : size;
-  }
-}
-
-interface Change {
-  readonly at: Instant;
-  readonly offsetMs: number;
-}
-
-const hasNoChanges = (name: string): boolean => /^(?:UTC|GMT|Etc\/.*)$/.test(name);
-
-/** The model year that begins on the same weekday and is as long. */
-function modelOf(year: number): number {
-  const shape = (each: number) => [
-    new Date(Date.UTC(each, 0)).getUTCDay(),
-    new Date(Date.UTC(each, 1, 29)).getUTCDate(),
-  ];
-  const [weekday, leap] = shape(year);
-  for (let model = firstModelYear; ; model++) {
-    const [modelWeekday, modelLeap] = shape(model);
-    if (modelWeekday === weekday && modelLeap === leap) return model;
   }
 }
 
