@@ -99,11 +99,6 @@ export class Dispatcher {
     }
   }
 
-  /** When the next entry in the timetable falls due. */
-  get nextDueAt(): Instant | undefined {
-    return this.#timetable.nextDueAt;
-  }
-
   /** How long the most overdue entry has waited to be decided, ms; 0 where none is overdue. */
   get overdueMs(): number {
     const { nextDueAt } = this.#timetable;

@@ -1,24 +1,14 @@
 // Outbox -> local runner. A run is recorded before it starts, so that a crash leaves a trace of it.
 
-import type { Clock, Run, Runner, RunOutcome } from "../core/ports.ts";
+import type { Run, Runner, RunOutcome } from "../core/ports.ts";
 import { DueQueue } from "./due-queue.ts";
-import type { Narrator } from "./narrator.ts";
-import type { Held, Outbox } from "./outbox.ts";
-import type { Settlements } from "./settlements.ts";
+import type { Held } from "./outbox.ts";
+import type { OutletOptions } from "./outlet.ts";
 
 const retryMs = 500;
 
-export interface LauncherOptions {
-  readonly clock: Clock;
+export interface LauncherOptions extends OutletOptions {
   readonly runner: Runner;
-  readonly outbox: Outbox;
-  readonly settlements: Settlements;
-  readonly narrator: Narrator;
-  readonly onRoom: () => void;
-  /** Hears of changes that were made since something was claimed. */
-  readonly look: () => Promise<void>;
-  /** Whether this node may act: its lease can be trusted. */
-  readonly mayAct: () => boolean;
 }
 
 export class Launcher {

@@ -2,12 +2,11 @@
 // confirmed them. Trouble stays where it is: a queue that is not there holds up its own messages only (its lane), a broker
 // that is away holds up messages and never the timetable.
 
-import type { Broker, Clock, Log, Message, PublishOutcome } from "../core/ports.ts";
+import type { Broker, Log, Message, PublishOutcome } from "../core/ports.ts";
 import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
-import type { Narrator } from "./narrator.ts";
-import type { Held, Outbox } from "./outbox.ts";
-import type { Settlements } from "./settlements.ts";
+import type { Held } from "./outbox.ts";
+import type { OutletOptions } from "./outlet.ts";
 
 const batchSize = 1_000;
 const firstRetryMs = 250;
@@ -41,18 +40,9 @@ export interface PublisherReport {
   }[];
 }
 
-export interface PublisherOptions {
-  readonly clock: Clock;
+export interface PublisherOptions extends OutletOptions {
   readonly log: Log;
   readonly broker: Broker;
-  readonly outbox: Outbox;
-  readonly settlements: Settlements;
-  readonly narrator: Narrator;
-  readonly onRoom: () => void;
-  /** Hears of changes that were made since something was claimed. */
-  readonly look: () => Promise<void>;
-  /** Whether this node may act: its lease can be trusted. */
-  readonly mayAct: () => boolean;
 }
 
 export class Publisher {
