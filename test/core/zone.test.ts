@@ -19,6 +19,47 @@ test("offsets are those of the time-zone data, in every zone from 1970 to 2100",
   );
 });
 
+test("offsets are those of the time-zone data in every zone from 1600 to 9999, where most are not asked for", () => {
+  const format = (timeZone: string) => new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" });
+  const formats = new Map(names.map((name) => [name, format(name)]));
+  const offsetText = (name: string, at: number) => formats.get(name)!.format(at).split("GMT")[1] || "+00:00";
+  const written = (ms: number) => {
+    const seconds = Math.abs(ms) / 1_000;
+    const parts = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, ...(seconds % 60 ? [seconds % 60] : [])];
+    return `${ms < 0 ? "-" : "+"}${parts.map((part) => String(part).padStart(2, "0")).join(":")}`;
+  };
+  const check = (name: string, at: number) =>
+    assert.equal(written(zoneOf(name).offsetAt(at)), offsetText(name, at), `${name} ${new Date(at).toISOString()}`);
+  // Around every change of the first modelled years and of a far one, in every zone; and anywhere.
+  for (const name of names) {
+    for (const [year, years] of [
+      [2100, 2],
+      [2128, 2],
+      [2423, 1],
+    ] as const) {
+      for (const { at } of zoneOf(name).changesBetween(Date.UTC(year, 0), Date.UTC(year + years, 0)))
+        for (const near of [at - 1_000, at]) check(name, near);
+      for (let month = 0; month < 12 * years; month++) check(name, Date.UTC(year, month, 15));
+    }
+  }
+  const anywhere = fc.integer({ min: utc("1600-01-01T00:00"), max: utc("9999-01-01T00:00") });
+  fc.assert(
+    fc.property(anyZone, anywhere, (name, at) => check(name, Math.floor(at / 1_000) * 1_000)),
+    { numRuns: 3_000 },
+  );
+});
+
+test("before and after all years that people name there are offsets too", () => {
+  for (const name of ["UTC", "Europe/Berlin", "Pacific/Apia"]) {
+    const zone = zoneOf(name);
+    for (const instant of [-8e15, utc("1600-01-01T00:00"), 8e15]) {
+      const { from, until, offsetMs } = zone.stretchAt(instant);
+      assert.ok(from <= instant && instant < until && Math.abs(offsetMs) < 86_400_000, `${name} ${instant}`);
+      assert.equal(zone.reach(zone.wallAt(instant)), instant, name);
+    }
+  }
+});
+
 test("changes are exact to the second, with the offsets of either side", () => {
   for (const name of [
     "America/New_York",

@@ -1,10 +1,12 @@
 // One rule of RFC 5545, section 3.3.10, as a set of wall times: no zones. A rule steps through periods (years, months, weeks,
 // days, hours, minutes or seconds from its start); each period holds the days and times of day that the BY parts leave or
-// name. Periods are numbered, so a search begins where it is asked and not at the start.
+// name. Periods are numbered, so a search begins where it is asked and not at the start. Which days the BY parts leave
+// depends on nothing but the calendar of the year, and of calendars there are few: so a search goes from one such day to the
+// next, though centuries lie between them, and knows soon that there is none.
 
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
-import { dayNumber, daysIn, packedDate, weekdayOf } from "./date-time.ts";
+import { dayNumber, daysIn, isLeapYear, packedDate, weekdayOf } from "./date-time.ts";
 
 export const frequencies = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"] as const;
 export type Frequency = (typeof frequencies)[number];
@@ -31,16 +33,20 @@ export interface Recurrence {
   readonly weekStart: number;
 }
 
-/** After so many empty periods a rule holds nothing any more: the calendar repeats after 400 years. Short periods are stepped over by the month. */
-const maxEmptyPeriods: Record<Frequency, number> = {
+/** The calendar repeats after 400 years, so what steps through them holds nothing if as many periods as lie in them are empty. */
+const periodsOfCalendar: Record<Frequency, number> = {
   YEARLY: 400,
   MONTHLY: 4_800,
   WEEKLY: 20_871,
   DAILY: 146_097,
-  HOURLY: 40_000,
-  MINUTELY: 40_000,
-  SECONDLY: 40_000,
+  HOURLY: 146_097 * 24,
+  MINUTELY: 146_097 * 1_440,
+  SECONDLY: 146_097 * 86_400,
 };
+/** What has no occurrence in so many periods that may hold one is given up. */
+const maxEmptyPeriods = 40_000;
+/** Counted are so many periods that hold occurrences. */
+const maxCountedPeriods = 25_000;
 const lastDayOfAll = dayNumber(9999, 12, 31);
 
 const subDailyMs: Partial<Record<Frequency, number>> = { HOURLY: hourMs, MINUTELY: minuteMs, SECONDLY: secondMs };
@@ -49,13 +55,20 @@ const subDailyMs: Partial<Record<Frequency, number>> = { HOURLY: hourMs, MINUTEL
 export function nextOccurrence(rule: Recurrence, wall: WallTime): WallTime | null {
   const from = Math.max(wall, rule.start);
   let period = periodAt(rule, from);
-  for (let empty = 0; empty < maxEmptyPeriods[rule.frequency]; empty++) {
-    const { firstDay } = boundsOf(rule, period);
+  for (let left = emptyPeriods(rule); left > 0; left--) {
+    const { firstDay, lastDay } = boundsOf(rule, period);
     if (firstDay > lastDayOfAll || firstDay * dayMs > rule.until) return null;
     const found = firstIn(contentOf(rule, period), from);
     if (found !== undefined) return found <= rule.until ? found : null;
-    const span = emptySpan(rule, period);
-    period = span === undefined ? period + 1 : Math.max(period + 1, periodAt(rule, span.until - 1) + 1);
+    const later = emptySpan(rule, period)?.until ?? (subDailyMs[rule.frequency] ? undefined : (lastDay + 1) * dayMs);
+    if (later === undefined) period++;
+    else {
+      const day = nextDayIn(rule, Math.floor(later / dayMs));
+      if (day === undefined) return null;
+      const at = Math.max(later, day * dayMs);
+      const reached = periodAt(rule, at);
+      period = Math.max(period + 1, boundsOf(rule, reached).lastDay < day ? reached + 1 : reached);
+    }
   }
   return null;
 }
@@ -64,13 +77,66 @@ export function nextOccurrence(rule: Recurrence, wall: WallTime): WallTime | nul
 export function previousOccurrence(rule: Recurrence, wall: WallTime): WallTime | null {
   const latest = Math.min(wall, rule.until);
   let period = periodAt(rule, latest);
-  for (let empty = 0; period >= 0 && empty < maxEmptyPeriods[rule.frequency]; empty++) {
+  for (let left = emptyPeriods(rule); period >= 0 && left > 0; left--) {
     const found = lastIn(contentOf(rule, period), latest);
     if (found !== undefined) return found >= rule.start ? found : null;
     const span = emptySpan(rule, period);
-    period = span === undefined ? period - 1 : Math.min(period - 1, periodAt(rule, span.from - 1));
+    const until = span?.from ?? (subDailyMs[rule.frequency] ? undefined : boundsOf(rule, period).firstDay * dayMs);
+    if (until === undefined) period--;
+    else {
+      const day = previousDayIn(rule, Math.floor((until - 1) / dayMs));
+      if (day === undefined) return null;
+      period = Math.min(period - 1, periodAt(rule, Math.min(until, (day + 1) * dayMs) - 1));
+    }
   }
   return null;
+}
+
+/** How many empty periods in a row are looked at. */
+function emptyPeriods({ frequency, interval }: Recurrence): number {
+  const all = periodsOfCalendar[frequency];
+  return Math.min(maxEmptyPeriods, all / greatestCommonDivisor(all, interval) + 1);
+}
+
+export const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+
+/** The last of the first `count` occurrences, or what comes after all of them; undefined where it would take too long to count. */
+export function lastOf(rule: Recurrence, count: number): WallTime | undefined {
+  const atStart = contentOf(rule, 0);
+  if (isSteady(rule)) {
+    const [size, index] = [sizeOf(atStart), itemsBefore(atStart, rule.start) + count - 1];
+    return Math.min(itemAt(contentOf(rule, Math.floor(index / size)), index % size), rule.until);
+  }
+  let left = count;
+  let last = rule.start - 1;
+  for (let periods = 0; periods < maxCountedPeriods; periods++) {
+    const next = nextOccurrence(rule, last + 1);
+    if (next === null) return last;
+    const content = contentOf(rule, periodAt(rule, next));
+    const [index, size] = [itemsBefore(content, next), sizeOf(content)];
+    if (index + left <= size) return Math.min(itemAt(content, index + left - 1), rule.until);
+    left -= size - index;
+    last = itemAt(content, size - 1);
+  }
+  return undefined;
+}
+
+/** Whether every period holds the same times, so that counting them is arithmetic. */
+function isSteady({
+  frequency,
+  months,
+  weekNumbers,
+  yearDays,
+  monthDays,
+  weekdays,
+  positions,
+  ...rule
+}: Recurrence): boolean {
+  const named = [months, weekNumbers, yearDays, monthDays, weekdays, positions];
+  if (frequency === "HOURLY") named.push(rule.hours);
+  if (frequency === "MINUTELY") named.push(rule.hours, rule.minutes);
+  if (frequency === "SECONDLY") named.push(rule.hours, rule.minutes, rule.seconds);
+  return frequencies.indexOf(frequency) >= 3 && named.every((each) => each.length === 0);
 }
 
 export function occursAt(rule: Recurrence, wall: WallTime): boolean {
@@ -129,10 +195,7 @@ type Content = { readonly days: readonly number[]; readonly times: readonly numb
 function contentOf(rule: Recurrence, period: number): Content {
   const { firstDay, lastDay } = boundsOf(rule, period);
   const times = timesIn(rule, period);
-  const days: number[] = [];
-  if (times.length > 0) {
-    for (let day = firstDay; day <= lastDay; day++) if (isDayIn(rule, day, firstDay, lastDay)) days.push(day);
-  }
+  const days = times.length > 0 ? daysBetween(rule, firstDay, lastDay) : [];
   if (rule.positions.length === 0) return { days, times };
   const size = days.length * times.length;
   const chosen = new Set<WallTime>();
@@ -157,6 +220,23 @@ function lastIn(content: Content, wall: WallTime): WallTime | undefined {
   const { days, times } = content;
   const day = days.findLast((each) => each * dayMs + times[0]! <= wall);
   return day === undefined ? undefined : day * dayMs + times[firstAtOrAbove(times, wall - day * dayMs + 1) - 1]!;
+}
+
+const sizeOf = (content: Content): number =>
+  "days" in content ? content.days.length * content.times.length : content.length;
+
+const itemAt = (content: Content, index: number): WallTime =>
+  "days" in content
+    ? content.days[Math.floor(index / content.times.length)]! * dayMs + content.times[index % content.times.length]!
+    : content[index]!;
+
+/** How many of its times are before `wall`. */
+function itemsBefore(content: Content, wall: WallTime): number {
+  if (!("days" in content)) return firstAtOrAbove(content, wall);
+  const { days, times } = content;
+  const today = Math.floor(wall / dayMs);
+  const index = firstAtOrAbove(days, today);
+  return index * times.length + (days[index] === today ? firstAtOrAbove(times, wall - today * dayMs) : 0);
 }
 
 function firstAtOrAbove(ascending: readonly number[], bound: number): number {
@@ -192,7 +272,7 @@ export function timesOf(hours: readonly number[], minutes: readonly number[], se
   );
 }
 
-/** The month, day, hour or minute around a period shorter than a day, if a BY part empties it: the search steps over it. */
+/** The day, hour or minute around a period shorter than a day, if a BY part empties it: the search steps over it. */
 function emptySpan(
   rule: Recurrence,
   period: number,
@@ -201,14 +281,8 @@ function emptySpan(
   if (stepMs === undefined) return undefined;
   const at = periodStart(rule, stepMs) + period * rule.interval * stepMs;
   const day = Math.floor(at / dayMs);
-  const date = packedDate(day);
-  const [year, month] = [date >> 9, (date >> 5) & 15];
-  if (rule.months.length > 0 && !rule.months.includes(month)) {
-    const from = dayNumber(year, month, 1);
-    return { from: from * dayMs, until: (from + daysIn(year, month)) * dayMs };
-  }
   const around = (unitMs: number) => ({ from: at - modulo(at, unitMs), until: at - modulo(at, unitMs) + unitMs });
-  if (!isDayIn(rule, day, day, day)) return around(dayMs);
+  if (nextDayIn(rule, day) !== day) return around(dayMs);
   if (rule.hours.length > 0 && !rule.hours.includes(modulo(Math.floor(at / hourMs), 24))) return around(hourMs);
   if (stepMs < hourMs && rule.minutes.length > 0 && !rule.minutes.includes(modulo(Math.floor(at / minuteMs), 60)))
     return around(minuteMs);
@@ -219,28 +293,101 @@ const modulo = (value: number, by: number): number => ((value % by) + by) % by;
 
 // ----------------------------------------------------------------------------------------------------------- days
 
-/** Whether the BY parts leave a day in; weekdays are counted within the period's days, or within the month of the day. */
-function isDayIn(rule: Recurrence, day: number, firstDay: number, lastDay: number): boolean {
-  const date = packedDate(day);
-  const [year, month, monthDay] = [date >> 9, (date >> 5) & 15, date & 31];
-  const { months, monthDays, yearDays, weekNumbers, weekdays } = rule;
-  if (months.length > 0 && !months.includes(month)) return false;
-  if (monthDays.length > 0 && !monthDays.includes(monthDay) && !monthDays.includes(monthDay - daysIn(year, month) - 1))
-    return false;
+/** The first day at or after `day` that the BY parts leave in; undefined where there is none in 400 years. */
+function nextDayIn(rule: Recurrence, day: number): number | undefined {
+  const first = packedDate(day) >> 9;
+  for (let year = first; year <= first + 400; year++) {
+    const [newYear, days] = [dayNumber(year, 1, 1), daysOf(rule, year)];
+    const found = days[firstAtOrAbove(days, day - newYear)];
+    if (found !== undefined) return newYear + found;
+  }
+  return undefined;
+}
+
+/** The last day at or before `day` that the BY parts leave in; undefined where there is none in 400 years. */
+function previousDayIn(rule: Recurrence, day: number): number | undefined {
+  const last = packedDate(day) >> 9;
+  for (let year = last; year >= last - 400; year--) {
+    const [newYear, days] = [dayNumber(year, 1, 1), daysOf(rule, year)];
+    const found = days[firstAtOrAbove(days, day - newYear + 1) - 1];
+    if (found !== undefined) return newYear + found;
+  }
+  return undefined;
+}
+
+/** The days from `firstDay` to `lastDay` that the BY parts leave in. */
+function daysBetween(rule: Recurrence, firstDay: number, lastDay: number): number[] {
+  const found: number[] = [];
+  for (let year = packedDate(firstDay) >> 9; ; year++) {
+    const [newYear, days] = [dayNumber(year, 1, 1), daysOf(rule, year)];
+    if (newYear > lastDay) return found;
+    for (let index = firstAtOrAbove(days, firstDay - newYear); index < days.length; index++) {
+      if (newYear + days[index]! > lastDay) return found;
+      found.push(newYear + days[index]!);
+    }
+  }
+}
+
+/** For each calendar that a year can have, the days of it that a rule leaves in, counted from 0. */
+const daysOfYears = new WeakMap<Recurrence, (readonly number[] | undefined)[]>();
+
+function daysOf(rule: Recurrence, year: number): readonly number[] {
+  let known = daysOfYears.get(rule);
+  if (known === undefined) {
+    known = [];
+    daysOfYears.set(rule, known);
+  }
+  // Days at its ends may lie in a week of the year before or after: where that one is a leap year, they have other numbers.
+  const leap = isLeapYear(year) ? 1 : isLeapYear(year - 1) ? 2 : isLeapYear(year + 1) ? 3 : 0;
+  const calendar = weekdayOf(dayNumber(year, 1, 1)) * 4 + leap;
+  let days = known[calendar];
+  if (days === undefined) {
+    days = findDays(rule, year);
+    known[calendar] = days;
+  }
+  return days;
+}
+
+function findDays(rule: Recurrence, year: number): number[] {
+  const found: number[] = [];
+  const newYear = dayNumber(year, 1, 1);
+  const countsInYear = rule.frequency === "YEARLY" && rule.months.length === 0;
+  for (let month = 1, first = newYear; month <= 12; first += daysIn(year, month), month++) {
+    if (rule.months.length > 0 && !rule.months.includes(month)) continue;
+    const last = first + daysIn(year, month) - 1;
+    const [firstDay, lastDay] = countsInYear ? [newYear, newYear + daysIn(year, 2) + 336] : [first, last];
+    for (let day = first; day <= last; day++)
+      if (isDayIn(rule, day, firstDay, lastDay, day - first + 1, last - day + 1)) found.push(day - newYear);
+  }
+  return found;
+}
+
+/** Whether the BY parts leave a day of their months in. Weekdays are counted from `firstDay` to `lastDay`: in its year or month. */
+function isDayIn(
+  rule: Recurrence,
+  day: number,
+  firstDay: number,
+  lastDay: number,
+  monthDay: number,
+  monthDayFromEnd: number,
+): boolean {
+  const { monthDays, yearDays, weekNumbers, weekdays } = rule;
+  if (monthDays.length > 0 && !monthDays.includes(monthDay) && !monthDays.includes(-monthDayFromEnd)) return false;
   if (yearDays.length > 0) {
+    const year = packedDate(day) >> 9;
     const yearDay = day - dayNumber(year, 1, 1) + 1;
     if (!yearDays.includes(yearDay) && !yearDays.includes(yearDay - (daysIn(year, 2) + 337) - 1)) return false;
   }
-  if (weekNumbers.length > 0 && !isWeekIn(rule, day)) return false;
-  if (weekdays.length === 0) return true;
-  const isWithinMonth = rule.frequency === "YEARLY" && months.length > 0;
-  const first = isWithinMonth ? day - monthDay + 1 : firstDay;
-  const last = isWithinMonth ? day - monthDay + daysIn(year, month) : lastDay;
-  return weekdays.some(({ weekday, nth }) => {
-    if (weekday !== weekdayOf(day)) return false;
-    if (nth === 0) return true;
-    return nth > 0 ? Math.floor((day - first) / 7) === nth - 1 : Math.floor((last - day) / 7) === -nth - 1;
-  });
+  if (weekdays.length > 0) {
+    const own = weekdayOf(day);
+    const isNamed = weekdays.some(({ weekday, nth }) => {
+      if (weekday !== own) return false;
+      if (nth === 0) return true;
+      return nth > 0 ? Math.floor((day - firstDay) / 7) === nth - 1 : Math.floor((lastDay - day) / 7) === -nth - 1;
+    });
+    if (!isNamed) return false;
+  }
+  return weekNumbers.length === 0 || isWeekIn(rule, day);
 }
 
 /** Weeks begin on `weekStart` and belong to the year that holds at least four of their days. */

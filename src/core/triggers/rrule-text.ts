@@ -4,7 +4,7 @@ import { DefinitionError, nearest } from "../errors.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
 import { dayNumber, daysIn, inQuotes, packedDate, weekdayOf } from "./date-time.ts";
-import { type Frequency, frequencies, nextOccurrence, type Recurrence, timesOf } from "./recurrence.ts";
+import { type Frequency, frequencies, greatestCommonDivisor, lastOf, type Recurrence, timesOf } from "./recurrence.ts";
 
 export interface ParsedSet {
   readonly rules: readonly Recurrence[];
@@ -117,8 +117,6 @@ function refuseUnreachable({ frequency, interval, start, hours, minutes, seconds
   );
 }
 
-const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
-
 function partsOf(text: string): Map<string, string> {
   const parts = new Map<string, string>();
   for (const part of text.split(";")) {
@@ -166,13 +164,9 @@ function withDefaults(rule: Recurrence): Recurrence {
 
 /** The same rule, ending with its nth occurrence. */
 function counted(rule: Recurrence, count: number): Recurrence {
-  let last = rule.start - 1;
-  for (let index = 0; index < count; index++) {
-    const next = nextOccurrence(rule, last + 1);
-    if (next === null) break;
-    last = next;
-  }
-  return { ...rule, until: last };
+  const until = lastOf(rule, count);
+  if (until !== undefined) return { ...rule, until };
+  return refuse(`COUNT=${count} takes too long to count`, "Give a smaller COUNT, or UNTIL.");
 }
 
 function numbersOf(text: string | undefined, name: NumberList): number[] {

@@ -42,6 +42,8 @@ export function nextRrule(set: RecurrenceSet, after: Instant): Instant | null {
   while (wall !== null && (best === null || zone.reach(wall) < best)) {
     const instant = lateInstant(wall, zone);
     if (instant > after && (best === null || instant < best)) best = instant;
+    // A later wall time is an earlier instant only if this one was in a gap.
+    if (best === zone.reach(wall)) break;
     wall = nextInSet(set, wall + 1);
   }
   return best;
