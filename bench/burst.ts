@@ -16,6 +16,8 @@ import { celeryVenv } from "../test/servers/celery.ts";
 import { startRabbitmq } from "../test/servers/rabbitmq.ts";
 
 const sizes = process.argv.slice(2).map(Number);
+/** Beat and the bare client take turns, and the best round of each counts: what else the machine does only slows down. */
+const rounds = 3;
 const celeryLimit = 10_000;
 const celerySeconds = 30;
 const window = 10_000;
@@ -34,8 +36,13 @@ try {
   const connection = await connect(rabbitmq.url);
   const rows: string[][] = [];
   for (const size of sizes.length > 0 ? sizes : [1_000, 10_000, 50_000]) {
-    const bare = Math.max(await bareRate(connection, size), await bareRate(connection, size));
-    const beat = await beatRate(connection, size);
+    let bare = 0;
+    let beat = { rate: 0, p50: 0, p99: 0 };
+    for (let round = 0; round < rounds; round++) {
+      bare = Math.max(bare, await bareRate(connection, size));
+      const again = await beatRate(connection, size);
+      if (again.rate > beat.rate) beat = again;
+    }
     const celery = size <= celeryLimit ? await celeryRate(connection, size) : undefined;
     rows.push([
       size.toLocaleString("en"),
@@ -101,7 +108,7 @@ async function bareRate(connection: ChannelModel, size: number): Promise<number>
 /** `beat start` on a database of `size` entries that are due at one instant: from that instant until all are in the queue. */
 async function beatRate(connection: ChannelModel, size: number): Promise<{ rate: number; p50: number; p99: number }> {
   const queue = await freshQueue(connection, `beat-${size}`);
-  const db = join(folder, `burst-${size}.sqlite`);
+  const db = join(await mkdtemp(join(folder, "beat-")), "burst.sqlite");
   const dueAt = Date.now() + 4_000 + size / 5;
   const at = new Date(dueAt).toISOString();
   const { task, args, kwargs } = target;

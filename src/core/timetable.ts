@@ -55,9 +55,21 @@ export class Timetable {
     return taken;
   }
 
+  /** About how many fall due at or before `until`: an entry that moved may be counted at its old place too. */
+  countDue(until: Instant): number {
+    return this.#countBelow(0, until);
+  }
+
   clear(): void {
     this.#nodes = 0;
     this.#current.clear();
+  }
+
+  #countBelow(node: number, until: Instant): number {
+    if (node >= this.#nodes || this.#due[node]! > until) return 0;
+    let count = 1;
+    for (let child = 4 * node + 1; child <= 4 * node + 4; child++) count += this.#countBelow(child, until);
+    return count;
   }
 
   #dropStale(): void {

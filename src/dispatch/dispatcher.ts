@@ -38,6 +38,9 @@ const batchSize = 1_000;
 const changesEveryMs = 500;
 const longestBackoffMs = 5_000;
 const untrustedPauseMs = 50;
+/** What a claim may take, and how long before their due time the first of a crowd are claimed at most. */
+const claimingMsEach = 0.1;
+const longestLeadMs = 6_000;
 /** A step of the wall clock smaller than this is left to the timers. */
 const jumpMs = 1_000;
 /** How long one batch may be planned. */
@@ -115,9 +118,10 @@ export class Dispatcher {
       const lease = this.#options.lease();
       if (lease === undefined || !this.#running) return;
       await this.#options.relay.pump();
-      const due = this.#timetable.takeDue(this.#options.clock.now() + this.#leadMs, batchSize);
-      if (due.length === 0) return;
-      await this.#claim(lease, due);
+      const until = this.#options.clock.now() + this.#leadMs;
+      const due = this.#timetable.takeDue(until, batchSize);
+      if (due.length > 0) await this.#claim(lease, due, until);
+      else if (!(await this.#claimCrowd(lease))) return;
       // Let confirmations and signals in between two batches.
       await new Promise<void>((resolve) => this.#options.clock.setTimer(0, resolve));
     }
@@ -159,7 +163,7 @@ export class Dispatcher {
 
   // ------------------------------------------------------------------------------------------------------- claiming
 
-  async #claim(lease: Lease, due: readonly Due[]): Promise<void> {
+  async #claim(lease: Lease, due: readonly Due[], until: Instant): Promise<void> {
     const { store, clock, relay, entries } = this.#options;
     const now = clock.now();
     let claims: Claim[];
@@ -168,15 +172,15 @@ export class Dispatcher {
       const loaded = await entries.load(due.map(({ id }) => id));
       compiled = loaded.compiled;
       claims = loaded.broken.map(({ entry, reason }) => this.#quarantine(entry, reason));
-      const until = clock.monotonic() + planningMs;
+      const endsAt = clock.monotonic() + planningMs;
       for (const { id, dueAt } of due) {
         // A long absence takes long to count: the rest follows in the next batch, after others had their turn.
-        if (clock.monotonic() > until) {
+        if (clock.monotonic() > endsAt) {
           this.#timetable.set(id, dueAt);
           continue;
         }
         const one = compiled.get(id);
-        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= now + this.#leadMs)
+        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= until)
           claims.push(this.#plan(one, now));
         else if (one !== undefined) this.#schedule(one.entry);
       }
@@ -189,6 +193,26 @@ export class Dispatcher {
       throw error;
     }
     await relay.pump();
+  }
+
+  /**
+   * Where more fall due together than can be claimed within the lead, they are begun with so much earlier: when they are
+   * due, nothing is left but to send. Only entries with nothing in the outbox: none is claimed twice ahead. Returns
+   * whether there were any.
+   */
+  async #claimCrowd(lease: Lease): Promise<boolean> {
+    const { clock, relay } = this.#options;
+    const now = clock.now();
+    const claimingMs = this.#timetable.countDue(now + longestLeadMs) * claimingMsEach;
+    if (claimingMs <= this.#leadMs) return false;
+    const until = now + Math.min(longestLeadMs, claimingMs + changesEveryMs);
+    const due: Due[] = [];
+    for (const one of this.#timetable.takeDue(until, batchSize)) {
+      if (relay.holds(one.id)) this.#timetable.set(one.id, one.dueAt);
+      else due.push(one);
+    }
+    if (due.length > 0) await this.#claim(lease, due, until);
+    return due.length > 0;
   }
 
   #plan(compiled: CompiledEntry, now: Instant): Claim {
@@ -321,7 +345,9 @@ export class Dispatcher {
     const { store, clock, log } = this.#options;
     for (;;) {
       const now = clock.now();
-      const ahead = await store.entriesAheadOf(now, batchSize);
+      // At the beginning of a term nobody knows of a step: what the last leader claimed ahead is no sign of one.
+      const claimedUntil = Number.isNaN(backByMs) ? now + longestLeadMs : now;
+      const ahead = await store.entriesAheadOf(claimedUntil, batchSize);
       const written = await this.write(ahead.map((entry) => [entry, this.#planGoingOn(entry, backByMs, now)] as const));
       if (written > 0) log.warn(`${written} interval entries go on from now: their last runs lie ahead of the clock.`);
       if (ahead.length < batchSize || written === 0) break;

@@ -73,6 +73,10 @@ export class Outbox {
     if (siblings?.size === 0) this.#byEntry.delete(held.compiled.entry.id);
   }
 
+  has(entryId: number): boolean {
+    return this.#byEntry.has(entryId);
+  }
+
   ofEntry(entryId: number): Iterable<Held> {
     return this.#byEntry.get(entryId) ?? [];
   }

@@ -47,6 +47,11 @@ export class Relay {
     this.#options = options;
   }
 
+  /** Whether an occurrence of this entry waits or is under way. */
+  holds(entryId: number): boolean {
+    return this.#options.outbox.has(entryId);
+  }
+
   /** Marks what a newer occurrence of this entry would supersede, and returns its fire times. */
   reserve(entryId: number): Instant[] {
     const { outbox, clock } = this.#options;

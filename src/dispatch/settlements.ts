@@ -4,7 +4,7 @@
 import { reasonOf, StoreUnavailableError } from "../core/errors.ts";
 import type { Clock, Log, Settlement, Store } from "../core/ports.ts";
 
-const gatherMs = 5;
+const gatherMs = 20;
 const retryMs = 500;
 const batchSize = 2_000;
 

@@ -33,6 +33,8 @@ test("it behaves as a sorted map does, whatever is done to it", () => {
           for (const { id } of expected) model.delete(id);
         }
         assert.equal(timetable.size, model.size);
+        const within = sorted().filter(({ dueAt }) => dueAt <= 50).length;
+        assert.equal(timetable.countDue(50) >= within, true);
         assert.equal(timetable.nextDueAt, sorted()[0]?.dueAt);
       }
     }),
@@ -48,4 +50,14 @@ test("an entry that moves for ever does not make it grow", () => {
     Array.from({ length: 10 }, (_, n) => 999_990 + n),
   );
   assert.equal(timetable.nextDueAt, undefined);
+});
+
+test("how many fall due within a time is counted without taking them", () => {
+  const timetable = new Timetable();
+  for (let n = 0; n < 5_000; n++) timetable.set(n, (n * 7_919) % 5_000);
+  assert.deepEqual(
+    [-1, 0, 999, 5_000].map((until) => timetable.countDue(until)),
+    [0, 1, 1_000, 5_000],
+  );
+  assert.equal(timetable.size, 5_000);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { World } from "./world.ts";
+import { start, World } from "./world.ts";
 
 const unavailable = { result: "unavailable", reason: "the connection broke" } as const;
 
@@ -464,6 +464,54 @@ test("stopping sends what is claimed, waits for confirmations, and gives the lea
   assert.equal(world.sent.length, 500);
   const lease = await world.store.currentLease();
   assert.ok(lease === undefined || lease.expiresAt <= world.clock.now());
+});
+
+test("a crowd is claimed early enough to be ready when it is due, each of its entries once", async () => {
+  const world = new World();
+  const size = 20_000;
+  for (let n = 0; n < size; n++) await world.add(`crowd-${n}`, { at: "2027-01-01T12:00:10Z", task: "a.crowd" });
+  await world.add("often", { every: "1s", task: "a.often" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(9_700);
+  const claimed = (await world.store.history({ states: ["claimed"], limit: 2 * size })).map(({ fireAt }) => fireAt);
+  const atTen = claimed.filter((fireAt) => fireAt === start + 10_000).length;
+  // What the usual lead has time for is left to it.
+  assert.equal(atTen > size - 2_500, true, `${atTen} of ${size} were ready before the usual lead began`);
+  assert.equal(claimed.length, atTen, "none is claimed twice ahead");
+  assert.equal(world.sent.filter(({ name }) => name.startsWith("crowd")).length, 0, "none is early");
+  await world.clock.advance(1_000);
+  await engine.stop(1_000);
+  assert.equal(new Set(world.sent.map(({ id }) => id)).size, size + 10);
+  assert.deepEqual(
+    world.sent.filter(({ name }) => name === "often").map(({ forSeconds, atSeconds }) => [forSeconds, atSeconds]),
+    Array.from({ length: 10 }, (_, n) => [n + 1, n + 1]),
+  );
+});
+
+test("an interval keeps its phase over a restart between its claim and its due time", async () => {
+  const world = new World();
+  await world.add("ping", { every: "10s", task: "a.ping" });
+  const first = world.engine();
+  await first.start();
+  await world.clock.advance(9_900);
+  assert.deepEqual(
+    (await world.ledger()).map(([state]) => state),
+    ["claimed"],
+  );
+  await first.stop(0);
+  const second = world.engine();
+  await second.start();
+  await world.clock.advance(20_500);
+  await second.stop(1_000);
+  assert.deepEqual(
+    world.sent.map(({ forSeconds, atSeconds }) => [forSeconds, atSeconds]),
+    [
+      [10, 10],
+      [20, 20],
+      [30, 30],
+    ],
+  );
 });
 
 test("a pause between claim and due time is kept to", async () => {
