@@ -87,14 +87,14 @@ export function compileChecked(
   anchorAt: Instant,
   options: Partial<Omit<ScheduleContext, "anchorAt">> = {},
 ): Trigger {
-  if (typeof schedule !== "object" || schedule === null || Array.isArray(schedule)) {
-    throw new DefinitionError(`${inQuotes(schedule)} is not a schedule`, {
-      remedy: 'Write an object like {cron: "0 9 * * 1-5", timezone: "Europe/Berlin"}.',
-    });
-  }
   if (sizeOf(schedule) === undefined) {
     throw new DefinitionError("the schedule takes more than 1 MiB, or nests deeper than 64 levels", {
       remedy: "Give fewer dates, or a rule for them.",
+    });
+  }
+  if (typeof schedule !== "object" || schedule === null || Array.isArray(schedule)) {
+    throw new DefinitionError(`${inQuotes(schedule)} is not a schedule`, {
+      remedy: 'Write an object like {cron: "0 9 * * 1-5", timezone: "Europe/Berlin"}.',
     });
   }
   for (const key of Object.keys(schedule)) {

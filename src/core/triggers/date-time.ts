@@ -69,11 +69,14 @@ export function startOf(time: WrittenTime, zone: Zone): Instant {
   return time.dateOnly ? zone.reach(time.wall) : instantOf(time, zone);
 }
 
-/** A value for an error message: short, in quotes. */
+/** A value for an error message: short, in quotes. It must not hold itself: sizeOf tells. */
 export function inQuotes(value: unknown): string {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === "string" ? value : (JSON.stringify(value, writtenOut) ?? String(value));
   return `"${text.length > 80 ? `${text.slice(0, 80)}…` : text}"`;
 }
+
+/** JSON has no form for a bigint, and would throw. */
+const writtenOut = (_: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);
 
 function minutesOf(offset: string): number {
   if (offset === "Z") return 0;
