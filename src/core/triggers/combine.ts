@@ -1,11 +1,12 @@
 // `any` and `all`: the union of several triggers, and the times that they have in common.
 
-import { DefinitionError } from "../errors.ts";
-import type { Instant } from "../time.ts";
+import { BeatError, DefinitionError } from "../errors.ts";
+import { dayMs, type Instant } from "../time.ts";
 import type { CompileContext } from "./context.ts";
 import { inQuotes } from "./date-time.ts";
 import { commonInterval } from "./interval.ts";
 import type { Ask, Trigger } from "./trigger.ts";
+import { apart } from "./wall-clock.ts";
 
 export interface Union {
   readonly kind: "any";
@@ -71,14 +72,24 @@ export function previousAny({ triggers }: Union, before: Instant, previous: Ask)
   }, null);
 }
 
+/** Triggers that were asked so often over so long a time without meeting are given up. */
+const [patientAsks, patientMs] = [1_000, 1_000 * 366 * dayMs];
+/** How often two triggers miss each other before it is found out whether they can meet at all for a while. */
+const misses = 16;
+
 /** Each trigger is asked for its first time from the latest one that any named, until all name the same. */
 export function nextAll({ triggers }: Coincidence, after: Instant, next: Ask): Instant | null {
   let wanted = after + 1;
   for (let asked = 0, agreed = 0; agreed < triggers.length; asked++) {
-    const found = next(triggers[asked % triggers.length]!, wanted - 1);
+    const trigger = triggers[asked % triggers.length]!;
+    const found = next(trigger, wanted - 1);
     if (found === null) return null;
     agreed = found === wanted ? agreed + 1 : 1;
     wanted = found;
+    if (asked < misses || agreed > 1) continue;
+    if (asked > patientAsks && wanted - after > patientMs) giveUp();
+    const apart = apartAround(trigger, triggers[(asked - 1) % triggers.length]!, wanted);
+    if (apart !== undefined) [wanted, agreed] = [apart.until, 0];
   }
   return wanted;
 }
@@ -86,10 +97,24 @@ export function nextAll({ triggers }: Coincidence, after: Instant, next: Ask): I
 export function previousAll({ triggers }: Coincidence, before: Instant, previous: Ask): Instant | null {
   let wanted = before - 1;
   for (let asked = 0, agreed = 0; agreed < triggers.length; asked++) {
-    const found = previous(triggers[asked % triggers.length]!, wanted + 1);
+    const trigger = triggers[asked % triggers.length]!;
+    const found = previous(trigger, wanted + 1);
     if (found === null) return null;
     agreed = found === wanted ? agreed + 1 : 1;
     wanted = found;
+    if (asked < misses || agreed > 1) continue;
+    if (asked > patientAsks && before - wanted > patientMs) giveUp();
+    const apart = apartAround(trigger, triggers[(asked - 1) % triggers.length]!, wanted);
+    if (apart !== undefined) [wanted, agreed] = [apart.from, 0];
   }
   return wanted;
+}
+
+const apartAround = (left: Trigger, right: Trigger, instant: Instant) =>
+  "pattern" in left && "pattern" in right ? apart(left, right, instant) : undefined;
+
+function giveUp(): never {
+  throw new BeatError("the triggers have no time in common in a thousand years", {
+    remedy: "Choose triggers that meet more often.",
+  });
 }

@@ -129,8 +129,8 @@ export function previousExcept(
 function spanFrom(triggers: readonly Trigger[], trigger: Trigger, instant: Instant, firesAt: Fires): Span | undefined {
   const found = triggers.find((each) => firesAt(each, instant));
   if (found === undefined) return undefined;
-  const isWall = "pattern" in found && "pattern" in trigger;
-  return (isWall ? coveredHour(found, trigger, instant) : undefined) ?? { from: instant, until: instant + 1 };
+  const isStepped = "pattern" in found && ("pattern" in trigger || trigger.kind === "interval");
+  return (isStepped ? coveredHour(found, trigger, instant) : undefined) ?? { from: instant, until: instant + 1 };
 }
 
 function spanAt(spans: readonly Span[], instant: Instant): Span | undefined {

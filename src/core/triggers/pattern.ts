@@ -113,10 +113,13 @@ export function wallPattern(fields: PatternFields): WallPattern {
 
 /** Whether `covering`, in an hour in which it matches at all, matches every time that `covered` can. */
 export function coversHours(covering: WallPattern, covered: WallPattern): boolean {
-  const [seconds, minutes] = [covering.seconds, covering.minutes];
+  const { seconds } = covering;
   const allSeconds = (covered.seconds.low & ~seconds.low) === 0 && (covered.seconds.high & ~seconds.high) === 0;
-  return allSeconds && minutes.low === everyThirty && minutes.high === everyThirty;
+  return allSeconds && hasEveryMinute(covering);
 }
+
+export const hasEveryMinute = ({ minutes }: WallPattern): boolean =>
+  minutes.low === everyThirty && minutes.high === everyThirty;
 
 const everyThirty = 0x3fff_ffff;
 
@@ -254,6 +257,25 @@ function nextSecondOfDay(pattern: WallPattern, second: number): number {
   }
   return secondOf(lowestBit(pattern.hours & (-2 << hour)), nextOf(pattern.minutes, 0), nextOf(pattern.seconds, 0));
 }
+
+/** Whether both name a time of day at once where the clock of `left` is `aheadMs` ahead of that of `right`. */
+export function meetInDay(left: WallPattern, right: WallPattern, aheadMs: number): boolean {
+  for (
+    let second = nextSecondOfDay(left, 0);
+    second >= 0 && second < daySeconds;
+    second = nextSecondOfDay(left, second)
+  ) {
+    const other = modulo(second - aheadMs / secondMs, daySeconds);
+    const found = nextSecondOfDay(right, other);
+    if (found === other) return true;
+    second += (found < 0 ? daySeconds : found) - other;
+    if (second >= daySeconds) return false;
+  }
+  return false;
+}
+
+const daySeconds = dayMs / secondMs;
+const modulo = (value: number, by: number): number => ((value % by) + by) % by;
 
 /** The last matching second of a day at or before `second`; -1 where the day holds none. */
 function previousSecondOfDay(pattern: WallPattern, second: number): number {

@@ -44,9 +44,9 @@ const periodsOfCalendar: Record<Frequency, number> = {
   SECONDLY: 146_097 * 86_400,
 };
 /** What has no occurrence in so many periods that may hold one is given up. */
-const maxEmptyPeriods = 40_000;
+const maxEmptyPeriods = 20_000;
 /** Counted are so many periods that hold occurrences. */
-const maxCountedPeriods = 25_000;
+const maxCountedPeriods = 10_000;
 const lastDayOfAll = dayNumber(9999, 12, 31);
 
 const subDailyMs: Partial<Record<Frequency, number>> = { HOURLY: hourMs, MINUTELY: minuteMs, SECONDLY: secondMs };
@@ -256,13 +256,13 @@ function timesIn(rule: Recurrence, period: number): readonly number[] {
   if (stepMs === undefined) return rule.times;
   const start = periodStart(rule, stepMs) + period * rule.interval * stepMs;
   const inDay = start - Math.floor(start / dayMs) * dayMs;
-  const only = (named: readonly number[], value: number) =>
-    named.length === 0 || named.includes(value) ? [value] : [];
-  return timesOf(
-    only(rule.hours, Math.floor(inDay / hourMs)),
-    stepMs < hourMs ? only(rule.minutes, Math.floor(inDay / minuteMs) % 60) : rule.minutes,
-    stepMs < minuteMs ? only(rule.seconds, Math.floor(inDay / secondMs) % 60) : rule.seconds,
-  );
+  const leaves = (named: readonly number[], value: number) => named.length === 0 || named.includes(value);
+  const hour = Math.floor(inDay / hourMs);
+  if (!leaves(rule.hours, hour)) return [];
+  if (stepMs === hourMs) return timesOf([hour], rule.minutes, rule.seconds);
+  if (!leaves(rule.minutes, Math.floor(inDay / minuteMs) % 60)) return [];
+  if (stepMs === minuteMs) return rule.seconds.map((second) => inDay + second * secondMs);
+  return leaves(rule.seconds, Math.floor(inDay / secondMs) % 60) ? [inDay] : [];
 }
 
 /** Times of day in milliseconds: every second of every minute of every hour that is named. */

@@ -14,9 +14,10 @@
 // and the mixtures are made of them: fixed without the times in gaps, and the union of both.
 
 import type { Instant } from "../time.ts";
-import { dayMs, hourMs, secondMs } from "../time.ts";
+import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
-import { coversHours, nextMatch, previousMatch, type WallPattern } from "./pattern.ts";
+import type { Interval } from "./interval.ts";
+import { coversHours, hasEveryMinute, meetInDay, nextMatch, previousMatch, type WallPattern } from "./pattern.ts";
 
 export interface DstRule {
   /** What becomes of a time in a gap: it runs at the end of the gap, or not, or only if the gap is shorter than a day. */
@@ -120,17 +121,56 @@ function previousReal({ pattern, zone }: WallClock, before: Instant): Instant | 
   return null;
 }
 
+interface Meeting {
+  readonly right: WallPattern;
+  readonly aheadMs: number;
+  readonly meet: boolean;
+}
+
+/** What was found out about a pattern and others. */
+const meetings = new WeakMap<WallPattern, readonly Meeting[]>();
+
+function meetInSomeDay(left: WallPattern, right: WallPattern, aheadMs: number): boolean {
+  const known = meetings.get(left) ?? [];
+  const found = known.find((each) => each.right === right && each.aheadMs === aheadMs);
+  if (found !== undefined) return found.meet;
+  const meet = meetInDay(left, right, aheadMs);
+  meetings.set(left, [...known, { right, aheadMs, meet }]);
+  return meet;
+}
+
 /**
- * The hour of the wall clock around a fire time of `covering`, if that fires in it whenever `covered` can. Undefined where it may not.
+ * The span (from, until) around `instant`, exclusive, in which both zones keep their offsets and the two triggers never fire
+ * at once, since no time of day of the one is one of the other. Undefined where they may. At `from` both may run what fell into gaps.
+ */
+export function apart(
+  left: WallClock,
+  right: WallClock,
+  instant: Instant,
+): { readonly from: Instant; readonly until: Instant } | undefined {
+  const [a, b] = [left.zone.stretchAt(instant), right.zone.stretchAt(instant)];
+  const [from, until] = [Math.max(a.from, b.from), Math.min(a.until, b.until)];
+  if (instant <= from) return undefined;
+  return meetInSomeDay(left.pattern, right.pattern, a.offsetMs - b.offsetMs) ? undefined : { from, until };
+}
+
+/**
+ * The hour of the wall clock around a fire time of both, if `covering` fires in it whenever `covered` can. Undefined where it may not.
  * It lets a search step over what is left out by the hour: a day has 86,400 seconds.
  */
 export function coveredHour(
   covering: WallClock,
-  covered: WallClock,
+  covered: WallClock | Interval,
   instant: Instant,
 ): { readonly from: Instant; readonly until: Instant } | undefined {
   const { pattern, zone, dst } = covering;
-  if (dst.overlap === "first" || !coversHours(pattern, covered.pattern)) return undefined;
+  if (dst.overlap === "first") return undefined;
+  // An interval of whole minutes keeps to its second, as long as the offset is the same.
+  const isCovered =
+    covered.kind === "interval"
+      ? covered.everyMs % minuteMs === 0 && hasEveryMinute(pattern)
+      : coversHours(pattern, covered.pattern);
+  if (!isCovered) return undefined;
   const { from, until } = zone.stretchAt(instant);
   const hourBegan = instant - (zone.wallAt(instant) % hourMs);
   return { from: Math.max(from, hourBegan), until: Math.min(until, hourBegan + hourMs) };
