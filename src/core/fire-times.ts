@@ -19,7 +19,6 @@ export interface FireTimesOptions {
 }
 
 const maxCount = 100_000;
-const maxCountedRuns = 1_000_000;
 const firstInstant = Date.UTC(1600, 0);
 const lastInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
@@ -28,8 +27,8 @@ const lastInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
  * entry of a schedule file says of time: a trigger (`cron`, `every`, …) and `timezone`, `start_at`, `end_at`, `max_runs`,
  * `dst`, `except`. Its other keys (`task`, …) may be there and do nothing; the zone is UTC unless it says another one.
  *
- * What has no beginning of its own begins at `after`, as if the entry were made then: an interval without `start_at` first
- * fires one interval later, and `max_runs` counts from there. With `start_at` they count from that.
+ * The schedule is that of an entry made at `after`: an interval without `start_at` first fires one interval later, and all of
+ * its `max_runs` are still to come.
  *
  * Throws DefinitionError that names the field, the value and what would be right; BeatError where triggers within `all` or
  * `except` give no fire time in 45,000 steps.
@@ -42,19 +41,14 @@ export function nextFireTimes(
   const limit = countOf(count);
   const trigger = compileChecked(schedule, from, options);
   const times: Date[] = [];
-  for (const at of fireTimesAfter(trigger, schedule, from)) if (times.push(new Date(at)) === limit) break;
+  for (const at of fireTimesAfter(trigger, from, schedule.max_runs)) if (times.push(new Date(at)) === limit) break;
   return times;
 }
 
-/** The fire times strictly later than `after`, to the schedule's end: `max_runs` counts as for nextFireTimes. */
-export function* fireTimesAfter(
-  trigger: Trigger,
-  { start_at, max_runs }: Pick<Schedule, "start_at" | "max_runs">,
-  after: Instant,
-): Generator<Instant> {
-  const lastRun = lastRunOf(trigger, { start_at, max_runs });
-  let left = start_at === undefined ? (max_runs ?? Infinity) : Infinity;
-  for (let at = nextFireTime(trigger, after); at !== null && at <= lastRun && left > 0; left--) {
+/** The fire times strictly later than `after`, at most `maxRuns`, to the schedule's end. */
+export function* fireTimesAfter(trigger: Trigger, after: Instant, maxRuns = Infinity): Generator<Instant> {
+  let left = maxRuns;
+  for (let at = nextFireTime(trigger, after); at !== null && left > 0; left--) {
     yield at;
     at = nextFireTime(trigger, at);
   }
@@ -62,7 +56,7 @@ export function* fireTimesAfter(
 
 /**
  * The fire times strictly earlier than `before`, the latest one first; otherwise like nextFireTimes. An interval without
- * `start_at` begins at `before` and so has none; nor does `max_runs` limit them without `start_at`.
+ * `start_at` begins at `before` and so has none; `max_runs` does not limit them, since none of them was a run.
  */
 export function previousFireTimes(
   schedule: Schedule,
@@ -72,7 +66,7 @@ export function previousFireTimes(
   const limit = countOf(count);
   const trigger = compileChecked(schedule, until, options);
   const times: Date[] = [];
-  for (let at = Math.min(until, lastRunOf(trigger, schedule) + 1); times.length < limit; ) {
+  for (let at = until; times.length < limit; ) {
     const previous = previousFireTime(trigger, at);
     if (previous === null) break;
     times.push(new Date(previous));
@@ -114,29 +108,6 @@ export function compileChecked(
     });
   }
   return compileSchedule(schedule as Schedule, { name: "", ...options, anchorAt });
-}
-
-/** The last run that `max_runs` allows, counted from `start_at`; Infinity where nothing counts from there. */
-function lastRunOf(
-  trigger: Trigger,
-  { max_runs: maxRuns, start_at: startAt }: Pick<Schedule, "start_at" | "max_runs">,
-): Instant {
-  if (maxRuns === undefined || startAt === undefined) return Infinity;
-  const inner = trigger.kind === "bounded" ? trigger.trigger : trigger;
-  if (inner.kind === "interval") return inner.firstAt + (maxRuns - 1) * inner.everyMs;
-  if (maxRuns > maxCountedRuns) {
-    throw new DefinitionError(`${maxRuns} runs from start_at are too many to count one by one`, {
-      remedy: `Give at most ${maxCountedRuns}, or an end_at.`,
-      place: { field: "max_runs" },
-    });
-  }
-  let last = firstInstant;
-  for (let run = 0; run < maxRuns; run++) {
-    const next = nextFireTime(trigger, last);
-    if (next === null) break;
-    last = next;
-  }
-  return last;
 }
 
 function instantOf(field: string, value: unknown): Instant {

@@ -14,7 +14,10 @@ type Update = Extract<EntryChange, { change: "update" }>;
 /** What an update does, beside saying which entry it is for. */
 export type Effect = Pick<Update, "fields" | "withdraw" | "passed">;
 
-/** The progress of a definition that comes into force now. `nextFireAt` is null where it never fires. */
+/**
+ * The progress of a definition that comes into force now. `nextFireAt` is null where it never fires. `max_runs` counts the runs
+ * that Beat makes: times since a `start_at` in the past were none.
+ */
 export function freshProgress(
   name: string,
   definition: Definition,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { nextFireTimes } from "../../src/core/fire-times.ts";
 import { start, World } from "./world.ts";
 
 const unavailable = { result: "unavailable", reason: "the connection broke" } as const;
@@ -42,6 +43,25 @@ test("after ten minutes stopped, the latest runs, and one row says that 599 were
     ["coalesced", 1, 599, "the latest of them ran"],
     ["published", 600, 1, null],
   ]);
+});
+
+test("max_runs counts the runs that Beat makes: with a start_at in the past all are still to come, as nextFireTimes says", async () => {
+  const world = new World();
+  const definition = { every: "2s", start_at: new Date(start - 60_500).toISOString(), max_runs: 3, task: "a.ping" };
+  await world.add("ping", definition);
+  const told = nextFireTimes(definition, { after: new Date(start), count: 10 });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(20_000);
+  await engine.stop(1_000);
+  assert.deepEqual(
+    world.sent.map(({ forSeconds }) => forSeconds),
+    [1.5, 3.5, 5.5],
+  );
+  assert.deepEqual(
+    told.map((time) => (time.getTime() - start) / 1_000),
+    [1.5, 3.5, 5.5],
+  );
 });
 
 test("a broker that is away holds up messages, not the timetable; newer ones supersede unsent ones", async () => {

@@ -75,7 +75,7 @@ function ofSchedule(given: Record<string, unknown>, options: Flags): Found {
   const { from, to } = spanOf(options, zone);
   // What has no beginning of its own begins at the instant asked about.
   const trigger = compileChecked(schedule, from ?? now);
-  const fireTimes = fireTimesAfter(trigger, schedule, from === undefined ? now : from - 1);
+  const fireTimes = fireTimesAfter(trigger, from === undefined ? now : from - 1, schedule.max_runs);
   return found({ name: undefined, when: describe(schedule), trigger, zone: zone.name, now }, fireTimes, to, options);
 }
 
@@ -92,7 +92,7 @@ function ofEntry(entry: Entry, options: Flags, now: Instant): Found {
 function* entryFireTimes(entry: Entry, trigger: Trigger, from: Instant | undefined): Generator<Instant> {
   const { nextFireAt, definition, runCount } = entry;
   if (from !== undefined && (nextFireAt === null || from < nextFireAt)) {
-    for (const at of fireTimesAfter(trigger, {}, from - 1)) {
+    for (const at of fireTimesAfter(trigger, from - 1)) {
       if (nextFireAt !== null && at >= nextFireAt) break;
       if (nextFireAt === null && entry.lastFireAt !== null && at > entry.lastFireAt) return;
       yield at;
@@ -104,7 +104,7 @@ function* entryFireTimes(entry: Entry, trigger: Trigger, from: Instant | undefin
   let left = maxRuns === null ? Infinity : maxRuns - runCount;
   if (maxRuns !== null && start > nextFireAt) left -= fireTimesBetween(trigger, nextFireAt, start - 1).count;
   if (start === nextFireAt && left-- > 0) yield nextFireAt;
-  for (const at of fireTimesAfter(trigger, {}, start === nextFireAt ? start : start - 1)) {
+  for (const at of fireTimesAfter(trigger, start === nextFireAt ? start : start - 1)) {
     if (left-- <= 0) return;
     yield at;
   }
