@@ -52,7 +52,7 @@ export interface Zone {
 /** 2^37 ms: 4.4 years. */
 const chunkMs = 137_438_953_472;
 /** Two changes of one zone were never less than 6.9 days apart, from 1970 to 2100. */
-const sampleMs = 5 * dayMs;
+const sampleMs = 6 * dayMs;
 /** Local mean time lasted until the 1830s. */
 const firstChangesAt = Date.UTC(1800, 0);
 /** The last rules that do not follow the calendar are those of Ramadan, until 2087. Each calendar occurs within 28 years. */
@@ -224,14 +224,15 @@ class OffsetZone implements Zone {
   #ask(instant: Instant): number {
     if (this.#format === undefined) return 0;
     const text = this.#format.format(instant);
-    const start = text.indexOf("GMT") + 3;
-    if (start === text.length) return 0;
-    const [hours = 0, minutes = 0, seconds = 0] = text
-      .slice(start + 1)
-      .split(":")
-      .map(Number);
-    const size = hours * hourMs + minutes * minuteMs + seconds * secondMs;
-    return text[start] === "-" ? -size : size;
+    const offset = text.slice(text.indexOf("GMT") + 3);
+    let offsetMs = offsets.get(offset);
+    if (offsetMs === undefined) {
+      const [hours = 0, minutes = 0, seconds = 0] = offset.slice(1).split(":").map(Number);
+      const size = hours * hourMs + minutes * minuteMs + seconds * secondMs;
+      offsetMs = offset.startsWith("-") ? -size : size;
+      offsets.set(offset, offsetMs);
+    }
+    return offsetMs;
   }
 }
 
@@ -256,6 +257,8 @@ const models: readonly number[] = Array.from({ length: modelYears }, (_, index) 
   [],
 );
 
+/** Offsets in milliseconds by their text, `-00:44:30`; few ever occur. */
+const offsets = new Map<string, number>();
 const zones = new Map<string, Zone>();
 let known: ReadonlyMap<string, string> | undefined;
 

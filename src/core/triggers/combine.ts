@@ -72,49 +72,46 @@ export function previousAny({ triggers }: Union, before: Instant, previous: Ask)
   }, null);
 }
 
-/** Triggers that were asked so often over so long a time without meeting are given up. */
-const [patientAsks, patientMs] = [1_000, 1_000 * 366 * dayMs];
+/** Triggers that were asked so often over so long a time without meeting are given up: leap days on a Monday are 40 years apart at most. */
+const [patientAsks, patientYears] = [300, 100];
+const patientMs = patientYears * 366 * dayMs;
 /** How often two triggers miss each other before it is found out whether they can meet at all for a while. */
 const misses = 16;
 
 /** Each trigger is asked for its first time from the latest one that any named, until all name the same. */
 export function nextAll({ triggers }: Coincidence, after: Instant, next: Ask): Instant | null {
-  let wanted = after + 1;
-  for (let asked = 0, agreed = 0; agreed < triggers.length; asked++) {
-    const trigger = triggers[asked % triggers.length]!;
-    const found = next(trigger, wanted - 1);
-    if (found === null) return null;
-    agreed = found === wanted ? agreed + 1 : 1;
-    wanted = found;
-    if (asked < misses || agreed > 1) continue;
-    if (asked > patientAsks && wanted - after > patientMs) giveUp();
-    const apart = apartAround(trigger, triggers[(asked - 1) % triggers.length]!, wanted);
-    if (apart !== undefined) [wanted, agreed] = [apart.until, 0];
-  }
-  return wanted;
+  return meet(triggers, after + 1, 1, (trigger, wanted) => next(trigger, wanted - 1));
 }
 
 export function previousAll({ triggers }: Coincidence, before: Instant, previous: Ask): Instant | null {
-  let wanted = before - 1;
-  for (let asked = 0, agreed = 0; agreed < triggers.length; asked++) {
-    const trigger = triggers[asked % triggers.length]!;
-    const found = previous(trigger, wanted + 1);
+  return meet(triggers, before - 1, -1, (trigger, wanted) => previous(trigger, wanted + 1));
+}
+
+/** The first time that all name, from `start` on or (-1) back. `ask` names a trigger's own from `wanted`, inclusive. */
+function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, ask: Ask): Instant | null {
+  let wanted = start;
+  let order = triggers;
+  for (let asked = 0, turn = 0, agreed = 0; agreed < order.length; asked++) {
+    const [last, trigger] = [order.at(turn - 1)!, order[turn]!];
+    turn = (turn + 1) % order.length;
+    const found = ask(trigger, wanted);
     if (found === null) return null;
     agreed = found === wanted ? agreed + 1 : 1;
     wanted = found;
-    if (asked < misses || agreed > 1) continue;
-    if (asked > patientAsks && before - wanted > patientMs) giveUp();
-    const apart = apartAround(trigger, triggers[(asked - 1) % triggers.length]!, wanted);
-    if (apart !== undefined) [wanted, agreed] = [apart.from, 0];
+    if (agreed > 1 || asked < misses) continue;
+    if (asked > patientAsks && (wanted - start) * direction > patientMs) giveUp();
+    const span = "pattern" in last && "pattern" in trigger ? apart(last, trigger, wanted) : undefined;
+    if (span === undefined) continue;
+    wanted = direction === 1 ? span.until : span.from;
+    // These two decide: the others need not be asked for as long as they are apart.
+    order = [last, trigger, ...triggers.filter((each) => each !== last && each !== trigger)];
+    [turn, agreed] = [0, 0];
   }
   return wanted;
 }
 
-const apartAround = (left: Trigger, right: Trigger, instant: Instant) =>
-  "pattern" in left && "pattern" in right ? apart(left, right, instant) : undefined;
-
 function giveUp(): never {
-  throw new BeatError("the triggers have no time in common in a thousand years", {
+  throw new BeatError(`the triggers have no time in common in ${patientYears} years`, {
     remedy: "Choose triggers that meet more often.",
   });
 }

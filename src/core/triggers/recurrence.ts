@@ -44,9 +44,9 @@ const periodsOfCalendar: Record<Frequency, number> = {
   SECONDLY: 146_097 * 86_400,
 };
 /** What has no occurrence in so many periods that may hold one is given up. */
-const maxEmptyPeriods = 20_000;
+const maxEmptyPeriods = 10_000;
 /** Counted are so many periods that hold occurrences. */
-const maxCountedPeriods = 10_000;
+const maxCountedPeriods = 5_000;
 const lastDayOfAll = dayNumber(9999, 12, 31);
 
 const subDailyMs: Partial<Record<Frequency, number>> = { HOURLY: hourMs, MINUTELY: minuteMs, SECONDLY: secondMs };

@@ -7,7 +7,7 @@
 
 import { z } from "zod";
 import { BeatError } from "../errors.ts";
-import type { Instant } from "../time.ts";
+import { dayMs, type Instant } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
 import type { CompileContext } from "./context.ts";
 import { nextOccurrence, occursAt, previousOccurrence, type Recurrence } from "./recurrence.ts";
@@ -26,7 +26,7 @@ export interface RecurrenceSet {
 export const rruleSchema = z.string();
 
 /** How many times in a row may be left out by EXRULE and EXDATE. */
-const maxLeftOut = 45_000;
+const maxLeftOut = 10_000;
 
 export function compileRrule(value: unknown, { zone, startWall, anchorAt }: CompileContext): RecurrenceSet {
   const start = startWall ?? zone.wallAt(anchorAt);
@@ -75,7 +75,8 @@ function isAfterGap(zone: Zone, instant: Instant): boolean {
 }
 
 /** The first wall time of the set at or after `wall`. */
-function nextInSet({ rules, exceptRules, dates, exceptDates }: RecurrenceSet, wall: WallTime): WallTime | null {
+function nextInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
+  const { rules, dates } = set;
   let from = wall;
   for (let leftOut = 0; leftOut < maxLeftOut; leftOut++) {
     const found = Math.min(
@@ -83,14 +84,16 @@ function nextInSet({ rules, exceptRules, dates, exceptDates }: RecurrenceSet, wa
       dates.find((date) => date >= from) ?? Infinity,
     );
     if (found === Infinity) return null;
-    if (!exceptDates.has(found) && !exceptRules.some((rule) => occursAt(rule, found))) return found;
-    from = found + 1;
+    const span = leftOutAround(set, found);
+    if (span === undefined) return found;
+    from = span.until;
   }
   return giveUp(wall);
 }
 
 /** The last wall time of the set at or before `wall`. */
-function previousInSet({ rules, exceptRules, dates, exceptDates }: RecurrenceSet, wall: WallTime): WallTime | null {
+function previousInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
+  const { rules, dates } = set;
   let until = wall;
   for (let leftOut = 0; leftOut < maxLeftOut; leftOut++) {
     const found = Math.max(
@@ -98,10 +101,36 @@ function previousInSet({ rules, exceptRules, dates, exceptDates }: RecurrenceSet
       dates.findLast((date) => date <= until) ?? -Infinity,
     );
     if (found === -Infinity) return null;
-    if (!exceptDates.has(found) && !exceptRules.some((rule) => occursAt(rule, found))) return found;
-    until = found - 1;
+    const span = leftOutAround(set, found);
+    if (span === undefined) return found;
+    until = span.from - 1;
   }
   return giveUp(wall);
+}
+
+/** The span around a time of the set in which all of it is left out; undefined where it is not. */
+function leftOutAround(
+  set: RecurrenceSet,
+  wall: WallTime,
+): { readonly from: WallTime; readonly until: WallTime } | undefined {
+  const rule = set.exceptRules.find((each) => occursAt(each, wall));
+  if (rule !== undefined && coversDays(rule, set)) {
+    const midnight = Math.floor(wall / dayMs) * dayMs;
+    return { from: Math.max(midnight, rule.start), until: Math.min(midnight + dayMs, rule.until + 1) };
+  }
+  return rule !== undefined || set.exceptDates.has(wall) ? { from: wall, until: wall + 1 } : undefined;
+}
+
+/** Whether a rule names, on its days, all that the set could: then they are stepped over by the day. */
+function coversDays(
+  { frequency, interval, hours, minutes, seconds, positions }: Recurrence,
+  { rules, dates }: RecurrenceSet,
+): boolean {
+  if (interval > 1 || hours.length + minutes.length + positions.length > 0) return false;
+  if (frequency === "SECONDLY") return seconds.length === 0;
+  const isCovered = (rule: Recurrence): boolean =>
+    rule.seconds.length > 0 && rule.seconds.every((second) => seconds.includes(second));
+  return frequency === "MINUTELY" && dates.length === 0 && rules.every(isCovered);
 }
 
 function giveUp(wall: WallTime): never {

@@ -80,8 +80,12 @@ test("long after its start it is as quick, and a rule that names nothing says so
   );
   assert.deepEqual(firesAfter(dense, "2024-02-01T00:00Z", 2), ["2024-12-31T23:59:59Z", "2025-01-01T00:00Z"]);
   assert.throws(
-    () => nextFireTime(compile(rule("RRULE:FREQ=SECONDLY\nEXRULE:FREQ=SECONDLY")), 0),
-    /leave out 45000 times in a row/,
+    () =>
+      nextFireTime(
+        compile(rule("RRULE:FREQ=SECONDLY\nEXRULE:FREQ=SECONDLY;BYSECOND=0,1,2,3,4,5,6\nEXRULE:FREQ=SECONDLY")),
+        0,
+      ),
+    /leave out 10000 times in a row/,
   );
   assert.ok(performance.now() - start < 2_000);
 });
