@@ -147,7 +147,7 @@ function lastBefore(calendar: Calendar, before: Instant, lastDay: number, fromDa
 const instantsOn = ({ zone, dst, timeOfDayMs }: Calendar, day: number): Instant[] =>
   instantsShowing(day * dayMs + timeOfDayMs, zone, dst);
 
-/** Its dates as day numbers, ascending, from some date not later than `day` or from the first one. Ends with the year 9999. */
+/** Its dates as day numbers, ascending, from `day` or some date before it. Ends with the year 9999. */
 function* datesFrom({ firstDay, months, days, clamp }: Calendar, day: number): Generator<number> {
   if (months === 0) {
     const limit = dayNumber(lastYear, 12, 31);
@@ -165,7 +165,7 @@ function* datesFrom({ firstDay, months, days, clamp }: Calendar, day: number): G
     return;
   }
   for (let date = firstDay; ; ) {
-    yield date;
+    if (date >= day) yield date;
     const last = split(date);
     let next: number | undefined;
     for (let month = last.month + months; next === undefined; month += months) {

@@ -73,7 +73,7 @@ export function previousAny({ triggers }: Union, before: Instant, previous: Ask)
 }
 
 /** Triggers that were asked so often over so long a time without meeting are given up: leap days on a Monday are 40 years apart at most. */
-const [patientAsks, patientYears] = [300, 100];
+const [patientAsks, patientYears] = [300, 50];
 const patientMs = patientYears * 366 * dayMs;
 /** How often two triggers miss each other before it is found out whether they can meet at all for a while. */
 const misses = 16;

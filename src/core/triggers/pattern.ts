@@ -3,7 +3,7 @@
 // day to the next matching day by the month's mask of days, never minute by minute. A pattern remembers the month that it was
 // last asked for, since fire times are mostly asked for one after the other.
 
-import { dayMs, secondMs } from "../time.ts";
+import { dayMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
 import { dayNumber, daysIn, packedDate, weekdayOf } from "./date-time.ts";
 
@@ -260,6 +260,8 @@ function nextSecondOfDay(pattern: WallPattern, second: number): number {
 
 /** Whether both name a time of day at once where the clock of `left` is `aheadMs` ahead of that of `right`. */
 export function meetInDay(left: WallPattern, right: WallPattern, aheadMs: number): boolean {
+  const isApart = (a: Sixty, b: Sixty): boolean => (a.low & b.low) === 0 && (a.high & b.high) === 0;
+  if (aheadMs % minuteMs === 0 && isApart(left.seconds, right.seconds)) return false;
   for (
     let second = nextSecondOfDay(left, 0);
     second >= 0 && second < daySeconds;

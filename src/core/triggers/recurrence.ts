@@ -46,14 +46,17 @@ const periodsOfCalendar: Record<Frequency, number> = {
 /** What has no occurrence in so many periods that may hold one is given up. */
 const maxEmptyPeriods = 10_000;
 /** Counted are so many periods that hold occurrences. */
-const maxCountedPeriods = 5_000;
+const maxCountedPeriods = 3_000;
 const lastDayOfAll = dayNumber(9999, 12, 31);
 
 const subDailyMs: Partial<Record<Frequency, number>> = { HOURLY: hourMs, MINUTELY: minuteMs, SECONDLY: secondMs };
 
 /** The first occurrence at or after `wall`, or null. */
 export function nextOccurrence(rule: Recurrence, wall: WallTime): WallTime | null {
-  const from = Math.max(wall, rule.start);
+  const wanted = Math.max(wall, rule.start);
+  const firstDay = nextDayIn(rule, Math.floor(wanted / dayMs));
+  if (firstDay === undefined) return null;
+  const from = Math.max(wanted, firstDay * dayMs);
   let period = periodAt(rule, from);
   for (let left = emptyPeriods(rule); left > 0; left--) {
     const { firstDay, lastDay } = boundsOf(rule, period);
@@ -272,7 +275,7 @@ export function timesOf(hours: readonly number[], minutes: readonly number[], se
   );
 }
 
-/** The day, hour or minute around a period shorter than a day, if a BY part empties it: the search steps over it. */
+/** The day, hours or minutes around a period shorter than a day, if a BY part empties it: the search steps over it. */
 function emptySpan(
   rule: Recurrence,
   period: number,
@@ -281,12 +284,22 @@ function emptySpan(
   if (stepMs === undefined) return undefined;
   const at = periodStart(rule, stepMs) + period * rule.interval * stepMs;
   const day = Math.floor(at / dayMs);
-  const around = (unitMs: number) => ({ from: at - modulo(at, unitMs), until: at - modulo(at, unitMs) + unitMs });
-  if (nextDayIn(rule, day) !== day) return around(dayMs);
-  if (rule.hours.length > 0 && !rule.hours.includes(modulo(Math.floor(at / hourMs), 24))) return around(hourMs);
-  if (stepMs < hourMs && rule.minutes.length > 0 && !rule.minutes.includes(modulo(Math.floor(at / minuteMs), 60)))
-    return around(minuteMs);
-  return undefined;
+  const midnight = day * dayMs;
+  if (nextDayIn(rule, day) !== day) return { from: midnight, until: midnight + dayMs };
+  const hour = Math.floor((at - midnight) / hourMs);
+  if (rule.hours.length > 0 && !rule.hours.includes(hour)) return spanBetween(rule.hours, hour, midnight, hourMs, 24);
+  const began = midnight + hour * hourMs;
+  const minute = Math.floor((at - began) / minuteMs);
+  return stepMs < hourMs && rule.minutes.length > 0 && !rule.minutes.includes(minute)
+    ? spanBetween(rule.minutes, minute, began, minuteMs, 60)
+    : undefined;
+}
+
+/** The hours of a day, or minutes of an hour, around one that is not named, up to those that are. */
+function spanBetween(named: readonly number[], value: number, start: WallTime, unitMs: number, cycle: number) {
+  const earlier = named.findLast((each) => each < value) ?? -1;
+  const later = named.find((each) => each > value) ?? cycle;
+  return { from: start + (earlier + 1) * unitMs, until: start + later * unitMs };
 }
 
 const modulo = (value: number, by: number): number => ((value % by) + by) % by;

@@ -25,8 +25,8 @@ export interface RecurrenceSet {
 
 export const rruleSchema = z.string();
 
-/** How many times in a row may be left out by EXRULE and EXDATE. */
-const maxLeftOut = 10_000;
+/** How many times in a row may be left out by EXRULE and EXDATE, times the number of rules: each of them is asked. */
+const maxLeftOut = 12_000;
 
 export function compileRrule(value: unknown, { zone, startWall, anchorAt }: CompileContext): RecurrenceSet {
   const start = startWall ?? zone.wallAt(anchorAt);
@@ -78,7 +78,7 @@ function isAfterGap(zone: Zone, instant: Instant): boolean {
 function nextInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
   const { rules, dates } = set;
   let from = wall;
-  for (let leftOut = 0; leftOut < maxLeftOut; leftOut++) {
+  for (let leftOut = 0; leftOut < maxLeftOutOf(set); leftOut++) {
     const found = Math.min(
       ...rules.map((rule) => nextOccurrence(rule, from) ?? Infinity),
       dates.find((date) => date >= from) ?? Infinity,
@@ -88,14 +88,14 @@ function nextInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
     if (span === undefined) return found;
     from = span.until;
   }
-  return giveUp(wall);
+  return giveUp(set, wall);
 }
 
 /** The last wall time of the set at or before `wall`. */
 function previousInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
   const { rules, dates } = set;
   let until = wall;
-  for (let leftOut = 0; leftOut < maxLeftOut; leftOut++) {
+  for (let leftOut = 0; leftOut < maxLeftOutOf(set); leftOut++) {
     const found = Math.max(
       ...rules.map((rule) => previousOccurrence(rule, until) ?? -Infinity),
       dates.findLast((date) => date <= until) ?? -Infinity,
@@ -105,7 +105,7 @@ function previousInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
     if (span === undefined) return found;
     until = span.from - 1;
   }
-  return giveUp(wall);
+  return giveUp(set, wall);
 }
 
 /** The span around a time of the set in which all of it is left out; undefined where it is not. */
@@ -133,11 +133,12 @@ function coversDays(
   return frequency === "MINUTELY" && dates.length === 0 && rules.every(isCovered);
 }
 
-function giveUp(wall: WallTime): never {
-  throw new BeatError(
-    `EXRULE and EXDATE leave out ${maxLeftOut} times in a row near ${new Date(wall).toISOString().slice(0, 19)}`,
-    {
-      remedy: "Leave out less, or write a rule that names less.",
-    },
-  );
+const maxLeftOutOf = ({ rules, exceptRules }: RecurrenceSet): number =>
+  Math.ceil(maxLeftOut / Math.max(1, rules.length + exceptRules.length));
+
+function giveUp(set: RecurrenceSet, wall: WallTime): never {
+  const near = new Date(wall).toISOString().slice(0, 19);
+  throw new BeatError(`EXRULE and EXDATE leave out ${maxLeftOutOf(set)} times in a row near ${near}`, {
+    remedy: "Leave out less, or write a rule that names less.",
+  });
 }

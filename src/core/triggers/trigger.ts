@@ -37,8 +37,8 @@ export type Ask = (trigger: Trigger, instant: Instant) => Instant | null;
 /** How many questions to triggers within a trigger one question may lead to: what meets less often is given up, not hung upon. */
 const maxAsks = 20_000;
 
-/** The sun and the RFC's rules take longer to answer than a clock. */
-const costOf: Partial<Record<Trigger["kind"], number>> = { solar: 100, rrule: 5 };
+/** The sun, the RFC's rules and calendars take longer to answer than a clock. */
+const costOf: Partial<Record<Trigger["kind"], number>> = { solar: 100, rrule: 5, calendar: 2 };
 
 interface Budget {
   asksLeft: number;
