@@ -72,9 +72,12 @@ export function previousAny({ triggers }: Union, before: Instant, previous: Ask)
   }, null);
 }
 
-/** Triggers that were asked so often over so long a time without meeting are given up: leap days on a Monday are 40 years apart at most. */
-const [patientAsks, patientYears] = [300, 50];
-const patientMs = patientYears * 366 * dayMs;
+/**
+ * Triggers that have no time in common in so many years are given up: the sooner, the more often they were asked in vain.
+ * What comes every few years, like leap days on a Monday, is looked for through centuries.
+ */
+const [patientYears, patience] = [20, 6_000];
+const yearMs = 365.25 * dayMs;
 /** How often two triggers miss each other before it is found out whether they can meet at all for a while. */
 const misses = 16;
 
@@ -99,7 +102,8 @@ function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, a
     agreed = found === wanted ? agreed + 1 : 1;
     wanted = found;
     if (agreed > 1 || asked < misses) continue;
-    if (asked > patientAsks && (wanted - start) * direction > patientMs) giveUp();
+    const years = ((wanted - start) * direction) / yearMs;
+    if (years > patientYears && years * asked > patience) giveUp(years);
     const span = "pattern" in last && "pattern" in trigger ? apart(last, trigger, wanted) : undefined;
     if (span === undefined) continue;
     wanted = direction === 1 ? span.until : span.from;
@@ -110,8 +114,8 @@ function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, a
   return wanted;
 }
 
-function giveUp(): never {
-  throw new BeatError(`the triggers have no time in common in ${patientYears} years`, {
+function giveUp(years: number): never {
+  throw new BeatError(`the triggers have no time in common in ${Math.floor(years)} years`, {
     remedy: "Choose triggers that meet more often.",
   });
 }

@@ -302,8 +302,6 @@ function spanBetween(named: readonly number[], value: number, start: WallTime, u
   return { from: start + (earlier + 1) * unitMs, until: start + later * unitMs };
 }
 
-const modulo = (value: number, by: number): number => ((value % by) + by) % by;
-
 // ----------------------------------------------------------------------------------------------------------- days
 
 /** The first day at or after `day` that the BY parts leave in; undefined where there is none in 400 years. */
