@@ -93,6 +93,7 @@ export function previousAll({ triggers }: Coincidence, before: Instant, previous
 /** The first time that all name, from `start` on or (-1) back. `ask` names a trigger's own from `wanted`, inclusive. */
 function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, ask: Ask): Instant | null {
   let wanted = start;
+  let missedSince = start;
   let order = triggers;
   for (let asked = 0, turn = 0, agreed = 0; agreed < order.length; asked++) {
     const [last, trigger] = [order.at(turn - 1)!, order[turn]!];
@@ -101,8 +102,10 @@ function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, a
     if (found === null) return null;
     agreed = found === wanted ? agreed + 1 : 1;
     wanted = found;
-    if (agreed > 1 || asked < misses) continue;
-    const years = ((wanted - start) * direction) / yearMs;
+    // What begins late has not been missing its times until then.
+    if (asked <= misses) missedSince = wanted;
+    if (asked < misses || agreed > 1) continue;
+    const years = ((wanted - missedSince) * direction) / yearMs;
     if (years > patientYears && years * asked > patience) giveUp(years);
     const span = "pattern" in last && "pattern" in trigger ? apart(last, trigger, wanted) : undefined;
     if (span === undefined) continue;

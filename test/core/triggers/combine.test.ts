@@ -68,6 +68,35 @@ test("all: what never meets is refused, soon", () => {
   assert.ok(performance.now() - start < 1_000);
 });
 
+test("all: what begins late, or meets only every few decades, is found all the same", () => {
+  const late: Schedule = { all: [{ every: "7m" }, { cron: "*/11 * * * *" }], start_at: "2099-01-01" };
+  assert.deepEqual(firesAfter(late, "2098-12-31T23:59Z", 2), ["2099-01-01T00:00Z", "2099-01-01T02:55Z"]);
+  assert.deepEqual(firesAfter({ all: [{ cron: "0 0 29 2 *" }, { cron: "0 0 * * mon" }] }, "2072-03-01T00:00Z", 2), [
+    "2112-02-29T00:00Z",
+    "2140-02-29T00:00Z",
+  ]);
+});
+
+test("all: clocks with no time of day in common meet where both had theirs moved out of a gap", () => {
+  const schedule: Schedule = {
+    all: [{ cron: "15 2 * * *" }, { cron: "45 2 * * *" }],
+    timezone: "America/New_York",
+  };
+  assert.deepEqual(firesAfter(schedule, after, 2), ["2024-03-10T07:00Z", "2025-03-09T07:00Z"]);
+  assert.deepEqual(firesBefore(schedule, after, 2), ["2023-03-12T07:00Z", "2022-03-13T07:00Z"]);
+});
+
+test("all: zones whose clocks agree for a part of the year only", () => {
+  const schedule: Schedule = {
+    all: [
+      { cron: "0 9 * * *", timezone: "America/New_York" },
+      { cron: "0 13 * * *", timezone: "Europe/London" },
+    ],
+  };
+  assert.deepEqual(firesAfter(schedule, after, 2), ["2024-03-10T13:00Z", "2024-03-11T13:00Z"]);
+  assert.deepEqual(firesBefore(schedule, after, 2), ["2023-11-04T13:00Z", "2023-11-03T13:00Z"]);
+});
+
 test("except: days, ranges of days, a calendar, an instant, a trigger", () => {
   const context = { name: "test", anchorAt: 0, calendars: { "holidays-de": ["2024-01-06", "2024-01-08..2024-01-09"] } };
   const except = [
