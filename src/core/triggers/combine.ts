@@ -76,7 +76,7 @@ export function previousAny({ triggers }: Union, before: Instant, previous: Ask)
  * Triggers that have no time in common in so many years are given up: the sooner, the more often they were asked in vain.
  * What comes every few years, like leap days on a Monday, is looked for through centuries.
  */
-const [patientYears, patience] = [20, 6_000];
+const [patientYears, patience] = [20, 3_000];
 const yearMs = 365.25 * dayMs;
 /** How often two triggers miss each other before it is found out whether they can meet at all for a while. */
 const misses = 16;

@@ -44,7 +44,7 @@ const periodsOfCalendar: Record<Frequency, number> = {
   SECONDLY: 146_097 * 86_400,
 };
 /** What has no occurrence in so many periods that may hold one is given up. */
-const maxEmptyPeriods = 10_000;
+const maxEmptyPeriods = 6_000;
 /** Counted are so many periods that hold occurrences. */
 const maxCountedPeriods = 3_000;
 const lastDayOfAll = dayNumber(9999, 12, 31);

@@ -85,7 +85,7 @@ test("long after its start it is as quick, and a rule that names nothing says so
         compile(rule("RRULE:FREQ=SECONDLY\nEXRULE:FREQ=SECONDLY;BYSECOND=0,1,2,3,4,5,6\nEXRULE:FREQ=SECONDLY")),
         0,
       ),
-    /leave out 4000 times in a row/,
+    /leave out [0-9]+ times in a row/,
   );
   assert.ok(performance.now() - start < 2_000);
 });
