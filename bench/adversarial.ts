@@ -12,7 +12,7 @@ import { type Adversary, adversaries } from "../test/core/triggers/adversarial.t
 
 const limitMs = 50;
 /** Asked again, up to so many times in all, while it takes longer than this. */
-const [askAgainMs, runs] = [20, 5];
+const [askAgainMs, runs] = [30, 8];
 
 const questions = {
   next: ({ schedule, at }: Adversary) =>

@@ -31,7 +31,7 @@ const lastInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
  * its `max_runs` are still to come.
  *
  * Throws DefinitionError that names the field, the value and what would be right; BeatError where triggers within `all` or
- * `except` give no fire time in 20,000 steps, or those of `all` have none in common for decades.
+ * `except` give no fire time in 18,000 steps, or those of `all` have none in common for decades.
  */
 export function nextFireTimes(
   schedule: Schedule,

@@ -46,7 +46,7 @@ const periodsOfCalendar: Record<Frequency, number> = {
 /** What has no occurrence in so many periods that may hold one is given up. */
 const maxEmptyPeriods = 6_000;
 /** Counted are so many periods that hold occurrences. */
-const maxCountedPeriods = 3_000;
+const maxCountedPeriods = 2_000;
 const lastDayOfAll = dayNumber(9999, 12, 31);
 
 const subDailyMs: Partial<Record<Frequency, number>> = { HOURLY: hourMs, MINUTELY: minuteMs, SECONDLY: secondMs };

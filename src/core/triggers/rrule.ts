@@ -26,7 +26,7 @@ export interface RecurrenceSet {
 export const rruleSchema = z.string();
 
 /** How many times in a row may be left out by EXRULE and EXDATE, times the number of rules: each of them is asked. */
-const maxLeftOut = 8_000;
+const maxLeftOut = 4_000;
 
 export function compileRrule(value: unknown, { zone, startWall, anchorAt }: CompileContext): RecurrenceSet {
   const start = startWall ?? zone.wallAt(anchorAt);

@@ -35,7 +35,7 @@ export type Trigger =
 export type Ask = (trigger: Trigger, instant: Instant) => Instant | null;
 
 /** How many questions to triggers within a trigger one question may lead to: what meets less often is given up, not hung upon. */
-const maxAsks = 20_000;
+const maxAsks = 18_000;
 
 /** The sun, the RFC's rules and calendars take longer to answer than a clock. */
 const costOf: Partial<Record<Trigger["kind"], number>> = { solar: 100, rrule: 5, calendar: 2 };
@@ -44,7 +44,7 @@ interface Budget {
   asksLeft: number;
 }
 
-/** The first fire time strictly later than `after`; null: there is none any more. Throws BeatError where a combination of triggers gives none in 20,000 steps. */
+/** The first fire time strictly later than `after`; null: there is none any more. Throws BeatError where a combination of triggers gives none in 18,000 steps. */
 export function nextFireTime(trigger: Trigger, after: Instant): Instant | null {
   return nextOf(trigger, after, undefined);
 }
