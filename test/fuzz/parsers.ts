@@ -11,6 +11,7 @@ import { describe } from "../../src/core/describe.ts";
 import { triggerOf } from "../../src/core/entry.ts";
 import { DefinitionError } from "../../src/core/errors.ts";
 import { compileChecked } from "../../src/core/fire-times.ts";
+import { unfitForJson } from "../../src/core/json-value.ts";
 import { formatDuration, parseDuration } from "../../src/core/time.ts";
 import { endOf, parseDateTime, startOf } from "../../src/core/triggers/date-time.ts";
 import type { Schedule } from "../../src/core/triggers/schedule.ts";
@@ -73,7 +74,7 @@ function readDefinition(input: unknown): Trigger[] {
   const definition = checkedDefinition(input, { entry: "fuzz" }, calendars);
   policyOf(definition);
   targetOf(definition);
-  assert.deepEqual(JSON.parse(JSON.stringify(definition)), { ...definition }, "it changes when it is stored");
+  assert.deepEqual([...unfitForJson(definition)], [], "it changes when it is stored");
   return [compileChecked(definition, 0, { name: "fuzz", calendars, startedAt: 0 })];
 }
 

@@ -99,14 +99,9 @@ function amountOf(value: unknown, unit: string): number {
 }
 
 function timeOfDay(value: unknown): number {
-  const [, hours, minutes, seconds = "0"] = /^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$/.exec(String(value)) ?? [];
-  if (
-    typeof value !== "string" ||
-    Number(hours) > 23 ||
-    Number(minutes) > 59 ||
-    Number(seconds) > 59 ||
-    hours === undefined
-  ) {
+  const [, hours, minutes, seconds = "0"] =
+    /^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$/.exec(typeof value === "string" ? value : "") ?? [];
+  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59 || hours === undefined) {
     throw new DefinitionError(`${inQuotes(value)} is not a time of day`, {
       remedy: 'Write it like "09:00" or "23:59:59".',
       place: { field: "calendar.at" },

@@ -55,7 +55,7 @@ function compileList(value: unknown, field: string, context: CompileContext): Tr
       place,
     });
   }
-  return value.map((each, index) => context.compileNested(each, `${field}.${index}`));
+  return Array.from(value, (each, index) => context.compileNested(each, `${field}.${index}`));
 }
 
 export function nextAny({ triggers }: Union, after: Instant, next: Ask): Instant | null {

@@ -90,7 +90,8 @@ function checkMap(value: unknown): Partial<Record<Key, unknown>> {
 
 function valuesOf(value: unknown, field: string, grammar: Grammar): number[] {
   if (typeof value === "string") return parseField({ field, grammar, text: value });
-  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  // A hole in a list is no number.
+  const values: readonly unknown[] = Array.isArray(value) ? [...value] : [value];
   if (values.length === 0 || !values.every((each) => typeof each === "number" && Number.isInteger(each))) {
     throw new DefinitionError(`${grammar.name} ${inQuotes(value)} is neither text nor whole numbers`, {
       remedy: 'Write a number, a list of numbers, or a text like "*/5" or "1-5".',

@@ -22,7 +22,7 @@ const maxDates = 10_000;
 export const datesSchema = z.union([z.string(), z.array(z.string()).min(1).max(maxDates)]);
 
 export function compileDates(value: unknown, { zone, dst }: CompileContext): Dates {
-  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const values: readonly unknown[] = Array.isArray(value) ? [...value] : [value];
   const refuse = (message: string, remedy: string): never => {
     throw new DefinitionError(message, { remedy, place: { field: "at" } });
   };

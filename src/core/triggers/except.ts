@@ -28,7 +28,7 @@ const item = z.union([z.string(), z.record(z.string(), z.unknown())]);
 export const exceptSchema = z.union([item, z.array(item).min(1).max(maxItems)]);
 
 export function compileExcept(value: unknown, trigger: Trigger, context: CompileContext): Except {
-  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const items: readonly unknown[] = Array.isArray(value) ? [...value] : [value];
   if (items.length === 0 || items.length > maxItems) {
     throw new DefinitionError(items.length === 0 ? "the list is empty" : `${items.length} exceptions are too many`, {
       remedy: `Give 1 to ${maxItems}, or a named calendar.`,

@@ -124,8 +124,9 @@ const solarDay = ({ longitude }: Solar, instant: Instant): number =>
 
 /** The event on one solar day, from midnight to midnight of the sun: none or one, near the poles even two. */
 function eventsOn(solar: Solar, day: number): Instant[] {
-  const noon = culmination(solar, day, 0);
   const crossing = crossings[solar.event];
+  if (crossing !== null && staysAway(solar, crossing, day)) return [];
+  const noon = culmination(solar, day, 0);
   if (crossing === null) return [toInstant(noon)];
   const halves = [culmination(solar, day - 0.5, Math.PI), noon, culmination(solar, day + 0.5, Math.PI)] as const;
   return [
@@ -133,6 +134,20 @@ function eventsOn(solar: Solar, day: number): Instant[] {
     ...crossingsBetween(solar, crossing, halves[1], halves[2]),
   ];
 }
+
+/**
+ * Whether the sun keeps well away from an altitude all day: its highest and lowest point follow from its declination, which changes
+ * by less than half a degree a day. It makes the search through a polar season cheap.
+ */
+function staysAway({ latitude, longitude }: Solar, { altitude }: Crossing, day: number): boolean {
+  const declination = sunAt(day - longitude / 360).declination / radians;
+  const highest = 90 - Math.abs(latitude - declination);
+  const lowest = Math.abs(latitude + declination) - 90;
+  return altitude > highest + marginDegrees || altitude < lowest - marginDegrees;
+}
+
+/** More than the sun's radius, its parallax and a day's change of declination together. */
+const marginDegrees = 2;
 
 const toInstant = (time: number): Instant => Math.round((time * dayMs + epochMs) / secondMs) * secondMs;
 
