@@ -11,13 +11,14 @@ import type { Encode } from "./dispatch/relay.ts";
 export function messageEncoder(defaultQueue: string): Encode {
   const origin = `beat@${hostname()}`;
   const builders = new WeakMap<Target, MessageBuilder>();
-  return ({ entry, target, trigger }, { id, fireAt }) => {
+  return ({ entry, target, trigger }, { id, fireAt, dueAt }) => {
     if (target.kind !== "task") throw new BeatError(`a ${target.kind} is not sent to a broker`);
     let build = builders.get(target);
     if (build === undefined) {
       build = prepareMessage({ entryName: entry.name, target, defaultQueue, origin });
       builders.set(target, build);
     }
-    return build({ id, fireAt, nextFireAt: target.options.expires === "next" ? nextFireTime(trigger, fireAt) : null });
+    const nextFireAt = target.options.expires === "next" ? nextFireTime(trigger, dueAt) : null;
+    return build({ id, fireAt, dueAt, nextFireAt });
   };
 }

@@ -33,6 +33,8 @@ export interface MessageOccurrence {
   /** The task id. */
   readonly id: string;
   readonly fireAt: Instant;
+  /** From when `expires` counts. Default: fireAt. */
+  readonly dueAt?: Instant;
   /** The fire time after this one; null: there is none. `expires: next` looks at it. */
   readonly nextFireAt: Instant | null;
 }
@@ -69,9 +71,9 @@ export function prepareMessage({ entryName, target, defaultQueue, origin }: Mess
   const replyTo = shortName(options.reply_to ?? "", "options.reply_to");
   const persistent = options.delivery_mode !== 1;
 
-  return ({ id, fireAt, nextFireAt }) => {
+  return ({ id, fireAt, dueAt = fireAt, nextFireAt }) => {
     if (id === "") throw refusal("a task id must not be empty");
-    const expiresAt = expiry(fireAt, nextFireAt);
+    const expiresAt = expiry(dueAt, nextFireAt);
     const headers: Record<string, unknown> = {
       lang: "py",
       task,
@@ -188,11 +190,11 @@ function timeLimitOf({ time_limit, soft_time_limit }: TaskOptions): readonly (nu
   return [seconds(time_limit), seconds(soft_time_limit)];
 }
 
-function expiryOf({ expires }: TaskOptions): (fireAt: Instant, nextFireAt: Instant | null) => Instant | null {
+function expiryOf({ expires }: TaskOptions): (dueAt: Instant, nextFireAt: Instant | null) => Instant | null {
   if (expires === undefined) return () => null;
   if (expires === "next") return (_, nextFireAt) => nextFireAt;
   const ms = parseDuration(expires);
-  return (fireAt) => fireAt + ms;
+  return (dueAt) => dueAt + ms;
 }
 
 /** Headers of Celery and Beat themselves, and those that RabbitMQ or JavaScript reads something into. */

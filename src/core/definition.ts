@@ -24,6 +24,8 @@ const optionsSchema = z.strictObject({
   shadow: z.string().optional(),
   reply_to: z.string().optional(),
   delivery_mode: z.union([z.literal(1), z.literal(2)]).optional(),
+  retry: z.boolean().optional(),
+  retry_policy: z.strictObject({ max_retries: z.int().min(0).nullable().optional() }).optional(),
 });
 
 const targetShape = {
@@ -250,6 +252,8 @@ export interface Policy {
   readonly overlap: "skip" | "allow";
   readonly timeoutMs: number | null;
   readonly maxRuns: number | null;
+  /** How often a message is tried before it is given up; Infinity: until the broker confirms it, or it expires. */
+  readonly maxAttempts: number;
 }
 
 export function targetOf(definition: Definition): Target {
@@ -271,7 +275,13 @@ export function policyOf(definition: Definition): Policy {
     overlap: definition.overlap ?? (definition.task === undefined ? "skip" : "allow"),
     timeoutMs: ms(definition.timeout),
     maxRuns: definition.max_runs ?? null,
+    maxAttempts: maxAttemptsOf(definition.options ?? {}),
   };
+}
+
+function maxAttemptsOf({ retry, retry_policy }: TaskOptions): number {
+  const maxRetries = retry === false ? 0 : retry_policy?.max_retries;
+  return typeof maxRetries === "number" ? 1 + maxRetries : Number.POSITIVE_INFINITY;
 }
 
 /** The part of a definition that decides when it fires: a change of it starts the progress anew. */

@@ -23,6 +23,8 @@ export interface Situation {
   /** The first fire time that is not decided yet. */
   readonly firstFireAt: Instant;
   readonly runCount: number;
+  /** How many earlier ones are late and still to be sent. */
+  readonly unsent: number;
   readonly now: Instant;
 }
 
@@ -30,7 +32,7 @@ export interface Situation {
  * Decides every fire time from `firstFireAt` up to now; at least `firstFireAt` itself, which may lie a little ahead.
  * Throws BeatError where the trigger does not advance.
  */
-export function decide({ trigger, policy, firstFireAt, runCount, now }: Situation): Decision {
+export function decide({ trigger, policy, firstFireAt, runCount, unsent, now }: Situation): Decision {
   const until = Math.max(firstFireAt, now);
   const passed: PassedRange[] = [];
   const all = rangeOf(trigger, firstFireAt, until);
@@ -41,16 +43,24 @@ export function decide({ trigger, policy, firstFireAt, runCount, now }: Situatio
     passed.push({
       ...missed,
       state: "missed",
-      reason: `found more than ${formatDuration(policy.misfireGraceMs)} late`,
+      reason: missedReason(policy.misfireGraceMs),
     });
     open = missed.count < all.count ? rangeOf(trigger, next(trigger, missed.untilFireAt)!, until) : undefined;
   }
 
   const left = policy.maxRuns === null ? Number.POSITIVE_INFINITY : policy.maxRuns - runCount;
-  const run = open === undefined || left <= 0 ? [] : choose(trigger, policy, open, left, passed);
+  let run: readonly Instant[] = [];
+  if (open !== undefined && policy.coalesce === "earliest" && unsent > 0)
+    passed.push({ ...open, state: "coalesced", reason: "an earlier one is still to be sent" });
+  else if (open !== undefined && left > 0) run = choose(trigger, policy, open, left, passed);
   const finished = policy.maxRuns !== null && runCount + run.length >= policy.maxRuns;
   const lastFireAt = all.untilFireAt;
   return { run, passed, lastFireAt, nextFireAt: finished ? null : next(trigger, lastFireAt) };
+}
+
+/** Why an occurrence that is later than its `misfire_grace_time` does not run. */
+export function missedReason(misfireGraceMs: number): string {
+  return `found more than ${formatDuration(misfireGraceMs)} late`;
 }
 
 interface Range {

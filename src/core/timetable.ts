@@ -28,6 +28,11 @@ export class Timetable {
     return this.#nodes === 0 ? undefined : this.#due[0];
   }
 
+  /** When this entry falls due; undefined where it is not in it. */
+  dueOf(id: number): Instant | undefined {
+    return this.#current.get(id);
+  }
+
   /** Adds an entry, or moves it to another time. */
   set(id: number, dueAt: Instant): void {
     if (this.#current.get(id) === dueAt) return;

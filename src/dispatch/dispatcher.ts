@@ -4,14 +4,14 @@
 // The timetable holds what falls due within the horizon; beyond it, entries are left in the store, which finds them by an
 // index. An entry whose due time changed is put into its new place; one that went is taken out when its turn comes.
 
-import { type CompiledEntry, compileEntry, type Entry, isScheduled } from "../core/entry.ts";
+import { type CompiledEntry, type Entry, isScheduled } from "../core/entry.ts";
 import { LeaseLostError, reasonOf } from "../core/errors.ts";
 import type { Claim, ClaimResult, Clock, DueEntry, Lease, Log, Store } from "../core/ports.ts";
-import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
+import { type Instant, minuteMs } from "../core/time.ts";
 import { type Due, Timetable } from "../core/timetable.ts";
-import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
+import { ClockSteps } from "./clock-steps.ts";
 import type { EntryCache } from "./entry-cache.ts";
-import { advanced, planAnchor, planBeyond, planClaim, planQuarantine } from "./planner.ts";
+import { advanced, planBeyond, planClaim, planQuarantine } from "./planner.ts";
 import type { Relay } from "./relay.ts";
 
 export interface DispatcherOptions {
@@ -41,21 +41,18 @@ const untrustedPauseMs = 50;
 /** What a claim may take, and how long before their due time the first of a crowd are claimed at most. */
 const claimingMsEach = 0.1;
 const longestLeadMs = 6_000;
-/** A step of the wall clock smaller than this is left to the timers. */
-const jumpMs = 1_000;
+
 /** How long one batch may be planned. */
 const planningMs = 50;
 
 export class Dispatcher {
+  readonly clockSteps: ClockSteps;
   readonly #options: DispatcherOptions;
   readonly #leadMs: number;
   readonly #timetable = new Timetable();
   #horizon: { at: Instant; after: DueEntry | undefined; more: boolean } = { at: 0, after: undefined, more: true };
   #revision = 0;
   #changesAt = 0;
-  #clockSeen: { wall: Instant; monotonic: number } | undefined;
-  /** The wall clock was put back by so much, and intervals are still to be anchored anew; NaN: by how much is not known. */
-  #backByMs: number | undefined;
   #failures = 0;
   #running = false;
   #cancelTimer: (() => void) | undefined;
@@ -64,6 +61,12 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#leadMs = options.leadMs ?? 250;
+    this.clockSteps = new ClockSteps({
+      ...options,
+      longestLeadMs,
+      write: (plans) => this.write(plans),
+      quarantine: (entry, reason) => this.#quarantine(entry, reason),
+    });
   }
 
   /** The beginning of a term: the timetable is made anew from the store. */
@@ -73,10 +76,10 @@ export class Dispatcher {
     this.#options.entries.clear();
     this.#revision = await store.currentRevision();
     this.#horizon = { at: Number.NEGATIVE_INFINITY, after: undefined, more: true };
-    this.#clockSeen = undefined;
+    await this.clockSteps.begin();
     this.#changesAt = clock.monotonic();
+    await this.#extendHorizon();
     this.#running = true;
-    this.#backByMs = Number.NaN;
     this.wake();
   }
 
@@ -102,6 +105,12 @@ export class Dispatcher {
     }
   }
 
+  /** Whether this entry's next fire time has come, and is still to be claimed. */
+  isOverdue(entryId: number): boolean {
+    const dueAt = this.#timetable.dueOf(entryId);
+    return dueAt !== undefined && dueAt <= this.#options.clock.now();
+  }
+
   /** How long the most overdue entry has waited to be decided, ms; 0 where none is overdue. */
   get overdueMs(): number {
     const { nextDueAt } = this.#timetable;
@@ -111,8 +120,8 @@ export class Dispatcher {
   /** One pass. Rejects where the store does; the loop backs off and tries again. */
   async tick(): Promise<void> {
     for (;;) {
-      this.#noticeJump();
-      if (this.#backByMs !== undefined) await this.#anchorAnew(this.#backByMs);
+      this.clockSteps.notice();
+      await this.clockSteps.anchorAnew();
       await this.#noticeChanges();
       await this.#extendHorizon();
       const lease = this.#options.lease();
@@ -217,8 +226,9 @@ export class Dispatcher {
 
   #plan(compiled: CompiledEntry, now: Instant): Claim {
     const { relay, store } = this.#options;
-    const superseded = compiled.policy.coalesce === "all" ? [] : relay.reserve(compiled.entry.id);
-    const claim = planClaim(store.id, compiled, superseded, now);
+    const { coalesce, catchUpLimit } = compiled.policy;
+    const unsent = relay.reserve(compiled.entry.id, coalesce === "all" ? catchUpLimit - 1 : 0);
+    const claim = planClaim(store.id, compiled, unsent, now);
     if (claim.advance.quarantine !== undefined) this.#quarantine(compiled.entry, claim.advance.quarantine);
     return claim;
   }
@@ -244,7 +254,7 @@ export class Dispatcher {
         const kept = { ...one, entry };
         entries.keep(kept);
         this.#schedule(entry);
-        for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0 });
+        for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0, reason: null });
       }
     }
     // Somebody changed them meanwhile: what they are now decides.
@@ -322,48 +332,5 @@ export class Dispatcher {
     const more = page.length === horizonPage;
     const last = page.at(-1) ?? after;
     this.#horizon = { at: more ? last!.nextFireAt : before - 1, after: last, more };
-  }
-
-  #noticeJump(): void {
-    const { clock, log } = this.#options;
-    const seen = this.#clockSeen;
-    this.#clockSeen = { wall: clock.now(), monotonic: clock.monotonic() };
-    if (seen === undefined) return;
-    const byMs = Math.round(this.#clockSeen.wall - seen.wall - (this.#clockSeen.monotonic - seen.monotonic));
-    if (Math.abs(byMs) < jumpMs) return;
-    const way = byMs > 0 ? "forward" : "back";
-    log.warn(`The wall clock was put ${way} by ${formatDuration(Math.abs(byMs))}.`, { byMs });
-    if (byMs < 0) this.#backByMs = (this.#backByMs ?? 0) - byMs;
-  }
-
-  /**
-   * Intervals count elapsed time: those that fired at times which lie ahead of the clock now would fall silent until it
-   * gets there. They go on from here: as far from their next run as they were where the size of the step is known, else
-   * one interval from now. Wall-clock triggers wait for the clock.
-   */
-  async #anchorAnew(backByMs: number): Promise<void> {
-    const { store, clock, log } = this.#options;
-    for (;;) {
-      const now = clock.now();
-      // At the beginning of a term nobody knows of a step: what the last leader claimed ahead is no sign of one.
-      const claimedUntil = Number.isNaN(backByMs) ? now + longestLeadMs : now;
-      const ahead = await store.entriesAheadOf(claimedUntil, batchSize);
-      const written = await this.write(ahead.map((entry) => [entry, this.#planGoingOn(entry, backByMs, now)] as const));
-      if (written > 0) log.warn(`${written} interval entries go on from now: their last runs lie ahead of the clock.`);
-      if (ahead.length < batchSize || written === 0) break;
-    }
-    this.#backByMs = undefined;
-  }
-
-  #planGoingOn(entry: Entry, backByMs: number, now: Instant): Claim {
-    try {
-      const { trigger } = compileEntry(entry);
-      if (entry.nextFireAt === null || !isElapsed(trigger)) return planAnchor(entry, entry.nextFireAt, now);
-      const intervalMs = (nextFireTime(trigger, entry.nextFireAt) ?? entry.nextFireAt) - entry.nextFireAt;
-      const elapsed = Number.isNaN(backByMs) ? now + intervalMs : entry.nextFireAt - backByMs;
-      return planAnchor(entry, Math.max(now, elapsed), now);
-    } catch (error) {
-      return this.#quarantine(entry, reasonOf(error));
-    }
   }
 }

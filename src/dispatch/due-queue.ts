@@ -1,76 +1,133 @@
-// Occurrences in the order in which they came, none given out before its due time: claims are made a little ahead.
+// Occurrences that were claimed, none given out before its due time. What has just fallen due goes before what is late:
+// a pile of late ones delays nobody else. Of one entry, an older one goes first all the same.
 
 import type { Clock } from "../core/ports.ts";
 import { minuteMs } from "../core/time.ts";
-import type { Held } from "./outbox.ts";
+import type { Held, Outbox } from "./outbox.ts";
+
+/** Later than this is late. */
+const lateMs = 1_000;
+
+export interface DueQueueOptions {
+  readonly clock: Clock;
+  readonly outbox: Outbox;
+  /** Called when something that was early falls due. */
+  readonly onDue: () => void;
+  /** Whether a newer one is about to be claimed in its place: it is not given out then. */
+  readonly givesWay: (held: Held) => boolean;
+}
 
 export class DueQueue {
-  readonly #clock: Clock;
-  readonly #onDue: () => void;
-  #ready: Held[] = [];
-  #head = 0;
+  readonly #options: DueQueueOptions;
+  readonly #ready = new Line();
+  readonly #late = new Line();
   #early: Held[] = [];
+  #earliest = Number.POSITIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
 
-  /** `onDue` is called when something that was early falls due. */
-  constructor(clock: Clock, onDue: () => void) {
-    this.#clock = clock;
-    this.#onDue = onDue;
+  constructor(options: DueQueueOptions) {
+    this.#options = options;
   }
 
   /** How many are due and wait. */
   get size(): number {
-    return this.#ready.length - this.#head;
+    return this.#ready.size + this.#late.size;
   }
 
   add(held: Held): void {
-    if (held.dueAt <= this.#clock.now()) this.#ready.push(held);
+    if (held.dueAt <= this.#options.clock.now()) this.#ready.push(held);
     else {
       this.#early.push(held);
       if (this.#cancelTimer === undefined || held.dueAt < this.#earliest) this.#arm();
     }
   }
 
-  /** The next one that is due and still wanted. */
-  take(): Held | undefined {
-    while (this.#head < this.#ready.length) {
-      const held = this.#ready[this.#head++]!;
-      if (this.#head > 4_096 && this.#head * 2 > this.#ready.length) {
-        this.#ready = this.#ready.slice(this.#head);
-        this.#head = 0;
-      }
-      if (held.state === "waiting") return held;
+  /** The next one that is due, still wanted, and not late. */
+  takeFresh(): Held | undefined {
+    const now = this.#options.clock.now();
+    for (let held = this.#ready.shift(); held !== undefined; held = this.#ready.shift()) {
+      if (!this.#isWanted(held)) continue;
+      if (now - held.dueAt <= lateMs && !this.#options.outbox.isBehind(held)) return held;
+      this.#late.push(held);
     }
-    this.#ready = [];
-    this.#head = 0;
+    return undefined;
+  }
+
+  /** Whether there may be a late one: it need not be wanted. */
+  get hasLate(): boolean {
+    return this.#late.size > 0;
+  }
+
+  /** The next late one that is still wanted, after takeFresh() found none. */
+  takeLate(): Held | undefined {
+    for (let held = this.#late.shift(); held !== undefined; held = this.#late.shift()) {
+      if (this.#isWanted(held)) return held;
+    }
     return undefined;
   }
 
   clear(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#ready = [];
-    this.#head = 0;
+    this.#ready.clear();
+    this.#late.clear();
     this.#early = [];
   }
 
-  #earliest = Number.POSITIVE_INFINITY;
+  #isWanted(held: Held): boolean {
+    return held.state === "waiting" && !this.#options.givesWay(held);
+  }
 
   #arm(): void {
+    const { clock } = this.#options;
     this.#cancelTimer?.();
     this.#earliest = this.#early.reduce((least, { dueAt }) => Math.min(least, dueAt), Number.POSITIVE_INFINITY);
     // Never a long timer: machines sleep and clocks jump.
-    const delayMs = Math.min(this.#earliest - this.#clock.now(), minuteMs / 2);
-    this.#cancelTimer = this.#clock.setTimer(delayMs, () => this.#wake());
+    const delayMs = Math.min(this.#earliest - clock.now(), minuteMs / 2);
+    this.#cancelTimer = clock.setTimer(delayMs, () => this.#wake());
   }
 
   #wake(): void {
     this.#cancelTimer = undefined;
-    const now = this.#clock.now();
+    const now = this.#options.clock.now();
     const early: Held[] = [];
-    for (const held of this.#early) (held.dueAt <= now ? this.#ready : early).push(held);
+    for (const held of this.#early) {
+      if (held.dueAt <= now) this.#ready.push(held);
+      else early.push(held);
+    }
     this.#early = early;
     if (early.length > 0) this.#arm();
-    if (this.size > 0) this.#onDue();
+    if (this.size > 0) this.#options.onDue();
+  }
+}
+
+/** First in, first out. */
+class Line {
+  #items: Held[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(held: Held): void {
+    this.#items.push(held);
+  }
+
+  shift(): Held | undefined {
+    if (this.#head === this.#items.length) {
+      this.clear();
+      return undefined;
+    }
+    if (this.#head > 4_096 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return this.#items[this.#head++];
+  }
+
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
   }
 }

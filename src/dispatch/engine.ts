@@ -28,6 +28,8 @@ export interface EngineOptions {
   readonly retentionMs: number;
   /** The version of this process's time-zone data. */
   readonly timeZoneData: string;
+  /** How many late messages may leave in a second. Default: as many as the broker takes. */
+  readonly maxRate?: number;
   readonly leaseTtlMs?: number;
   readonly leadMs?: number;
 }
@@ -58,9 +60,11 @@ export class Engine {
     const settlements = new Settlements(clock, store, log);
     const onRoom = () => this.#relay.room();
     const look = () => this.#dispatcher.look();
+    const isOverdue = (entryId: number) => this.#dispatcher.isOverdue(entryId);
     const mayAct = () => this.leading;
-    const stage = { clock, log, outbox, settlements, narrator, onRoom, look, mayAct };
-    this.#publisher = broker && new Publisher({ ...stage, broker });
+    const stage = { clock, log, outbox, settlements, narrator, onRoom, look, isOverdue, mayAct };
+    const { maxRate = Number.POSITIVE_INFINITY } = options;
+    this.#publisher = broker && new Publisher({ ...stage, broker, maxRate });
     const launcher = new Launcher({ ...stage, runner });
     this.#relay = new Relay({
       clock,

@@ -2,8 +2,8 @@
 
 import type { Run, Runner, RunOutcome } from "../core/ports.ts";
 import { DueQueue } from "./due-queue.ts";
-import type { Held } from "./outbox.ts";
-import type { OutletOptions } from "./outlet.ts";
+import { type Held, lapseOf, settlementOf } from "./outbox.ts";
+import { givesWay, type OutletOptions } from "./outlet.ts";
 
 const retryMs = 500;
 
@@ -21,7 +21,11 @@ export class Launcher {
 
   constructor(options: LauncherOptions) {
     this.#options = options;
-    this.#due = new DueQueue(options.clock, () => void options.look().then(() => this.pump()));
+    this.#due = new DueQueue({
+      ...options,
+      onDue: () => void options.look().then(() => this.pump()),
+      givesWay: (held) => givesWay(held, options),
+    });
   }
 
   get waiting(): number {
@@ -71,7 +75,8 @@ export class Launcher {
     const admitted: Held[] = [];
     const queued = this.#queued;
     this.#queued = [];
-    for (let held = queued.shift() ?? this.#due.take(); held !== undefined; held = queued.shift() ?? this.#due.take()) {
+    const take = () => queued.shift() ?? this.#due.takeFresh() ?? this.#due.takeLate();
+    for (let held = take(); held !== undefined; held = take()) {
       if (held.state !== "waiting") continue;
       if (this.#admit(held)) {
         held.state = "starting";
@@ -85,6 +90,11 @@ export class Launcher {
   }
 
   #admit(held: Held): boolean {
+    const lapse = lapseOf(held, this.#options.clock.now());
+    if (lapse !== undefined) {
+      this.#finish(held, lapse.state, lapse.reason);
+      return false;
+    }
     const answer = this.#options.runner.admit(runOf(held));
     if (answer === undefined) return true;
     if (answer.result === "skipped") this.#finish(held, "skipped", answer.reason);
@@ -115,7 +125,7 @@ export class Launcher {
     void this.pump();
   }
 
-  #finish(held: Held, state: "ran" | "failed" | "skipped", reason: string | null): void {
+  #finish(held: Held, state: "ran" | "failed" | "skipped" | "missed", reason: string | null): void {
     const { outbox, narrator, onRoom } = this.#options;
     this.#settle(held, state, reason);
     outbox.delete(held);
@@ -123,10 +133,13 @@ export class Launcher {
     onRoom();
   }
 
-  #settle(held: Held, state: "running" | "ran" | "failed" | "skipped" | "claimed", reason: string | null): void {
+  #settle(
+    held: Held,
+    state: "running" | "ran" | "failed" | "skipped" | "missed" | "claimed",
+    reason: string | null,
+  ): void {
     const { settlements, clock } = this.#options;
-    const { fireAt, manual, attempts, compiled } = held;
-    settlements.add({ entryId: compiled.entry.id, fireAt, manual, state, reason, attempts, at: clock.now() });
+    settlements.add(settlementOf(held, state, reason, clock.now()));
   }
 }
 

@@ -2,8 +2,9 @@
 // store alone and is read when there is room; nothing depends on memory but speed.
 
 import type { CompiledEntry } from "../core/entry.ts";
-import type { Message, Occurrence } from "../core/ports.ts";
-import type { Instant } from "../core/time.ts";
+import { missedReason } from "../core/misfire.ts";
+import type { Message, Occurrence, Settlement } from "../core/ports.ts";
+import { formatDuration, type Instant } from "../core/time.ts";
 
 export interface Held {
   readonly id: string;
@@ -16,6 +17,8 @@ export interface Held {
   attempts: number;
   /** It may have been sent before: it must be sent again, and never gives way to a newer one. */
   doubtful: boolean;
+  /** The store holds the reason why it was not sent yet, and so that it was not: before it is sent, that is taken back. */
+  noted: boolean;
   message: Message | undefined;
   /** When a local run began. */
   startedAt: Instant | undefined;
@@ -55,6 +58,7 @@ export class Outbox {
       state: "waiting",
       attempts,
       doubtful,
+      noted: false,
       message: undefined,
       startedAt: undefined,
     };
@@ -77,8 +81,21 @@ export class Outbox {
     return this.#byEntry.has(entryId);
   }
 
+  /** Whether an older occurrence of the same entry waits still. */
+  isBehind(held: Held): boolean {
+    for (const other of this.ofEntry(held.compiled.entry.id)) {
+      if (other === held) return false;
+      if (other.state === "waiting" && !other.manual) return true;
+    }
+    return false;
+  }
+
   ofEntry(entryId: number): Iterable<Held> {
     return this.#byEntry.get(entryId) ?? [];
+  }
+
+  waiting(): Held[] {
+    return [...this.#byId.values()].filter(({ state }) => state === "waiting");
   }
 
   /** Lets go of everything but what is with the broker or the runner, whose outcome is still to be written. The store keeps the rest. */
@@ -87,4 +104,33 @@ export class Outbox {
       if (held.state !== "in-flight" && held.state !== "starting") this.delete(held);
     }
   }
+}
+
+/** Why nobody wants a waiting occurrence any more, and what that makes of it; undefined: it is still wanted. */
+export function lapseOf(
+  { compiled, message, dueAt, manual, doubtful }: Held,
+  now: Instant,
+): { readonly state: "missed" | "failed"; readonly reason: string } | undefined {
+  const expiresAt = message?.expiresAt ?? Number.POSITIVE_INFINITY;
+  if (expiresAt <= now) {
+    const ago = formatDuration(now - expiresAt);
+    return doubtful
+      ? { state: "failed", reason: `in doubt: it may have been sent, and expired ${ago} before that was confirmed` }
+      : { state: "missed", reason: `expired ${ago} before it could be sent` };
+  }
+  const { misfireGraceMs } = compiled.policy;
+  if (misfireGraceMs === null || manual || doubtful || now - dueAt <= misfireGraceMs) return undefined;
+  return { state: "missed", reason: missedReason(misfireGraceMs) };
+}
+
+/** The new state of an occurrence, as the store takes it. */
+export function settlementOf(held: Held, state: Settlement["state"], reason: string | null, at: Instant): Settlement {
+  const { compiled, fireAt, manual, attempts } = held;
+  return { entryId: compiled.entry.id, fireAt, manual, state, reason, attempts, at };
+}
+
+/** Writes down why it was not sent yet, and so that it was not; where it may have been, nothing is said. */
+export function note(held: Held, reason: string, at: Instant): Settlement {
+  held.noted = !held.doubtful;
+  return settlementOf(held, "claimed", held.doubtful ? null : reason, at);
 }

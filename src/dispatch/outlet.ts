@@ -2,7 +2,7 @@
 
 import type { Clock } from "../core/ports.ts";
 import type { Narrator } from "./narrator.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Held, Outbox } from "./outbox.ts";
 import type { Settlements } from "./settlements.ts";
 
 export interface OutletOptions {
@@ -13,6 +13,13 @@ export interface OutletOptions {
   readonly onRoom: () => void;
   /** Hears of changes that were made since something was claimed. */
   readonly look: () => Promise<void>;
+  /** Whether the entry's next fire time has come too, and is about to be claimed. */
+  readonly isOverdue: (entryId: number) => boolean;
   /** Whether this node may act: its lease can be trusted. */
   readonly mayAct: () => boolean;
+}
+
+/** Whether a newer occurrence is about to be claimed in its place. The claim decides then which of them goes out. */
+export function givesWay({ compiled, doubtful, manual }: Held, { isOverdue }: OutletOptions): boolean {
+  return !doubtful && !manual && compiled.policy.coalesce === "latest" && isOverdue(compiled.entry.id);
 }

@@ -10,23 +10,13 @@ import type { Claim } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
 
-/** What to write for one entry that is due at `now` or a little later. */
-export function planClaim(
-  storeId: string,
-  compiled: CompiledEntry,
-  superseded: readonly Instant[],
-  now: Instant,
-): Claim {
+/** What to write for one entry that is due at `now` or a little later. `unsent`: its fire times that wait in the outbox and are late. */
+export function planClaim(storeId: string, compiled: CompiledEntry, unsent: readonly Instant[], now: Instant): Claim {
   const { entry, trigger, policy } = compiled;
   const firstFireAt = entry.nextFireAt!;
   try {
-    const { run, passed, lastFireAt, nextFireAt } = decide({
-      trigger,
-      policy,
-      firstFireAt,
-      runCount: entry.runCount,
-      now,
-    });
+    const situation = { trigger, policy, firstFireAt, runCount: entry.runCount, unsent: unsent.length, now };
+    const { run, passed, lastFireAt, nextFireAt } = decide(situation);
     return {
       ...expecting(entry),
       due: run.map((fireAt, index) => {
@@ -35,7 +25,7 @@ export function planClaim(
         return { id, fireAt, dueAt, manual: false };
       }),
       passed,
-      superseded: run.length > 0 ? superseded : [],
+      superseded: run.length > 0 ? unsent : [],
       advance: { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
     };
   } catch (error) {

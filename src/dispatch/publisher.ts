@@ -5,8 +5,9 @@
 import type { Broker, Log, Message, PublishOutcome } from "../core/ports.ts";
 import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
-import type { Held } from "./outbox.ts";
-import type { OutletOptions } from "./outlet.ts";
+import { type Held, lapseOf, note, settlementOf } from "./outbox.ts";
+import { givesWay, type OutletOptions } from "./outlet.ts";
+import { Pace } from "./pace.ts";
 
 const batchSize = 1_000;
 const firstRetryMs = 250;
@@ -43,11 +44,14 @@ export interface PublisherReport {
 export interface PublisherOptions extends OutletOptions {
   readonly log: Log;
   readonly broker: Broker;
+  /** How many late messages may leave in a second. Infinite: as many as the broker takes. */
+  readonly maxRate: number;
 }
 
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #due: DueQueue;
+  readonly #pace: Pace;
   readonly #lanes = new Map<string, Lane>();
   #available = false;
   #reason: string | null = "not connected yet";
@@ -58,7 +62,12 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
-    this.#due = new DueQueue(options.clock, () => void options.look().then(() => this.pump()));
+    this.#due = new DueQueue({
+      ...options,
+      onDue: () => void options.look().then(() => this.pump()),
+      givesWay: (held) => givesWay(held, options),
+    });
+    this.#pace = new Pace(options.clock, options.maxRate, () => this.pump());
     this.#since = options.clock.now();
   }
 
@@ -107,6 +116,7 @@ export class Publisher {
       });
     }
     this.#available = false;
+    this.#pace.stop();
     this.#lanes.clear();
     await broker.close(Math.max(0, endsAt - clock.monotonic()));
   }
@@ -149,41 +159,64 @@ export class Publisher {
     const { broker, mayAct } = this.#options;
     while (this.#available && this.#unconfirmed < broker.window && mayAct()) {
       const batch: Message[] = [];
+      const noted: Held[] = [];
       const room = Math.min(batchSize, broker.window - this.#unconfirmed);
-      for (let held = this.#due.take(); held !== undefined; held = this.#due.take()) {
-        const message = this.#sendable(held);
-        if (message !== undefined && batch.push(message) === room) break;
+      for (let held = this.#take(); held !== undefined; held = this.#take()) {
+        if (held.noted) noted.push(held);
+        else if (this.#isSendable(held)) batch.push(held.message!);
+        if (batch.length + noted.length === room) break;
       }
+      if (noted.length > 0) void this.#takeNotesBack(noted).then(() => this.#requeue(noted));
       if (batch.length === 0) break;
       this.#send(batch);
     }
     this.#onIdle?.();
   }
 
-  /** Its message, unless it has expired or its queue is in trouble. */
-  #sendable(held: Held): Message | undefined {
-    if (this.#isExpired(held)) return undefined;
-    const message = held.message!;
-    const lane = this.#lanes.get(message.queue);
-    if (lane !== undefined) {
-      this.#join(lane, held);
-      return undefined;
-    }
-    held.state = "in-flight";
-    return message;
+  #take(): Held | undefined {
+    return this.#due.takeFresh() ?? (this.#due.hasLate && this.#pace.take() ? this.#due.takeLate() : undefined);
   }
 
-  /** Nobody wants it any more: then that is recorded. */
-  #isExpired(held: Held): boolean {
-    const { clock, outbox, narrator } = this.#options;
-    const { expiresAt } = held.message!;
-    const now = clock.now();
-    if (expiresAt === null || expiresAt > now) return false;
-    const reason = `expired ${formatDuration(now - expiresAt)} before it could be sent`;
-    this.#settle(held, "missed", reason, now);
+  #requeue(all: readonly Held[]): void {
+    for (const held of all) if (held.state === "waiting") this.#due.add(held);
+    this.pump();
+  }
+
+  /** As long as the store says of them that they were not sent, they must not be. Resolves, where the store is away, later. */
+  async #takeNotesBack(noted: readonly Held[]): Promise<void> {
+    const { clock, settlements, outbox } = this.#options;
+    for (const held of noted) {
+      if (held.state !== "waiting") continue;
+      held.noted = false;
+      this.#settle(held, "claimed", null, clock.now());
+    }
+    while (outbox.leading && !(await settlements.flush())) {
+      await new Promise<void>((resolve) => clock.setTimer(longestRetryMs, resolve));
+    }
+  }
+
+  /** Unless nobody wants it any more, or its queue is in trouble. */
+  #isSendable(held: Held): boolean {
+    if (this.#isOver(held)) return false;
+    const lane = this.#lanes.get(held.message!.queue);
+    if (lane === undefined) held.state = "in-flight";
+    else this.#join(lane, held);
+    return lane === undefined;
+  }
+
+  /** Whether nobody wants it any more: then that is recorded. */
+  #isOver(held: Held): boolean {
+    const now = this.#options.clock.now();
+    const lapse = lapseOf(held, now);
+    if (lapse !== undefined) this.#end(held, lapse.state, lapse.reason, now);
+    return lapse !== undefined;
+  }
+
+  #end(held: Held, state: "failed" | "missed", reason: string, now: Instant): void {
+    const { outbox, narrator } = this.#options;
+    this.#settle(held, state, reason, now);
     outbox.delete(held);
-    narrator.settled(held, "missed", reason);
-    return true;
+    narrator.settled(held, state, reason);
   }
 
   #send(batch: readonly Message[]): void {
@@ -206,13 +239,19 @@ export class Publisher {
         this.#reopen(message.queue);
         onRoom();
       } else if (outcome.result === "refused") {
-        this.#settle(held, "failed", outcome.reason, now);
-        outbox.delete(held);
-        narrator.settled(held, "failed", outcome.reason);
+        this.#end(held, "failed", outcome.reason, now);
         this.#reopen(message.queue);
         onRoom();
       } else if (!outbox.leading) {
         outbox.delete(held);
+      } else if (outcome.result === "unavailable" && held.attempts >= held.compiled.policy.maxAttempts) {
+        const times = held.attempts === 1 ? "once" : `${held.attempts} times`;
+        this.#end(
+          held,
+          "failed",
+          `given up after it was tried ${times}; it may have been sent: ${outcome.reason}`,
+          now,
+        );
       } else {
         held.state = "waiting";
         if (outcome.result === "no-queue") this.#hold(held, message.queue, outcome.reason, now);
@@ -225,8 +264,7 @@ export class Publisher {
   }
 
   #settle(held: Held, state: "published" | "failed" | "missed" | "claimed", reason: string | null, at: Instant): void {
-    const { fireAt, manual, attempts } = held;
-    this.#options.settlements.add({ entryId: held.compiled.entry.id, fireAt, manual, state, reason, attempts, at });
+    this.#options.settlements.add(settlementOf(held, state, reason, at));
   }
 
   /**
@@ -252,7 +290,7 @@ export class Publisher {
       this.#options.log.warn(`Queue "${queue}": ${reason}. Its messages wait in the outbox.`, { queue });
       this.#probeLater(lane);
     }
-    this.#settle(held, "claimed", reason, now);
+    this.#options.settlements.add(note(held, reason, now));
     this.#join(lane, held);
   }
 
@@ -264,7 +302,7 @@ export class Publisher {
   #probeLater(lane: Lane): void {
     this.#options.clock.setTimer(lane.retryMs, () => {
       if (this.#lanes.get(lane.queue) !== lane) return;
-      lane.waiting = lane.waiting.filter((held) => held.state === "waiting" && !this.#isExpired(held));
+      lane.waiting = lane.waiting.filter((held) => held.state === "waiting" && !this.#isOver(held));
       const mayProbe = this.#available && this.#options.mayAct();
       const probe = mayProbe ? lane.waiting.shift() : undefined;
       const unusedMs = this.#options.clock.monotonic() - lane.usedAt;
@@ -273,12 +311,20 @@ export class Publisher {
         return;
       }
       lane.retryMs = Math.min(lane.retryMs * 2, longestRetryMs);
-      if (probe !== undefined) {
-        probe.state = "in-flight";
-        this.#send([probe.message!]);
-      }
+      if (probe !== undefined) void this.#probe(lane, probe);
       this.#probeLater(lane);
     });
+  }
+
+  async #probe(lane: Lane, probe: Held): Promise<void> {
+    if (probe.noted) await this.#takeNotesBack([probe]);
+    if (probe.state !== "waiting") return;
+    if (this.#lanes.get(lane.queue) !== lane || !this.#available || !this.#options.mayAct()) {
+      this.#requeue([probe]);
+      return;
+    }
+    probe.state = "in-flight";
+    this.#send([probe.message!]);
   }
 
   /** The queue takes messages: everything that waited for it follows, in order. */

@@ -8,13 +8,13 @@ import type { Instant } from "../core/time.ts";
 import type { EntryCache } from "./entry-cache.ts";
 import type { Launcher } from "./launcher.ts";
 import type { Narrator } from "./narrator.ts";
-import type { Held, Outbox } from "./outbox.ts";
+import { type Held, note, type Outbox } from "./outbox.ts";
 import type { Publisher, PublisherReport } from "./publisher.ts";
 import type { Settlements } from "./settlements.ts";
 
 const pageSize = 1_000;
 
-export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts">;
+export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts" | "reason">;
 
 /** Builds the message of an occurrence. Throws BeatError where it can't be sent. */
 export type Encode = (compiled: CompiledEntry, occurrence: Outgoing) => Message;
@@ -52,18 +52,17 @@ export class Relay {
     return this.#options.outbox.has(entryId);
   }
 
-  /** Marks what a newer occurrence of this entry would supersede, and returns its fire times. */
-  reserve(entryId: number): Instant[] {
+  /** Holds back what is late of this entry, but for the newest `kept`, while a newer one is decided. Returns its fire times. */
+  reserve(entryId: number, kept: number): Instant[] {
     const { outbox, clock } = this.#options;
     const now = clock.now();
-    const fireTimes: Instant[] = [];
-    for (const held of outbox.ofEntry(entryId)) {
-      // Not yet due is not late: jitter may keep one until just before the next.
-      if (held.state !== "waiting" || held.doubtful || held.manual || held.dueAt >= now) continue;
-      held.state = "reserved";
-      fireTimes.push(held.fireAt);
-    }
-    return fireTimes;
+    // Not yet due is not late: jitter may keep one until just before the next.
+    const late = [...outbox.ofEntry(entryId)].filter(
+      ({ state, doubtful, manual, dueAt }) => state === "waiting" && !doubtful && !manual && dueAt < now,
+    );
+    const reserved = late.slice(0, Math.max(0, late.length - kept));
+    for (const held of reserved) held.state = "reserved";
+    return reserved.map(({ fireAt }) => fireAt);
   }
 
   /** The claim was written: what it superseded is gone. Otherwise everything goes on as before. */
@@ -144,9 +143,14 @@ export class Relay {
     this.#more = false;
   }
 
+  /** What is not sent by then is left to the next process, which is told what was not even tried. */
   async close(drainMs: number): Promise<void> {
-    const { publisher, launcher, settlements } = this.#options;
+    const { publisher, launcher, settlements, outbox, clock } = this.#options;
     await Promise.all([publisher?.close(drainMs), launcher.close(drainMs)]);
+    for (const held of outbox.waiting()) {
+      if (!held.noted && !held.doubtful)
+        settlements.add(note(held, "the scheduler stopped before it was sent", clock.now()));
+    }
     await settlements.close();
   }
 
@@ -202,6 +206,7 @@ export class Relay {
   #hold(compiled: CompiledEntry, occurrence: Outgoing, doubtful: boolean): void {
     const { outbox, encode } = this.#options;
     const held = outbox.add(compiled, occurrence, doubtful);
+    held.noted = !doubtful && occurrence.reason !== null;
     if (compiled.target.kind === "task") {
       try {
         held.message = encode(compiled, occurrence);

@@ -11,7 +11,23 @@ const everySecond = compileSchedule({ every: "1s" }, { name: "e", anchorAt: star
 const standard = policyOf({ every: "1s", task: "t" });
 const at = (seconds: number) => start + seconds * 1_000;
 const decideAt = (seconds: number, policy: Partial<Policy> = {}, runCount = 0) =>
-  decide({ trigger: everySecond, policy: { ...standard, ...policy }, firstFireAt: at(1), runCount, now: at(seconds) });
+  decide({
+    trigger: everySecond,
+    policy: { ...standard, ...policy },
+    firstFireAt: at(1),
+    runCount,
+    unsent: 0,
+    now: at(seconds),
+  });
+
+test("with coalesce: earliest, one that waits to be sent already is the earliest", () => {
+  const policy = { ...standard, coalesce: "earliest" as const };
+  const decision = decide({ trigger: everySecond, policy, firstFireAt: at(3), runCount: 1, unsent: 1, now: at(5) });
+  const reason = "an earlier one is still to be sent";
+  assert.deepEqual(decision.run, []);
+  assert.deepEqual(decision.passed, [{ fromFireAt: at(3), untilFireAt: at(5), count: 3, state: "coalesced", reason }]);
+  assert.equal(decision.nextFireAt, at(6));
+});
 
 test("one that is due runs, and the next comes from it, not from now", () => {
   assert.deepEqual(decideAt(1), { run: [at(1)], passed: [], lastFireAt: at(1), nextFireAt: at(2) });
@@ -106,6 +122,7 @@ test("every fire time has exactly one fate", () => {
         policy: { ...standard, ...policy },
         firstFireAt,
         runCount: 0,
+        unsent: 0,
         now,
       });
       const nominal: number[] = [];

@@ -1,0 +1,163 @@
+// What happens to the clocks: the wall clock is set, the machine sleeps, the process stands still. Each is said once, counted,
+// and shown by `beat status`.
+//
+//   wall ahead of monotonic    set forward, or a machine that slept: its monotonic clock stood still meanwhile
+//   wall behind monotonic      set back
+//   both ahead of the timers   stopped (SIGSTOP), a frozen virtual machine, or a blocked event loop
+//
+// Forward needs nothing more: what fell due in between is caught up by each entry's policy. Back: fire times that are in the
+// ledger are never sent again. Intervals count elapsed time and are anchored anew; what goes by the wall clock waits for it.
+
+import { compileEntry, type Entry } from "../core/entry.ts";
+import { reasonOf } from "../core/errors.ts";
+import type { Claim, Clock, Log, Store } from "../core/ports.ts";
+import { formatDuration, type Instant, secondMs } from "../core/time.ts";
+import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
+import { planAnchor } from "./planner.ts";
+
+/** Since the process began. */
+export interface ClockReport {
+  /** How often the wall clock was seen to jump, and by how much last: negative, back. */
+  readonly steps: number;
+  readonly lastStepMs: number | null;
+  readonly lastStepAt: Instant | null;
+  /** How often the process stood still, and for how long last. */
+  readonly stops: number;
+  readonly lastStopMs: number | null;
+  readonly lastStopAt: Instant | null;
+  /** The clock was put back: entries that go by the wall clock wait until it gets here again. */
+  readonly waitingUntil: Instant | null;
+}
+
+export interface ClockStepsOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly log: Log;
+  /** How far ahead of their due time fire times are claimed at most: so far ahead of the clock they are no sign of a step. */
+  readonly longestLeadMs: number;
+  /** Writes claims that run nothing. Returns how many were written. */
+  readonly write: (plans: readonly (readonly [Entry, Claim])[]) => Promise<number>;
+  /** Sets an entry aside, and says so. */
+  readonly quarantine: (entry: Entry, reason: string) => Claim;
+}
+
+/** A step smaller than this is left to the timers. */
+const stepMs = secondMs;
+/** Somebody looks at the clocks at least so often, and is this late when the process stood still. */
+const looksEveryMs = secondMs;
+const lateMs = secondMs;
+const batchSize = 1_000;
+
+export class ClockSteps {
+  readonly #options: ClockStepsOptions;
+  #seen: { readonly wall: Instant; readonly monotonic: number } | undefined;
+  /** The wall clock was put back by so much, and intervals are still to be anchored anew; NaN: by how much is not known. */
+  #backByMs: number | undefined;
+  #report: ClockReport = {
+    steps: 0,
+    lastStepMs: null,
+    lastStepAt: null,
+    stops: 0,
+    lastStopMs: null,
+    lastStopAt: null,
+    waitingUntil: null,
+  };
+
+  constructor(options: ClockStepsOptions) {
+    this.#options = options;
+  }
+
+  report(): ClockReport {
+    const { waitingUntil } = this.#report;
+    const isOver = waitingUntil === null || waitingUntil <= this.#options.clock.now();
+    return isOver ? { ...this.#report, waitingUntil: null } : this.#report;
+  }
+
+  /** The beginning of a term: the clock may have been put back while nothing ran. The ledger knows how far it had come. */
+  async begin(): Promise<void> {
+    const { store, clock, log, longestLeadMs } = this.#options;
+    this.#backByMs = Number.NaN;
+    const [latest] = await store.history({ limit: 1 });
+    const now = clock.now();
+    const reached = latest?.untilFireAt ?? now;
+    if (reached <= Math.max(now + longestLeadMs, this.#report.waitingUntil ?? 0)) return;
+    this.#stepped(now - reached, now);
+    log.warn(
+      `The ledger has got to ${iso(reached)}, ${formatDuration(reached - now)} ahead of the clock: it was put back while nothing ran here. ${waiting(reached)}`,
+      { byMs: now - reached },
+    );
+  }
+
+  /** Looks at the clocks; to be called once a second at least. */
+  notice(): void {
+    const { clock, log } = this.#options;
+    const seen = this.#seen;
+    const now = { wall: clock.now(), monotonic: clock.monotonic() };
+    this.#seen = now;
+    if (seen === undefined) return;
+    const passedMs = Math.round(now.monotonic - seen.monotonic);
+    if (passedMs > looksEveryMs + lateMs) {
+      this.#report = { ...this.#report, stops: this.#report.stops + 1, lastStopMs: passedMs, lastStopAt: now.wall };
+      log.warn(
+        `The process stood still for ${formatDuration(passedMs)}: it was stopped, its machine slept, or its event loop was blocked. ${catchUp}`,
+        { stoodStillMs: passedMs },
+      );
+    }
+    const byMs = Math.round(now.wall - seen.wall) - passedMs;
+    if (Math.abs(byMs) < stepMs) return;
+    this.#stepped(byMs, now.wall);
+    const by = formatDuration(Math.abs(byMs));
+    if (byMs > 0)
+      log.warn(`The wall clock went forward by ${by}: it was set, or the machine slept. ${catchUp}`, { byMs });
+    else log.warn(`The wall clock was put back by ${by}. ${waiting(this.#report.waitingUntil!)}`, { byMs });
+    if (byMs < 0) this.#backByMs = (this.#backByMs ?? 0) - byMs;
+  }
+
+  /**
+   * Intervals that fired at times which lie ahead of the clock now would fall silent until it gets there. They go on from
+   * here: as far from their next run as they were where the size of the step is known, else one interval from now.
+   */
+  async anchorAnew(): Promise<void> {
+    const backByMs = this.#backByMs;
+    if (backByMs === undefined) return;
+    const { store, clock, log, write, longestLeadMs } = this.#options;
+    for (;;) {
+      const now = clock.now();
+      // At the beginning of a term nobody knows of a step: what the last leader claimed ahead is no sign of one.
+      const claimedUntil = Number.isNaN(backByMs) ? now + longestLeadMs : now;
+      const ahead = await store.entriesAheadOf(claimedUntil, batchSize);
+      const written = await write(ahead.map((entry) => [entry, this.#planGoingOn(entry, backByMs, now)] as const));
+      if (written > 0) log.warn(`${written} interval entries go on from now: their last runs lie ahead of the clock.`);
+      if (ahead.length < batchSize || written === 0) break;
+    }
+    this.#backByMs = undefined;
+  }
+
+  #stepped(byMs: number, at: Instant): void {
+    const { steps, waitingUntil } = this.#report;
+    const reached = byMs < 0 ? Math.max(at - byMs, waitingUntil ?? 0) : waitingUntil;
+    this.#report = { ...this.#report, steps: steps + 1, lastStepMs: byMs, lastStepAt: at, waitingUntil: reached };
+  }
+
+  #planGoingOn(entry: Entry, backByMs: number, now: Instant): Claim {
+    try {
+      const { trigger } = compileEntry(entry);
+      if (entry.nextFireAt === null || !isElapsed(trigger)) return planAnchor(entry, entry.nextFireAt, now);
+      const intervalMs = (nextFireTime(trigger, entry.nextFireAt) ?? entry.nextFireAt) - entry.nextFireAt;
+      const elapsed = Number.isNaN(backByMs) ? now + intervalMs : entry.nextFireAt - backByMs;
+      return planAnchor(entry, Math.max(now, elapsed), now);
+    } catch (error) {
+      return this.#options.quarantine(entry, reasonOf(error));
+    }
+  }
+}
+
+const catchUp = "What fell due meanwhile is caught up as each entry's policy says.";
+
+function waiting(until: Instant): string {
+  return `Intervals go on; what goes by the wall clock waits until it is ${iso(until)} again.`;
+}
+
+function iso(at: Instant): string {
+  return new Date(at).toISOString();
+}
