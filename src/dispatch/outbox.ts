@@ -98,6 +98,18 @@ export class Outbox {
     return [...this.#byId.values()].filter(({ state }) => state === "waiting");
   }
 
+  /** What is due and not done, runs that go on left out: how many, and since when the oldest. */
+  late(now: Instant): { readonly count: number; readonly oldestDueAt: Instant } {
+    let count = 0;
+    let oldestDueAt = now;
+    for (const { state, compiled, dueAt } of this.#byId.values()) {
+      if (dueAt >= now || (state === "in-flight" && compiled.target.kind !== "task")) continue;
+      count++;
+      if (dueAt < oldestDueAt) oldestDueAt = dueAt;
+    }
+    return { count, oldestDueAt };
+  }
+
   /** Lets go of everything but what is with the broker or the runner, whose outcome is still to be written. The store keeps the rest. */
   clear(): void {
     for (const held of [...this.#byId.values()]) {

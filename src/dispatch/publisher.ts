@@ -31,6 +31,8 @@ export interface PublisherReport {
   readonly reason: string | null;
   readonly since: Instant;
   readonly unconfirmed: number;
+  /** For how long the broker has answered nothing though messages are with it. */
+  readonly silentMs: number;
   readonly waiting: number;
   /** Queues that can't take their messages now. */
   readonly queues: readonly {
@@ -58,6 +60,8 @@ export class Publisher {
   #since: Instant;
   #complainedAt = Number.NEGATIVE_INFINITY;
   #unconfirmed = 0;
+  /** When the broker answered last, or was sent something it owes an answer to; monotonic. */
+  #answeredAt = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: PublisherOptions) {
@@ -128,6 +132,7 @@ export class Publisher {
       reason: this.#reason,
       since: this.#since,
       unconfirmed: this.#unconfirmed,
+      silentMs: this.#unconfirmed === 0 ? 0 : Math.round(this.#options.clock.monotonic() - this.#answeredAt),
       waiting: this.#due.size,
       queues: [...this.#lanes.values()].map(({ queue, reason, since, waiting }) => ({
         queue,
@@ -220,6 +225,7 @@ export class Publisher {
   }
 
   #send(batch: readonly Message[]): void {
+    if (this.#unconfirmed === 0) this.#answeredAt = this.#options.clock.monotonic();
     this.#unconfirmed += batch.length;
     this.#options.broker.publish(batch, (message, outcome) => this.#onOutcome(message, outcome));
   }
@@ -227,6 +233,7 @@ export class Publisher {
   #onOutcome(message: Message, outcome: PublishOutcome): void {
     const { outbox, clock, narrator, onRoom } = this.#options;
     this.#unconfirmed--;
+    this.#answeredAt = clock.monotonic();
     const held = outbox.get(message.id);
     if (held !== undefined) {
       const now = clock.now();

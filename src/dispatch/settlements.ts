@@ -13,6 +13,8 @@ export class Settlements {
   readonly #store: Store;
   readonly #log: Log;
   #waiting: Settlement[] = [];
+  /** Since when something has waited all the time; monotonic. */
+  #since = 0;
   #scheduled = false;
   #writing: Promise<void> = Promise.resolve();
   #troubled = false;
@@ -24,8 +26,13 @@ export class Settlements {
     this.#log = log;
   }
 
+  /** For how long nothing could be written though something waits. */
+  get waitingMs(): number {
+    return this.#waiting.length === 0 ? 0 : this.#clock.monotonic() - this.#since;
+  }
+
   add(settlement: Settlement): void {
-    this.#waiting.push(settlement);
+    if (this.#waiting.push(settlement) === 1) this.#since = this.#clock.monotonic();
     this.#schedule(gatherMs);
   }
 
@@ -66,6 +73,7 @@ export class Settlements {
       if (this.#troubled) this.#log.info("The ledger is written again.");
       this.#troubled = false;
       this.#waiting = this.#waiting.slice(batch.length);
+      this.#since = this.#clock.monotonic();
     }
   }
 }
