@@ -54,6 +54,8 @@ export class Dispatcher {
   #revision = 0;
   #changesAt = 0;
   #failures = 0;
+  #trouble: { readonly reason: string; readonly since: number } | undefined;
+  #turns = 0;
   #running = false;
   #cancelTimer: (() => void) | undefined;
   #ticking: Promise<void> = Promise.resolve();
@@ -111,6 +113,26 @@ export class Dispatcher {
     return dueAt !== undefined && dueAt <= this.#options.clock.now();
   }
 
+  /** Whether a term goes on, so that ticks have to come. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Grows as long as the loop does its work. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** The last change of an entry that was noticed. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Why ticks fail now, and since when on the monotonic clock. */
+  get trouble(): { readonly reason: string; readonly since: number } | undefined {
+    return this.#trouble;
+  }
+
   /** How long the most overdue entry has waited to be decided, ms; 0 where none is overdue. */
   get overdueMs(): number {
     const { nextDueAt } = this.#timetable;
@@ -120,6 +142,7 @@ export class Dispatcher {
   /** One pass. Rejects where the store does; the loop backs off and tries again. */
   async tick(): Promise<void> {
     for (;;) {
+      this.#turns++;
       this.clockSteps.notice();
       await this.clockSteps.anchorAnew();
       await this.#noticeChanges();
@@ -151,12 +174,15 @@ export class Dispatcher {
       await this.tick();
       if (this.#failures > 0) log.info("Dispatching again.");
       this.#failures = 0;
+      this.#trouble = undefined;
     } catch (error) {
       if (error instanceof LeaseLostError) {
         void this.#options.onLeaseLost();
         return;
       }
-      if (this.#failures++ === 0) log.error(`A tick failed; trying again: ${reasonOf(error)}`);
+      const reason = reasonOf(error);
+      if (this.#failures++ === 0) log.error(`A tick failed; trying again: ${reason}`);
+      this.#trouble = { reason, since: this.#trouble?.since ?? this.#options.clock.monotonic() };
       this.#sleep(Math.min(100 * 2 ** this.#failures, longestBackoffMs) * (0.5 + random() / 2));
       return;
     }
@@ -282,6 +308,7 @@ export class Dispatcher {
     if (held === undefined || plans.length === 0) return 0;
     const claims = plans.map(([, claim]) => claim);
     const results = await store.claim(held.token, claims, clock.now());
+    this.#turns++;
     for (const [index, [entry, claim]] of plans.entries()) {
       entries.drop(entry.id);
       if (results[index] === "claimed") this.#schedule(advanced(entry, claim));
