@@ -1,0 +1,303 @@
+// The checker before its own judge: a perfect account is valid, and each single lie, loss or double in it is found.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { check, type FindingKind } from "./check.ts";
+import type { Change, Delivery, Evidence, Fault, LedgerRow } from "./evidence.ts";
+import { reportOf } from "./report.ts";
+
+const start = Date.UTC(2027, 0, 1, 12);
+const minute = 60_000;
+const tolerance = { earlyMs: 2, lateMs: 1_000, recoveryMs: 2_000, minCertainShare: 0 };
+
+type Plan = Partial<Evidence> & { readonly definition?: Record<string, unknown>; readonly minutes?: number };
+
+/** Evidence of an entry `e` that runs every minute, each time delivered a few milliseconds late and published. */
+function perfect({ definition = { every: "1m", task: "t" }, minutes = 10, ...more }: Plan = {}): Evidence {
+  const times = Array.from({ length: minutes }, (_, index) => start + (index + 1) * minute);
+  const changes: Change[] = [{ invokedAt: start, acknowledgedAt: start, definition, anchorAt: start }];
+  return {
+    title: "test",
+    startAt: start,
+    endAt: start + minutes * minute + 30_000,
+    tolerance,
+    schedule: [{ entry: "e", changes }],
+    faults: [],
+    deliveries: times.map(delivery),
+    publishes: times.map((fireAt) => ({ id: `id-${fireAt}`, at: fireAt, outcome: "confirmed" })),
+    ledger: times.map((fireAt) => row(fireAt)),
+    ...more,
+  };
+}
+
+function delivery(fireAt: number): Delivery {
+  return { entry: "e", fireAt, id: `id-${fireAt}`, redelivered: false, at: fireAt + 3 };
+}
+
+function row(fireAt: number, more: Partial<LedgerRow> = {}): LedgerRow {
+  const own = { entryName: "e", fireAt, untilFireAt: fireAt, count: 1, manual: false, dueAt: fireAt };
+  return { id: `id-${fireAt}`, ...own, state: "published", reason: null, ...more };
+}
+
+function without(evidence: Evidence, fireAt: number): Evidence {
+  return { ...evidence, deliveries: evidence.deliveries.filter((one) => one.fireAt !== fireAt) };
+}
+
+function withRow(evidence: Evidence, changed: LedgerRow): Evidence {
+  const others = evidence.ledger!.filter(({ fireAt }) => fireAt < changed.fireAt || fireAt > changed.untilFireAt);
+  return { ...evidence, ledger: [...others, changed] };
+}
+
+function kinds(evidence: Evidence): FindingKind[] {
+  return [...new Set(check(evidence).findings.map(({ kind }) => kind))];
+}
+
+function assertValid(evidence: Evidence): void {
+  const verdict = check(evidence);
+  assert.equal(verdict.outcome, "valid", reportOf(verdict));
+}
+
+const third = start + 3 * minute;
+
+describe("the checker, without faults", () => {
+  it("finds a perfect account valid", () => {
+    assertValid(perfect());
+    assert.equal(check(perfect()).counts.certain, 10);
+    assertValid(perfect({ definition: { cron: "* * * * *", task: "t" } }));
+    assertValid(perfect({ definition: { crontab: { minute: "*/1" }, task: "t", timezone: "Asia/Kathmandu" } }));
+    assertValid(perfect({ definition: { cron: "0 * * * * *", task: "t" } }));
+  });
+
+  it("tells the stages at which something was lost", () => {
+    const lost = without(perfect(), third);
+    assert.deepEqual(kinds(lost), ["missing: sent, not delivered"]);
+    assert.deepEqual(kinds(withRow(lost, row(third, { state: "claimed" }))), ["missing: decided, not sent"]);
+    assert.deepEqual(kinds({ ...lost, ledger: lost.ledger!.filter(({ fireAt }) => fireAt !== third) }), [
+      "missing: never decided",
+    ]);
+    assert.match(reportOf(check(lost)), /invalid[\s\S]*12:03:00.000Z.*missing/);
+  });
+
+  it("accepts no reason for a loss where nothing was wrong", () => {
+    for (const state of ["coalesced", "missed", "cancelled", "paused", "skipped", "failed"])
+      assert.deepEqual(
+        kinds(withRow(without(perfect(), third), row(third, { state }))),
+        ["missing: given up without cause"],
+        state,
+      );
+  });
+
+  it("finds what came early, late, twice, or was never to come", () => {
+    const change = (more: Partial<Delivery>) => {
+      const evidence = perfect();
+      return kinds({
+        ...evidence,
+        deliveries: evidence.deliveries.map((one) => (one.fireAt === third ? { ...one, ...more } : one)),
+      });
+    };
+    assert.deepEqual(change({ at: third - 3 }), ["early"]);
+    assert.deepEqual(change({ at: third + 1_001 }), ["late"]);
+    assert.deepEqual(change({ id: "other" }), ["duplicate: second id"]);
+    const again = (more: Partial<Delivery>) =>
+      kinds(perfect({ deliveries: [...perfect().deliveries, { ...delivery(third), ...more }] }));
+    assert.deepEqual(again({ id: "other" }), ["duplicate: second id"]);
+    assert.deepEqual(again({}), ["duplicate: without doubt"]);
+    assert.deepEqual(again({ redelivered: true }), []);
+    assert.deepEqual(again({ fireAt: third + 1 }), ["extra: unknown"]);
+  });
+
+  it("finds where the ledger lies", () => {
+    const evidence = perfect();
+    assert.deepEqual(kinds(withRow(evidence, row(third, { state: "coalesced" }))), ["lie: says not sent"]);
+    assert.deepEqual(kinds({ ...evidence, ledger: evidence.ledger!.filter(({ fireAt }) => fireAt !== third) }), [
+      "lie: no row",
+    ]);
+    assert.deepEqual(kinds({ ...evidence, ledger: [...evidence.ledger!, row(third)] }), ["lie: two rows"]);
+    assert.deepEqual(kinds({ ...evidence, ledger: [...evidence.ledger!, row(third + 7)] }), ["lie: no such time"]);
+  });
+
+  it("needs no ledger, and no fire times in messages", () => {
+    const { ledger: _, ...bare } = perfect({ definition: { crontab: "* * * * *", task: "t" } });
+    const deliveries = bare.deliveries.map((one) => ({ ...one, fireAt: null }));
+    assertValid({ ...bare, deliveries });
+    assert.deepEqual(kinds({ ...bare, deliveries: deliveries.slice(1) }), ["missing: never decided"]);
+    const twice = deliveries.map((one) => ({ ...one, id: `${one.id} of another`, at: one.at + 5 }));
+    assert.deepEqual(kinds({ ...bare, deliveries: [...deliveries, ...twice] }), ["duplicate: second id"]);
+  });
+
+  it("knows jitter: due between its fire time and the next", () => {
+    const definition = { every: "1m", jitter: "10s", task: "t" };
+    const at = (due: number, came: number) => {
+      const evidence = perfect({ definition });
+      const moved = withRow(evidence, row(third, { dueAt: third + due }));
+      return kinds({
+        ...moved,
+        deliveries: moved.deliveries.map((one) => (one.fireAt === third ? { ...one, at: third + came } : one)),
+      });
+    };
+    assert.deepEqual(at(8_000, 8_010), []);
+    assert.deepEqual(at(8_000, 7_000), ["early"]);
+    assert.deepEqual(at(11_000, 11_001), ["late"]);
+  });
+
+  it("calls a trial void that proves too little", () => {
+    const changes: Change[] = [
+      { invokedAt: start, acknowledgedAt: start, definition: { every: "1m", task: "t" }, anchorAt: start },
+      { invokedAt: third, acknowledgedAt: start + 10.2 * minute, definition: null },
+    ];
+    assert.equal(
+      check(perfect({ schedule: [{ entry: "e", changes }], tolerance: { ...tolerance, minCertainShare: 0.99 } }))
+        .outcome,
+      "void",
+    );
+  });
+});
+
+describe("the checker, with faults", () => {
+  const fault: Fault = { what: "no broker", from: start + 2.5 * minute, until: start + 5.5 * minute };
+  const [fourth, fifth] = [start + 4 * minute, start + 5 * minute];
+  /** The third and fourth gave way, and the fifth came when the fault was over. */
+  const outage = (more: Partial<Fault> = {}, definition?: Record<string, unknown>): Evidence => {
+    const evidence = perfect({ faults: [{ ...fault, ...more }], ...(definition && { definition }) });
+    const late = evidence.deliveries.map((one) => (one.fireAt === fifth ? { ...one, at: fault.until + 10 } : one));
+    const coalesced = withRow(
+      { ...evidence, deliveries: late },
+      row(third, { untilFireAt: fourth, count: 2, state: "coalesced", id: "" }),
+    );
+    return without(without(coalesced, third), fourth);
+  };
+
+  it("accepts that the latest of an outage runs, and nothing else", () => {
+    assertValid(outage());
+    assert.equal(check(outage()).counts.byPolicy, 3);
+    assert.deepEqual(kinds(withRow(outage(), row(third, { untilFireAt: fourth, count: 3, state: "coalesced" }))), [
+      "lie: wrong count",
+    ]);
+    assert.deepEqual(kinds(withRow(outage(), row(fifth, { state: "coalesced" }))), ["lie: says not sent"]);
+    assert.deepEqual(kinds(without(outage(), fifth)), ["missing: sent, not delivered"]);
+    const all = { every: "1m", coalesce: "all", task: "t" };
+    assert.deepEqual(kinds(outage({}, all)), ["missing: given up without cause"]);
+  });
+
+  it("finds a flood, unless the messages were in doubt", () => {
+    const evidence = perfect({ faults: [fault] });
+    const deliveries = evidence.deliveries.map((one) =>
+      one.fireAt! > fault.from && one.at < fault.until ? { ...one, at: fault.until + 10 } : one,
+    );
+    assert.deepEqual(
+      kinds({ ...evidence, deliveries, publishes: deliveries.map(({ id, at }) => ({ id, at, outcome: "confirmed" })) }),
+      ["extra: forbidden"],
+    );
+    assertValid({
+      ...evidence,
+      deliveries,
+      publishes: deliveries.map(({ id, fireAt }) => ({ id, at: fireAt!, outcome: "doubtful" })),
+    });
+  });
+
+  it("holds missed to the grace time", () => {
+    const definition = { every: "1m", misfire_grace_time: "1m", task: "t" };
+    const missed = withRow(
+      outage({ deciding: true }, definition),
+      row(third, { untilFireAt: fourth, count: 2, state: "missed", id: "" }),
+    );
+    assertValid(missed);
+    assert.deepEqual(kinds(withRow(outage({ deciding: true }), missed.ledger!.at(-1)!)), [
+      "missing: given up without cause",
+    ]);
+  });
+
+  it("allows as many repeats as confirmations were in doubt", () => {
+    const evidence = perfect();
+    const deliveries = [...evidence.deliveries, { ...delivery(third), at: third + 500 }];
+    const doubt = { id: `id-${third}`, at: third, outcome: "doubtful" as const };
+    assertValid({ ...evidence, deliveries, publishes: [doubt, ...evidence.publishes!] });
+    assert.deepEqual(
+      kinds({ ...evidence, deliveries: [...deliveries, delivery(third)], publishes: [doubt, ...evidence.publishes!] }),
+      ["duplicate: without doubt"],
+    );
+  });
+
+  it("forbids what comes while an entry is off, and accepts either during a change", () => {
+    const definition = { every: "1m", task: "t" };
+    const pause = (invokedAt: number, acknowledgedAt: number): Change[] => [
+      { invokedAt: start, acknowledgedAt: start, definition, anchorAt: start },
+      { invokedAt, acknowledgedAt, definition, paused: true },
+      { invokedAt: third + 30_000, acknowledgedAt: third + 30_000, definition },
+    ];
+    const schedule = (invokedAt: number, acknowledgedAt: number) => [
+      { entry: "e", changes: pause(invokedAt, acknowledgedAt) },
+    ];
+    assert.deepEqual(kinds(perfect({ schedule: schedule(third - 9_000, third - 8_000) })), ["extra: forbidden"]);
+    const off = withRow(
+      without(perfect({ schedule: schedule(third - 9_000, third - 8_000) }), third),
+      row(third, { state: "paused" }),
+    );
+    assertValid(off);
+    assertValid(perfect({ schedule: schedule(third - 9_000, third + 8_000) }));
+    assertValid({ ...off, schedule: schedule(third - 9_000, third + 8_000) });
+  });
+
+  it("waits for manual runs", () => {
+    const trigger = { entry: "e", id: "m", invokedAt: third + 7_000, acknowledgedAt: third + 7_010 };
+    const manual = row(third + 7_000, { id: "m", manual: true });
+    const evidence = perfect({ triggers: [trigger], ledger: [...perfect().ledger!, manual] });
+    assert.deepEqual(kinds(evidence), ["missing: decided, not sent"]);
+    const came = { ...delivery(third + 7_000), id: "m", at: third + 7_100 };
+    assertValid({ ...evidence, deliveries: [...evidence.deliveries, came] });
+    assert.deepEqual(kinds({ ...evidence, triggers: [], deliveries: [...evidence.deliveries, came] }), [
+      "lie: no such time",
+    ]);
+  });
+});
+
+describe("the checker, when the clock is put forward or back", () => {
+  const step = (clockStepMs: number): Fault => ({
+    what: "clock",
+    from: start + 4.5 * minute,
+    until: start + 4.5 * minute,
+    clockStepMs,
+  });
+
+  it("forward: what became due at once is for policy", () => {
+    const faults = [step(3 * minute)];
+    const came = (fireAt: number) =>
+      (fireAt <= start + 4 * minute ? fireAt : Math.max(faults[0]!.from, fireAt - 3 * minute)) + 3;
+    const all = perfect({ faults, endAt: start + 8 * minute });
+    const deliveries = all.deliveries.map((one) => ({ ...one, at: came(one.fireAt!) }));
+    assertValid({ ...all, deliveries });
+    const [fifth, sixth] = [start + 5 * minute, start + 6 * minute];
+    const coalesced = withRow({ ...all, deliveries }, row(fifth, { untilFireAt: sixth, count: 2, state: "coalesced" }));
+    assertValid(without(without(coalesced, fifth), sixth));
+  });
+
+  it("back: clock times wait and none is repeated; intervals go on by elapsed time", () => {
+    const faults = [step(-2.25 * minute)];
+    const until = start + 12.5 * minute;
+    const cron = perfect({ faults, definition: { cron: "* * * * *", task: "t" }, endAt: until });
+    const came = (fireAt: number) => fireAt + (fireAt > start + 4.5 * minute ? 2.25 * minute : 0) + 3;
+    const waited = { ...cron, deliveries: cron.deliveries.map((one) => ({ ...one, at: came(one.fireAt!) })) };
+    assertValid(waited);
+    const again = { ...delivery(start + 3 * minute), at: start + 5.25 * minute };
+    assert.deepEqual(kinds({ ...waited, deliveries: [...waited.deliveries, again] }), ["duplicate: without doubt"]);
+
+    // The fifth run is due half a minute after the step, when the clock shows 12:02:45.
+    const times = [1, 2, 3, 4, 2.75, 3.75, 4.75, 5.75, 6.75, 7.75, 8.75].map((count) => start + count * minute);
+    const elapsed = times.map((fireAt, index) => ({ ...delivery(fireAt), at: start + (index + 1) * minute + 3 }));
+    const interval = perfect({
+      faults,
+      endAt: start + 11.5 * minute,
+      deliveries: elapsed,
+      ledger: times.map((time) => row(time)),
+    });
+    assertValid(interval);
+    assert.deepEqual(kinds(without(interval, times[6]!)), ["missing: sent, not delivered"]);
+    const silent = perfect({
+      faults,
+      endAt: until,
+      deliveries: elapsed.slice(0, 4),
+      ledger: interval.ledger!.slice(0, 4),
+    });
+    assert.deepEqual(kinds(silent), ["missing: never decided"]);
+  });
+});

@@ -1,0 +1,331 @@
+// One entry before the judge: every nominal time, every row of the ledger and every delivery of it is accounted for.
+
+import type { Finding, FindingKind, Verdict } from "./check.ts";
+import type { Delivery, EntryHistory, Evidence, LedgerRow, ManualTrigger, Publish } from "./evidence.ts";
+import { judgeGivenUp } from "./given-up.ts";
+import { type Outage, outageAt } from "./outages.ts";
+import { type Nominal, nominalTimes } from "./timeline.ts";
+import type { WallClock } from "./wall-clock.ts";
+
+export interface Case {
+  readonly evidence: Evidence;
+  readonly clock: WallClock;
+  readonly outages: readonly Outage[];
+  /** By id. */
+  readonly publishes: ReadonlyMap<string, readonly Publish[]> | undefined;
+  readonly history: EntryHistory;
+  /** By time. */
+  readonly deliveries: readonly Delivery[];
+  /** By fire time. */
+  readonly rows: readonly LedgerRow[];
+  readonly triggers: readonly ManualTrigger[];
+}
+
+/** A nominal time and all that is known of it. */
+export interface Account {
+  readonly nominal: Nominal;
+  readonly place: number;
+  readonly row: LedgerRow | undefined;
+  readonly deliveries: readonly Delivery[];
+  readonly outage: Outage | undefined;
+  /** TRUE: the latest moment at which it has to be done. */
+  readonly deadline: number;
+}
+
+const sentStates = new Set(["published", "ran"]);
+const openStates = new Set(["claimed", "running"]);
+
+export class EntryJudge {
+  readonly #case: Case;
+  readonly #findings: Finding[] = [];
+  readonly #counts = {
+    certain: 0,
+    byPolicy: 0,
+    uncertain: 0,
+    forbidden: 0,
+    delivered: 0,
+    repeats: 0,
+    withdrawnInDoubt: 0,
+  };
+  readonly #late = { undisturbed: 0, atAll: 0 };
+  readonly #nominals: readonly Nominal[];
+  readonly #places: ReadonlyMap<number, number>;
+
+  constructor(given: Case) {
+    this.#case = given;
+    const { history, clock, evidence, rows, deliveries, triggers } = given;
+    const manual = new Set(triggers.map(({ id }) => id));
+    const observed = [
+      ...rows.flatMap((row) => (row.manual ? [] : [row.fireAt])),
+      ...deliveries.flatMap(({ id, fireAt }) => (fireAt === null || manual.has(id) ? [] : [fireAt])),
+    ];
+    this.#nominals = nominalTimes(
+      history,
+      clock,
+      evidence,
+      observed.sort((a, b) => a - b),
+    );
+    this.#places = new Map(this.#nominals.map(({ fireAt }, place) => [fireAt, place]));
+  }
+
+  judge(): { findings: Finding[]; counts: Verdict["counts"]; late: Verdict["worstLateMs"] } {
+    const { rows, triggers, evidence } = this.#case;
+    this.#judgeManual(rows.filter((row) => row.manual));
+    const manual = new Set([...triggers.map(({ id }) => id), ...rows.flatMap((row) => (row.manual ? [row.id] : []))]);
+    const delivered = this.#placeDeliveries(manual);
+    const covered = this.#placeRows();
+    const accounts = this.#nominals.map((nominal, place): Account => {
+      const found = { nominal, place, row: covered.get(place), deliveries: delivered.get(place) ?? [] };
+      return { ...found, ...this.#deadline(nominal) };
+    });
+    for (const account of accounts) this.#judge(account, accounts);
+    if (evidence.publishes !== undefined) this.#judgeFlood(accounts);
+    return { findings: this.#findings, counts: this.#counts, late: this.#late };
+  }
+
+  #deadline({ arrivesAt, dueBy }: Nominal): Pick<Account, "outage" | "deadline"> {
+    const { tolerance } = this.#case.evidence;
+    const outage = outageAt(this.#case.outages, arrivesAt - (tolerance.leadMs ?? 300), dueBy + tolerance.lateMs);
+    const since = Math.max(dueBy, outage?.until ?? 0);
+    const backlogMs =
+      outage === undefined || tolerance.ratePerSecond === undefined
+        ? 0
+        : (1_000 * this.#case.evidence.deliveries.length) / tolerance.ratePerSecond;
+    return { outage, deadline: since + tolerance.lateMs + backlogMs };
+  }
+
+  // ---------------------------------------------------------------------------------------------- one nominal time
+
+  #judge(account: Account, accounts: readonly Account[]): void {
+    const { nominal, row, deliveries, outage, deadline } = account;
+    const { endAt } = this.#case.evidence;
+    this.#judgeIds(nominal.fireAt, deliveries);
+    this.#judgeTimes(account);
+    const isOver = deadline <= endAt;
+    const life = isOver ? nominal.life : nominal.life === "must" ? "may" : nominal.life;
+    if (life === "never") this.#counts.forbidden++;
+    else if (life === "may") this.#counts.uncertain++;
+    else if (outage === undefined) this.#counts.certain++;
+    else this.#counts.byPolicy++;
+
+    const first = deliveries[0];
+    if (first !== undefined) {
+      this.#counts.delivered++;
+      if (life === "never") this.#tell("extra: forbidden", nominal.fireAt, first.at, "it was off when this was due");
+      this.#judgeSent(account, first);
+    } else if (life === "must") {
+      this.#judgeUnsent(account, accounts);
+    } else if (row !== undefined && sentStates.has(row.state)) {
+      this.#tell("lie: says sent", nominal.fireAt, nominal.dueBy, `the ledger says ${row.state}, and nothing arrived`);
+    }
+  }
+
+  #judgeSent({ nominal: { fireAt }, row }: Account, { at, id }: Delivery): void {
+    if (this.#case.evidence.ledger === undefined) return;
+    if (row === undefined) this.#tell("lie: no row", fireAt, at, "it was sent, and the ledger does not know of it");
+    else if (!sentStates.has(row.state) && !openStates.has(row.state)) {
+      const isLocal = row.state === "failed" && this.#case.publishes?.has(id) !== true;
+      if (isLocal) return;
+      if (this.#doubts(id, at) > 0) this.#counts.withdrawnInDoubt++;
+      else
+        this.#tell("lie: says not sent", fireAt, at, `the ledger says ${row.state} (${row.reason}), and it was sent`);
+    } else if (openStates.has(row.state)) {
+      this.#tell(
+        "lie: says not sent",
+        fireAt,
+        at,
+        `it was sent, and the ledger says to the end that it is ${row.state}`,
+      );
+    } else if (row.id !== id) {
+      this.#tell("duplicate: second id", fireAt, at, `it was sent as ${id}, and the ledger has ${row.id}`);
+    }
+  }
+
+  #judgeUnsent(account: Account, accounts: readonly Account[]): void {
+    const { nominal, row } = account;
+    const { fireAt, dueBy } = nominal;
+    if (row === undefined) {
+      if (this.#isUsedUp(account, accounts)) return;
+      this.#tell("missing: never decided", fireAt, dueBy, "it is neither in the ledger nor sent");
+    } else if (sentStates.has(row.state)) {
+      this.#tell("missing: sent, not delivered", fireAt, dueBy, `the ledger says ${row.state}, and nothing arrived`);
+    } else if (openStates.has(row.state)) {
+      this.#tell(
+        "missing: decided, not sent",
+        fireAt,
+        dueBy,
+        `it is still ${row.state} (${row.reason ?? "no reason"})`,
+      );
+    } else {
+      const wrong = judgeGivenUp(account, row, accounts, this.#case);
+      if (wrong !== undefined)
+        this.#tell("missing: given up without cause", fireAt, dueBy, `${row.state} (${row.reason}): ${wrong}`);
+    }
+  }
+
+  /** All runs of its `max_runs` were made before it. */
+  #isUsedUp({ nominal, place }: Account, accounts: readonly Account[]): boolean {
+    const earlier = accounts.slice(0, place).filter((one) => one.nominal.era === nominal.era);
+    return earlier.filter(({ row }) => row !== undefined && row.id !== "").length >= nominal.policy.maxRuns;
+  }
+
+  #judgeTimes({ nominal, row, deliveries: [first], outage, deadline }: Account): void {
+    if (first === undefined) return;
+    const { tolerance } = this.#case.evidence;
+    const { fireAt, arrivesAt, dueBy } = nominal;
+    const written = row !== undefined && row.fireAt === fireAt ? row.dueAt : fireAt;
+    const dueAt = Math.max(arrivesAt, this.#case.clock.arrival(written, arrivesAt));
+    if (dueAt > dueBy) this.#tell("late", fireAt, first.at, "its due time lies beyond its jitter");
+    if (first.at < dueAt - tolerance.earlyMs)
+      this.#tell("early", fireAt, first.at, `it came ${dueAt - first.at} ms before it was due`);
+    const lateMs = first.at - dueAt;
+    this.#late.atAll = Math.max(this.#late.atAll, lateMs);
+    if (outage === undefined) this.#late.undisturbed = Math.max(this.#late.undisturbed, lateMs);
+    if (first.at > deadline)
+      this.#tell("late", fireAt, first.at, `it came ${lateMs} ms after it was due, ${first.at - deadline} ms too late`);
+  }
+
+  #judgeIds(fireAt: number, deliveries: readonly Delivery[]): void {
+    const byId = Map.groupBy(deliveries, ({ id }) => id);
+    const [first, second] = [...byId.keys()];
+    if (second !== undefined)
+      this.#tell("duplicate: second id", fireAt, byId.get(second)![0]!.at, `it was sent as ${first} and as ${second}`);
+    for (const [id, same] of byId) {
+      const repeats = same.length - 1;
+      const unexplained = repeats - same.filter(({ redelivered }) => redelivered).length;
+      this.#counts.repeats += repeats;
+      if (unexplained > 0 && unexplained > this.#doubts(id, same.at(-1)!.at))
+        this.#tell("duplicate: without doubt", fireAt, same.at(-1)!.at, `${id} came ${same.length} times`);
+    }
+  }
+
+  /** How often it was in doubt whether a message had arrived. */
+  #doubts(id: string, at: number): number {
+    const { publishes, evidence, outages } = this.#case;
+    if (publishes !== undefined)
+      return (publishes.get(id) ?? []).filter(({ outcome }) => outcome === "doubtful").length;
+    return outageAt(outages, at - evidence.tolerance.lateMs, at) === undefined ? 0 : Number.POSITIVE_INFINITY;
+  }
+
+  /** In a time without a broker or a leader only one of several runs was to be kept: others went out that nobody had begun to send. */
+  #judgeFlood(accounts: readonly Account[]): void {
+    const { evidence, publishes } = this.#case;
+    const { lateMs } = evidence.tolerance;
+    for (const fault of evidence.faults) {
+      const others = evidence.faults.filter((one) => one !== fault && (one.deciding || one.clockStepMs !== undefined));
+      const within = accounts.filter(
+        ({ nominal: { arrivesAt, dueBy, policy } }) =>
+          policy.coalesce !== "all" && arrivesAt >= fault.from + lateMs && dueBy < fault.until - lateMs,
+      );
+      const kept = within.filter(({ nominal, deliveries: [first] }) => {
+        if (first === undefined || first.at < fault.until) return false;
+        const wasTried = (publishes!.get(first.id) ?? []).some(({ at }) => at < fault.until);
+        const wasHandedOver = others.some(({ from, until }) => from <= first.at && until >= nominal.arrivesAt - lateMs);
+        return !wasTried && !wasHandedOver && nominal.dueBy - nominal.arrivesAt < lateMs;
+      });
+      const [, second] = kept;
+      if (second !== undefined)
+        this.#tell(
+          "extra: forbidden",
+          second.nominal.fireAt,
+          second.deliveries[0]!.at,
+          `${kept.length} runs of the time in which ${fault.what} were made; its policy keeps one`,
+        );
+    }
+  }
+
+  // ------------------------------------------------------------------------------------- rows and deliveries, placed
+
+  #placeDeliveries(manual: ReadonlySet<string>): Map<number, Delivery[]> {
+    const placed = new Map<number, Delivery[]>();
+    const { clock, evidence } = this.#case;
+    for (const delivery of this.#case.deliveries) {
+      if (manual.has(delivery.id)) continue;
+      const place =
+        delivery.fireAt === null
+          ? this.#nominals.findLastIndex(({ fireAt }) => fireAt <= clock.at(delivery.at) + evidence.tolerance.earlyMs)
+          : (this.#places.get(delivery.fireAt) ?? -1);
+      if (place < 0) {
+        if (delivery.at <= evidence.endAt)
+          this.#tell("extra: unknown", delivery.fireAt ?? delivery.at, delivery.at, "the schedule has no such time");
+      } else if (placed.has(place)) placed.get(place)!.push(delivery);
+      else placed.set(place, [delivery]);
+    }
+    return placed;
+  }
+
+  /** Each row stands for one nominal time or for a counted range of them, and no time has two. */
+  #placeRows(): Map<number, LedgerRow> {
+    const covered = new Map<number, LedgerRow>();
+    for (const row of this.#case.rows) {
+      if (row.manual) continue;
+      const first = this.#places.get(row.fireAt);
+      if (first === undefined) {
+        this.#tell(
+          "lie: no such time",
+          row.fireAt,
+          row.fireAt,
+          `a row (${row.state}) of a time that the schedule does not have`,
+        );
+        continue;
+      }
+      const { era } = this.#nominals[first]!;
+      let count = 0;
+      for (let place = first; place < this.#nominals.length; place++) {
+        const nominal = this.#nominals[place]!;
+        if (nominal.fireAt > row.untilFireAt) break;
+        const other = covered.get(place);
+        if (nominal.era !== era || (other !== undefined && other.count === 1 && row.count > 1)) continue;
+        count++;
+        if (other !== undefined)
+          this.#tell(
+            "lie: two rows",
+            nominal.fireAt,
+            nominal.arrivesAt,
+            `rows ${other.state} and ${row.state} are of the same time`,
+          );
+        covered.set(place, row);
+      }
+      if (count !== row.count)
+        this.#tell(
+          "lie: wrong count",
+          row.fireAt,
+          this.#nominals[first]!.arrivesAt,
+          `a row (${row.state}) says ${row.count}, and there are ${count}`,
+        );
+    }
+    return covered;
+  }
+
+  // -------------------------------------------------------------------------------------------------- manual runs
+
+  #judgeManual(rows: readonly LedgerRow[]): void {
+    const { triggers, deliveries, evidence, outages } = this.#case;
+    const asked = new Set(triggers.map(({ id }) => id));
+    for (const row of rows)
+      if (!asked.has(row.id))
+        this.#tell("lie: no such time", row.fireAt, row.fireAt, "a manual run that nobody asked for");
+    for (const { id, invokedAt, acknowledgedAt } of triggers) {
+      const came = deliveries.filter((delivery) => delivery.id === id);
+      const row = rows.find((one) => one.id === id);
+      this.#judgeIds(invokedAt, came);
+      if (acknowledgedAt === null) continue;
+      const outage = outageAt(outages, invokedAt, acknowledgedAt + evidence.tolerance.lateMs);
+      const deadline = Math.max(outage?.until ?? 0, acknowledgedAt) + evidence.tolerance.lateMs;
+      if (deadline > evidence.endAt) continue;
+      if (came.length > 0 && came[0]!.at > deadline)
+        this.#tell("late", invokedAt, came[0]!.at, `a manual run came ${came[0]!.at - acknowledgedAt} ms late`);
+      if (came.length > 0 || row?.state === "cancelled" || row?.state === "failed" || row?.state === "missed") continue;
+      this.#tell(
+        row === undefined ? "missing: never decided" : "missing: decided, not sent",
+        invokedAt,
+        invokedAt,
+        `a manual run did not come; its row: ${row?.state ?? "none"}`,
+      );
+    }
+  }
+
+  #tell(kind: FindingKind, fireAt: number, at: number, text: string): void {
+    this.#findings.push({ kind, entry: this.#case.history.entry, fireAt, at, text });
+  }
+}

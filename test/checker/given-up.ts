@@ -1,0 +1,90 @@
+// The ledger says why a nominal time did not run: whether what happened bears it out.
+
+import type { Account, Case } from "./entry-judge.ts";
+import type { LedgerRow } from "./evidence.ts";
+
+/** Undefined where the reason holds; else why it does not. */
+export function judgeGivenUp(
+  account: Account,
+  row: LedgerRow,
+  accounts: readonly Account[],
+  given: Case,
+): string | undefined {
+  if (wasChanged(account, given)) return undefined;
+  switch (row.state) {
+    case "coalesced":
+      return judgeCoalesced(account, accounts, given);
+    case "missed":
+      return judgeMissed(account, accounts, given);
+    case "paused":
+    case "cancelled":
+      return "nobody had switched it off or changed it";
+    case "skipped":
+      return judgeSkipped(account, accounts);
+    case "failed":
+      return judgeFailed(account, row, given);
+    default:
+      return `the ledger has no state "${row.state}"`;
+  }
+}
+
+/** Somebody changed the entry while this time was still to be done: then either is right. */
+function wasChanged({ nominal, deadline }: Account, { history, evidence: { tolerance } }: Case): boolean {
+  const from = nominal.arrivesAt - (tolerance.leadMs ?? 300) - tolerance.earlyMs;
+  return history.changes.some(
+    (change, index) =>
+      index > 0 && change.invokedAt <= deadline && (change.acknowledgedAt ?? Number.POSITIVE_INFINITY) >= from,
+  );
+}
+
+function judgeCoalesced(
+  account: Account,
+  accounts: readonly Account[],
+  { evidence: { tolerance } }: Case,
+): string | undefined {
+  const { nominal, place, outage } = account;
+  const { policy } = nominal;
+  const wasSent = ({ row }: Account) => row !== undefined && row.state !== "coalesced";
+  const newer = accounts.slice(place + 1).find(wasSent);
+  if (policy.coalesce === "all") {
+    const kept = accounts.slice(place + 1).filter((one) => wasSent(one) && one.outage === outage);
+    return outage?.deciding && kept.length >= policy.catchUpLimit
+      ? undefined
+      : `all were to be made, up to ${policy.catchUpLimit}, and ${kept.length} newer ones were`;
+  }
+  const isNear = newer !== undefined && newer.nominal.arrivesAt - nominal.arrivesAt <= tolerance.lateMs;
+  if (outage === undefined && !isNear) return "nothing kept it from being made in time";
+  const older = accounts.slice(0, place).findLast(wasSent);
+  if (policy.coalesce === "earliest" && older !== undefined && older.outage === outage) return undefined;
+  if (newer === undefined) return "no other run was made in its place";
+  const between =
+    newer.nominal.arrivesAt > outage!.until && accounts[newer.place - 1]!.nominal.arrivesAt > outage!.until;
+  return !isNear && between ? "the run that was made in its place belongs to another time" : undefined;
+}
+
+function judgeMissed(
+  { nominal, outage, deadline }: Account,
+  accounts: readonly Account[],
+  { clock }: Case,
+): string | undefined {
+  const { policy, fireAt } = nominal;
+  const latest = clock.at(deadline);
+  if (outage === undefined) return "nothing kept it from being made in time";
+  if (policy.graceMs !== null && outage.deciding && latest - fireAt > policy.graceMs) return undefined;
+  const next = accounts.find((one) => one.nominal.fireAt > fireAt)?.nominal.fireAt ?? Number.POSITIVE_INFINITY;
+  const expiresAt = policy.expiresMs === "next" ? next : fireAt + (policy.expiresMs ?? Number.POSITIVE_INFINITY);
+  return expiresAt <= latest ? undefined : "its grace time had not passed, and it had not expired";
+}
+
+function judgeSkipped({ nominal, place }: Account, accounts: readonly Account[]): string | undefined {
+  if (!nominal.policy.overlapSkips) return "its runs may overlap";
+  const before = accounts.slice(0, place).findLast(({ deliveries }) => deliveries.length > 0);
+  return before === undefined ? "no run of it was going on" : undefined;
+}
+
+function judgeFailed({ outage }: Account, { id }: LedgerRow, { publishes, history }: Case): string | undefined {
+  const isTask = history.changes.some(({ definition }) => definition?.["task"] !== undefined);
+  if (!isTask) return outage?.deciding ? undefined : "its run never began";
+  if (publishes === undefined) return outage === undefined ? "nothing was wrong with the broker" : undefined;
+  return publishes.get(id)?.some(({ outcome }) => outcome === "refused") ? undefined : "the broker never refused it";
+}

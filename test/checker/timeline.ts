@@ -1,0 +1,226 @@
+// One entry's nominal times under all that was done to it and to the clock, and whether each had to run.
+
+import type { Change, EntryHistory, Evidence } from "./evidence.ts";
+import { elapsedTimes, endOf, intervalMs, scheduleText, startOf, type Written, wallTimes } from "./nominal-times.ts";
+import { policyOf, type WrittenPolicy } from "./policy.ts";
+import type { WallClock } from "./wall-clock.ts";
+
+export interface Nominal {
+  /** WALL. */
+  readonly fireAt: number;
+  /** TRUE: when the clock first showed it, and the latest time at which jitter lets it be due. */
+  readonly arrivesAt: number;
+  readonly dueBy: number;
+  /** `must` run (or be decided by policy); `never`: the entry was off; `may`: nobody can say. */
+  readonly life: "must" | "may" | "never";
+  readonly policy: WrittenPolicy;
+  /** Times between two changes of the schedule belong together. */
+  readonly era: number;
+}
+
+/** The longest time before its fire time at which an occurrence of a crowd is claimed. */
+const longestLeadMs = 6_000;
+
+interface Era {
+  readonly definition: Written;
+  readonly changes: readonly Change[];
+  /** TRUE: the first moment at which it may, and the last at which it may still, have been in force. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** `observed`: fire times that anything says of this entry, ascending: the phase of an interval is read off where nothing else tells it. */
+export function nominalTimes(
+  history: EntryHistory,
+  clock: WallClock,
+  evidence: Pick<Evidence, "endAt" | "faults" | "tolerance">,
+  observed: readonly number[],
+): Nominal[] {
+  const all = new Map<number, Nominal>();
+  for (const [index, era] of erasOf(history.changes, evidence.endAt).entries()) {
+    const every = intervalMs(era.definition);
+    const listed =
+      every === undefined
+        ? wallClockTimes(era, clock)
+        : new Elapsed(era, every, clock, evidence, observed, new Set(all.keys())).list();
+    const inForce = listed.filter(({ arrivesAt }) => arrivesAt <= era.until);
+    for (const [place, { fireAt, arrivesAt, optional }] of inForce.entries()) {
+      const { change, certain } = stateAt(history.changes, arrivesAt, evidence.tolerance.earlyMs);
+      const policy = policyOf(change?.definition ?? era.definition);
+      const gapMs = (listed[place + 1]?.fireAt ?? Number.POSITIVE_INFINITY) - fireAt;
+      const dueBy = clock.arrival(fireAt + Math.max(0, Math.min(policy.jitterMs, gapMs)), arrivesAt);
+      // One that an earlier schedule had brought is in the ledger already.
+      const open = optional || !certain || all.has(fireAt);
+      const life = open ? "may" : isOn(change) ? "must" : "never";
+      all.set(fireAt, { fireAt, arrivesAt, dueBy, life, policy, era: index });
+    }
+  }
+  return [...all.values()].sort((a, b) => a.fireAt - b.fireAt);
+}
+
+export function isOn(change: Change | undefined): boolean {
+  return change?.definition != null && change.paused !== true && change.definition["enabled"] !== false;
+}
+
+/** The change in force at a true time, and whether anybody can know. */
+function stateAt(
+  changes: readonly Change[],
+  time: number,
+  slackMs: number,
+): { change: Change | undefined; certain: boolean } {
+  let change: Change | undefined;
+  let certain = true;
+  for (const next of changes) {
+    if (time < next.invokedAt - slackMs) break;
+    const matters = change === undefined || isOn(change) !== isOn(next) || textOf(change) !== textOf(next);
+    const acknowledgedAt = next.acknowledgedAt ?? Number.POSITIVE_INFINITY;
+    certain = !matters || time > acknowledgedAt + slackMs;
+    change = next;
+  }
+  return { change, certain };
+}
+
+function textOf({ definition }: Change): string | undefined {
+  return definition === null ? undefined : scheduleText(definition);
+}
+
+function erasOf(changes: readonly Change[], endAt: number): Era[] {
+  const eras: Era[] = [];
+  for (let first = 0; first < changes.length; ) {
+    const { definition, invokedAt } = changes[first]!;
+    let next = first + 1;
+    while (next < changes.length && textOf(changes[next]!) === textOf(changes[first]!)) next++;
+    const until = next === changes.length ? endAt : (changes[next]!.acknowledgedAt ?? endAt);
+    if (definition !== null) eras.push({ definition, changes: changes.slice(first, next), from: invokedAt, until });
+    first = next;
+  }
+  return eras;
+}
+
+interface Listed {
+  readonly fireAt: number;
+  readonly arrivesAt: number;
+  readonly optional: boolean;
+}
+
+/** An entry's first time lies after the moment at which it was written, which is only known to lie between two. */
+function isBeforeWritten(era: Era, clock: WallClock, fireAt: number): boolean {
+  return fireAt <= clock.at(era.changes[0]!.acknowledgedAt ?? era.until);
+}
+
+function wallClockTimes(era: Era, clock: WallClock): Listed[] {
+  const after = clock.at(era.from);
+  return wallTimes(era.definition, after, latestWall(era, clock)).map((fireAt) => {
+    const arrivesAt = clock.arrival(fireAt, era.from);
+    return { fireAt, arrivesAt, optional: isBeforeWritten(era, clock, fireAt) };
+  });
+}
+
+function latestWall({ from, until }: Era, clock: WallClock): number {
+  const within = clock.steps.filter(({ at }) => at > from && at <= until);
+  return Math.max(clock.at(until), ...within.map(({ at, offsetMs, byMs }) => at + Math.max(offsetMs, offsetMs - byMs)));
+}
+
+/**
+ * Intervals count elapsed time. Where the wall clock is put back behind their last run they are anchored anew, as far from
+ * the next one as they were; where a new time meets an old one, they go on a millisecond beside it.
+ */
+class Elapsed {
+  readonly #era: Era;
+  readonly #every: number;
+  readonly #clock: WallClock;
+  readonly #evidence: Pick<Evidence, "faults" | "tolerance">;
+  readonly #observed: readonly number[];
+  readonly #known: Set<number>;
+  readonly #listed: Listed[] = [];
+  #next: number;
+  #since: number;
+
+  constructor(
+    era: Era,
+    every: number,
+    clock: WallClock,
+    evidence: Pick<Evidence, "faults" | "tolerance">,
+    observed: readonly number[],
+    known: Set<number>,
+  ) {
+    this.#era = era;
+    this.#every = every;
+    this.#clock = clock;
+    this.#evidence = evidence;
+    this.#observed = observed;
+    this.#known = known;
+    this.#since = era.from;
+    this.#next = this.#first();
+  }
+
+  list(): Listed[] {
+    const { from, until } = this.#era;
+    let offsetMs = this.#clock.at(from) - from;
+    for (const step of this.#clock.steps) {
+      if (step.at <= from || step.at >= until) continue;
+      this.#listUntil(step.at + offsetMs);
+      offsetMs = step.offsetMs;
+      if (step.byMs < 0) this.#stepBack(step.at, -step.byMs);
+    }
+    this.#listUntil(until + offsetMs);
+    return this.#listed.filter(({ fireAt }) => fireAt <= endOf(this.#era.definition));
+  }
+
+  #first(): number {
+    const after = this.#clock.at(this.#era.from);
+    const start = startOf(this.#era.definition);
+    if (start !== undefined) {
+      const [first] = elapsedTimes(start, this.#every, true, after, Math.max(start, after + this.#every));
+      return first!;
+    }
+    const { anchorAt, acknowledgedAt } = this.#era.changes[0]!;
+    if (anchorAt !== undefined) return anchorAt + this.#every;
+    const latest = this.#clock.at(acknowledgedAt ?? this.#era.until);
+    const seen = this.#observed.find((time) => time >= after + this.#every && time <= latest + this.#every);
+    return seen ?? latest + this.#every;
+  }
+
+  #listUntil(wall: number): void {
+    for (; this.#next <= wall; this.#next += this.#every) {
+      while (this.#known.has(this.#next)) this.#next++;
+      this.#add(this.#next, false);
+    }
+  }
+
+  #add(fireAt: number, optional: boolean): void {
+    this.#known.add(fireAt);
+    const arrivesAt = this.#clock.arrival(fireAt, this.#since);
+    const unsure = optional || (this.#since === this.#era.from && isBeforeWritten(this.#era, this.#clock, fireAt));
+    this.#listed.push({ fireAt, arrivesAt, optional: unsure });
+  }
+
+  #stepBack(at: number, byMs: number): void {
+    const before = this.#clock.at(at) + byMs;
+    const now = before - byMs;
+    const last = this.#listed.at(-1)?.fireAt;
+    const next = this.#next;
+    const claimedAhead = next - before <= longestLeadMs;
+    const window = this.#evidence.faults.filter(
+      ({ from, until, deciding, recoveryMs = this.#evidence.tolerance.recoveryMs }) =>
+        deciding && from <= at + recoveryMs && until + recoveryMs >= at - this.#every,
+    );
+    const slackMs =
+      window.reduce((most, { until }) => Math.max(most, until - at), 0) + this.#evidence.tolerance.recoveryMs;
+    const seen = this.#observed.find(
+      (time) =>
+        time > now - 50 &&
+        time <= now + 2 * this.#every + slackMs &&
+        !this.#known.has(time) &&
+        (time - next) % this.#every !== 0,
+    );
+    const unsure = claimedAhead || window.length > 0;
+    const isAhead = last !== undefined && last > now;
+    if (!(isAhead || unsure) || (unsure && seen === undefined)) return;
+    const expected = [next - byMs, next + this.#every - byMs];
+    const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));
+    if (claimedAhead) this.#add(next, true);
+    this.#next = fits ? seen : expected[0]!;
+    this.#since = at;
+  }
+}
