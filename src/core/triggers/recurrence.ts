@@ -108,7 +108,9 @@ export function lastOf(rule: Recurrence, count: number): WallTime | undefined {
   const atStart = contentOf(rule, 0);
   if (isSteady(rule)) {
     const [size, index] = [sizeOf(atStart), itemsBefore(atStart, rule.start) + count - 1];
-    return Math.min(itemAt(contentOf(rule, Math.floor(index / size)), index % size), rule.until);
+    const period = Math.floor(index / size);
+    if (boundsOf(rule, period).firstDay > lastDayOfAll) return rule.until;
+    return Math.min(itemAt(contentOf(rule, period), index % size), rule.until);
   }
   let left = count;
   let last = rule.start - 1;
