@@ -4,7 +4,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { StoreError, StoreUnavailableError } from "../core/errors.ts";
-import { SqliteConnection } from "./sqlite-connection.ts";
+import { defaultBusyTimeoutMs, type SqliteConnection } from "./sqlite-connection.ts";
 import type { SqliteOptions } from "./sqlite-options.ts";
 
 /** "Beat" in ASCII. */
@@ -40,19 +40,6 @@ export function readMigrations(folder: URL = migrationsFolder): Migration[] {
   });
 }
 
-/** Creates or updates the database at `path`, as `beat migrate` does. StoreError where it can't be Beat's. */
-export function migrateSqlite(
-  path: string,
-  options: Omit<SqliteOptions, "readonly"> = {},
-): { schema: number; applied: string[] } {
-  const connection = new SqliteConnection(path, options);
-  try {
-    return prepareDatabase(connection, options);
-  } finally {
-    connection.close();
-  }
-}
-
 /** Checks whose the database is, sets its journal up and applies what is missing. Says which migrations it applied. */
 export function prepareDatabase(
   connection: SqliteConnection,
@@ -79,7 +66,7 @@ export function prepareDatabase(
   connection.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
   connection.pragma("foreign_keys = ON");
   const applied = present === known ? [] : migrations.filter((migration) => apply(connection, migration, known));
-  connection.pragma(`busy_timeout = ${options.busyTimeoutMs ?? 250}`);
+  connection.pragma(`busy_timeout = ${options.busyTimeoutMs ?? defaultBusyTimeoutMs}`);
   return { schema: known, applied: applied.map((migration) => migration.name) };
 }
 
@@ -115,8 +102,8 @@ function apply(connection: SqliteConnection, migration: Migration, known: number
 const identity = `SELECT (SELECT application_id FROM pragma_application_id) AS owner,
   (SELECT user_version FROM pragma_user_version) AS schema, count(*) AS tables FROM sqlite_schema`;
 
-/** The schema number of a database that is Beat's, or 0 for one that is empty. */
-function schemaOf(connection: SqliteConnection, known: number): number {
+/** The schema number of a database that is Beat's, or 0 for one that is empty. StoreError for another's, and a newer Beat's. */
+export function schemaOf(connection: SqliteConnection, known: number): number {
   // In one statement: between two, another process may have made the tables.
   const { owner, schema, tables } = connection.read(
     () => connection.database.prepare<[], { owner: number; schema: number; tables: number }>(identity).get()!,

@@ -8,6 +8,14 @@ interface Meaning {
   readonly remedy: string;
 }
 
+const damageRemedy =
+  "Stop every Beat on it, keep a copy of it and of its -wal file, then restore a backup or run `sqlite3 FILE .recover`. `beat doctor` says what is damaged.";
+
+/** The StoreError for damage that was found by looking for it. */
+export function damaged(location: string, what: string): StoreError {
+  return new StoreError(`the database ${location} is damaged: ${what}`, { remedy: damageRemedy });
+}
+
 /** By the first part of the code that follows `SQLITE_`. */
 const meanings: Readonly<Record<string, Meaning>> = {
   BUSY: { kind: StoreUnavailableError, what: "is locked by another process", remedy: "Try again." },
@@ -23,9 +31,13 @@ const meanings: Readonly<Record<string, Meaning>> = {
   CORRUPT: {
     kind: StoreError,
     what: "is damaged",
-    remedy: "Stop every Beat on it, keep a copy, and restore a backup or run `sqlite3 FILE .recover`.",
+    remedy: damageRemedy,
   },
-  NOTADB: { kind: StoreError, what: "is not a SQLite database", remedy: "Give the path of another file." },
+  NOTADB: {
+    kind: StoreError,
+    what: "is not a SQLite database",
+    remedy: "If it was Beat's, it was overwritten: restore a backup. Else give the path of another file.",
+  },
   READONLY: {
     kind: StoreError,
     what: "can't be written",

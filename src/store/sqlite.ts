@@ -2,26 +2,25 @@
 // concern; better-sqlite3 is synchronous, so each method has done its whole transaction when it returns its promise.
 
 import type { Store } from "../core/ports.ts";
-import { prepareDatabase } from "./migrate.ts";
 import { SqliteChanges } from "./sqlite-changes.ts";
 import { SqliteClaims } from "./sqlite-claims.ts";
-import { SqliteConnection } from "./sqlite-connection.ts";
+import type { SqliteConnection } from "./sqlite-connection.ts";
 import { SqliteEntries } from "./sqlite-entries.ts";
 import { SqliteLease } from "./sqlite-lease.ts";
 import { SqliteOccurrences } from "./sqlite-occurrences.ts";
+import { openDatabase } from "./sqlite-open.ts";
 import type { SqliteOptions } from "./sqlite-options.ts";
 
 export type { SqliteOptions } from "./sqlite-options.ts";
 
 /**
  * Opens the schedule database at `path`, makes and migrates it where needed. Rejects with StoreError for a file that
- * can't be Beat's (another program's, a newer Beat's, no SQLite file, a folder, no rights) and with
- * StoreUnavailableError where waiting may help.
+ * can't be Beat's (another program's, a newer Beat's, a damaged or empty one, no SQLite file, a folder, no rights) and
+ * with StoreUnavailableError where waiting may help (locked, disk full, its folder not there yet).
  */
 export async function openSqliteStore(path: string, options: SqliteOptions = {}): Promise<Store> {
-  const connection = new SqliteConnection(path, options);
+  const { connection } = openDatabase(path, options);
   try {
-    prepareDatabase(connection, options);
     return connection.read(() => sqliteStore(connection));
   } catch (error) {
     connection.close();

@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
 import Database from "better-sqlite3";
 import { StoreError, StoreUnavailableError } from "../../src/core/errors.ts";
-import { applicationId, migrateSqlite, prepareDatabase, readMigrations } from "../../src/store/migrate.ts";
+import { applicationId, prepareDatabase, readMigrations } from "../../src/store/migrate.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { SqliteConnection } from "../../src/store/sqlite-connection.ts";
+import { migrateSqlite, openDatabase } from "../../src/store/sqlite-open.ts";
 import type { SqliteOptions } from "../../src/store/sqlite-options.ts";
 import { insertOf } from "../contract/store/fixtures.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -61,11 +71,10 @@ test("a new file is private, marked as Beat's, in WAL, of the newest schema", as
 
 test("what is written is written through to the disk, unless less is asked for", () => {
   for (const [options, level, timeoutMs] of [
-    [{}, 2, 250],
+    [{}, 2, 100],
     [{ synchronous: "NORMAL", busyTimeoutMs: 7 }, 1, 7],
   ] as const) {
-    const connection = new SqliteConnection(pathOf(), options);
-    prepareDatabase(connection, options);
+    const { connection } = openDatabase(pathOf(), options);
     assert.equal(connection.pragma("synchronous"), level);
     assert.equal(connection.pragma("busy_timeout"), timeoutMs);
     assert.equal(connection.pragma("foreign_keys"), 1);
@@ -85,10 +94,13 @@ test("an existing database is opened with all that is in it", async () => {
   await again.close();
 });
 
-test("an empty file is as good as none", async () => {
-  const path = pathOf();
-  writeFileSync(path, "");
-  await (await openSqliteStore(path)).close();
+test("a database is made whole or not at all, and leaves nothing beside it", async () => {
+  const folder = pathOf("fresh");
+  mkdirSync(folder);
+  const store = await openSqliteStore(`${folder}/beat.sqlite`);
+  assert.deepEqual(readdirSync(folder).toSorted(), ["beat.sqlite", "beat.sqlite-shm", "beat.sqlite-wal"]);
+  await store.close();
+  assert.deepEqual(readdirSync(folder), ["beat.sqlite"]);
 });
 
 test("migrate says what it did, and does nothing twice", () => {
@@ -137,29 +149,14 @@ for (const [what, make] of [
   });
 }
 
-test("a file that is no database is refused and not touched", async () => {
-  const path = pathOf();
-  writeFileSync(path, "daily-report: {every: 30s}\n".repeat(100));
-  const before = readFileSync(path);
-  await assertRefused(path, /is not a SQLite database/);
-  assert.deepEqual(readFileSync(path), before);
-});
-
-test("a damaged database is refused as damaged", async () => {
-  const path = pathOf();
-  migrateSqlite(path);
-  const bytes = readFileSync(path);
-  bytes.fill(0xab, 100, 4_096);
-  writeFileSync(path, bytes);
-  await assertRefused(path, /is damaged/);
-  assert.deepEqual(readFileSync(path), bytes);
-});
-
 test("places where no database can be are refused", async () => {
   const folder = pathOf("folder");
   mkdirSync(folder);
   await assertRefused(folder, /is a folder/);
-  await assertRefused(`${pathOf("nowhere")}/beat.sqlite`, /there is no folder .*nowhere/);
+  await assert.rejects(openSqliteStore(`${pathOf("nowhere")}/beat.sqlite`), (error: unknown) => {
+    assert.ok(error instanceof StoreUnavailableError, "it may be mounted yet");
+    return /there is no folder .*nowhere/.test(error.message) && error.remedy !== undefined;
+  });
   const file = pathOf("file");
   writeFileSync(file, "");
   await assertRefused(`${file}/beat.sqlite`, /file/);
@@ -210,9 +207,10 @@ test("read only: reads, and refuses every write", async () => {
 
 test("read only: an older schema has to be migrated first", async () => {
   const path = pathOf();
-  writeFileSync(path, "");
+  byHand(path, (database) => database.exec("CREATE TABLE one (a); DROP TABLE one"));
+  const before = readFileSync(path);
   await assertRefused(path, new RegExp(`has schema 0 and this program needs ${known}`), { readonly: true });
-  assert.equal(readFileSync(path).length, 0);
+  assert.deepEqual(readFileSync(path), before);
 });
 
 test("two processes that make the same file at once agree on one store", async () => {

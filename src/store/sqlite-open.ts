@@ -1,0 +1,105 @@
+// Opening a database: looked at before anything of it changes, made where there is none, brought to the newest schema.
+// What looks damaged is refused and left as it is.
+
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { resolve } from "node:path";
+import { prepareDatabase, readMigrations, schemaOf } from "./migrate.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
+import { damaged } from "./sqlite-errors.ts";
+import { assertNotEmptied, isFileAt, makeDraft, publishDraft } from "./sqlite-files.ts";
+import type { SqliteOptions } from "./sqlite-options.ts";
+
+export interface Opened {
+  readonly connection: SqliteConnection;
+  readonly schema: number;
+  /** The migrations that were applied now. */
+  readonly applied: readonly string[];
+}
+
+/** Rejects nothing itself: throws StoreError for what can't be Beat's, StoreUnavailableError where waiting may help. */
+export function openDatabase(path: string, options: SqliteOptions = {}): Opened {
+  const location = resolve(path);
+  const { create = true, readonly = false } = options;
+  const isMissing = !isFileAt(location);
+  const made = isMissing && create && !readonly ? createDatabase(location) : [];
+  if (!isMissing) inspect(location, options);
+  const connection = new SqliteConnection(location, options);
+  try {
+    const { schema, applied } = prepareDatabase(connection, options);
+    if (!readonly) connection.keepInPlace();
+    return { connection, schema, applied: [...made, ...applied] };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/** Creates or updates the database at `path`, as `beat migrate` does. */
+export function migrateSqlite(path: string, options: Omit<SqliteOptions, "readonly"> = {}): Omit<Opened, "connection"> {
+  const { connection, ...rest } = openDatabase(path, options);
+  connection.close();
+  return rest;
+}
+
+/**
+ * Made whole under another name and then given its own: a database that is there is never half made, so that an empty
+ * file is known to have lost its content. Returns the migrations.
+ */
+function createDatabase(location: string): string[] {
+  return asDraft(location, (draft) => {
+    makeDraft(draft);
+    const connection = new SqliteConnection(draft);
+    try {
+      const { applied } = prepareDatabase(connection);
+      connection.close();
+      return publishDraft(draft, location) ? applied : [];
+    } finally {
+      connection.close();
+    }
+  });
+}
+
+/** Runs `work` with a new name beside `location`, and takes away what is left there. */
+export function asDraft<Result>(location: string, work: (draft: string) => Result): Result {
+  const draft = `${location}.new-${randomUUID().slice(0, 8)}`;
+  try {
+    return work(draft);
+  } finally {
+    for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(draft + suffix, { force: true });
+  }
+}
+
+/** Up to this size all of the database is looked through at the start; that takes some 2.5 ms a megabyte. */
+const quickCheckBytes = 16 * 1024 * 1024;
+
+/** A larger one is read where the first tick will read it; `beat doctor` looks through all of it. */
+const firstReads = [
+  "SELECT * FROM meta, lease",
+  "SELECT * FROM entries ORDER BY id DESC LIMIT 1",
+  "SELECT * FROM entries ORDER BY revision DESC LIMIT 1",
+  "SELECT * FROM entries WHERE scheduled ORDER BY next_fire_at LIMIT 1",
+  "SELECT * FROM occurrences ORDER BY fire_at DESC LIMIT 1",
+  "SELECT * FROM occurrences WHERE settled_at IS NULL AND state = 'claimed' ORDER BY due_at LIMIT 1",
+];
+
+/**
+ * Looks for damage as far as that costs nothing to speak of. On a connection that can't write: closing the last one that
+ * can would write the log into the damaged file and delete it.
+ */
+function inspect(location: string, options: SqliteOptions): void {
+  assertNotEmptied(location);
+  const connection = new SqliteConnection(location, { ...options, readonly: true });
+  try {
+    if (schemaOf(connection, readMigrations().length) === 0) return;
+    const bytes = Number(connection.pragma("page_count")) * Number(connection.pragma("page_size"));
+    if (bytes <= quickCheckBytes) {
+      const said = connection.pragma("quick_check(1)");
+      if (said !== "ok") throw damaged(location, String(said));
+    } else {
+      for (const statement of firstReads) connection.read(() => connection.database.prepare(statement).get());
+    }
+  } finally {
+    connection.close();
+  }
+}
