@@ -11,7 +11,7 @@
 import { compileEntry, type Entry } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Claim, Clock, Log, Store } from "../core/ports.ts";
-import { formatDuration, type Instant, secondMs } from "../core/time.ts";
+import { formatDuration, type Instant, minuteMs, secondMs } from "../core/time.ts";
 import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
 import { planAnchor } from "./planner.ts";
 
@@ -46,6 +46,8 @@ const stepMs = secondMs;
 /** Somebody looks at the clocks at least so often, and is this late when the process stood still. */
 const looksEveryMs = secondMs;
 const lateMs = secondMs;
+/** How long what happened is news. */
+const newsMs = minuteMs;
 const batchSize = 1_000;
 
 export class ClockSteps {
@@ -53,6 +55,8 @@ export class ClockSteps {
   #seen: { readonly wall: Instant; readonly monotonic: number } | undefined;
   /** The wall clock was put back by so much, and intervals are still to be anchored anew; NaN: by how much is not known. */
   #backByMs: number | undefined;
+  /** What was said last, and when on the monotonic clock. */
+  #news: { readonly text: string; readonly at: number } | undefined;
   #report: ClockReport = {
     steps: 0,
     lastStepMs: null,
@@ -73,43 +77,42 @@ export class ClockSteps {
     return isOver ? { ...this.#report, waitingUntil: null } : this.#report;
   }
 
+  /** What happened within the last minute, or has its effect still. */
+  get news(): string | undefined {
+    if (this.#news === undefined) return undefined;
+    const isNew = this.#options.clock.monotonic() - this.#news.at < newsMs;
+    return isNew || this.report().waitingUntil !== null ? this.#news.text : undefined;
+  }
+
   /** The beginning of a term: the clock may have been put back while nothing ran. The ledger knows how far it had come. */
   async begin(): Promise<void> {
-    const { store, clock, log, longestLeadMs } = this.#options;
+    const { store, clock, longestLeadMs } = this.#options;
     this.#backByMs = Number.NaN;
     const [latest] = await store.history({ limit: 1 });
     const now = clock.now();
     const reached = latest?.untilFireAt ?? now;
     if (reached <= Math.max(now + longestLeadMs, this.#report.waitingUntil ?? 0)) return;
     this.#stepped(now - reached, now);
-    log.warn(
-      `The ledger has got to ${iso(reached)}, ${formatDuration(reached - now)} ahead of the clock: it was put back while nothing ran here. ${waiting(reached)}`,
-      { byMs: now - reached },
-    );
+    const text = `the ledger has got to ${iso(reached)}, ${formatDuration(reached - now)} ahead of the clock: it was put back while nothing ran here`;
+    this.#say(text, waiting(reached), { byMs: now - reached });
   }
 
   /** Looks at the clocks; to be called once a second at least. */
   notice(): void {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     const seen = this.#seen;
     const now = { wall: clock.now(), monotonic: clock.monotonic() };
     this.#seen = now;
     if (seen === undefined) return;
     const passedMs = Math.round(now.monotonic - seen.monotonic);
-    if (passedMs > looksEveryMs + lateMs) {
-      this.#report = { ...this.#report, stops: this.#report.stops + 1, lastStopMs: passedMs, lastStopAt: now.wall };
-      log.warn(
-        `The process stood still for ${formatDuration(passedMs)}: it was stopped, its machine slept, or its event loop was blocked. ${catchUp}`,
-        { stoodStillMs: passedMs },
-      );
-    }
+    if (passedMs > looksEveryMs + lateMs) this.#stoodStill(passedMs, now.wall);
     const byMs = Math.round(now.wall - seen.wall) - passedMs;
     if (Math.abs(byMs) < stepMs) return;
     this.#stepped(byMs, now.wall);
     const by = formatDuration(Math.abs(byMs));
     if (byMs > 0)
-      log.warn(`The wall clock went forward by ${by}: it was set, or the machine slept. ${catchUp}`, { byMs });
-    else log.warn(`The wall clock was put back by ${by}. ${waiting(this.#report.waitingUntil!)}`, { byMs });
+      this.#say(`the wall clock went forward by ${by}: it was set, or the machine slept`, catchUp, { byMs });
+    else this.#say(`the wall clock was put back by ${by}`, waiting(this.#report.waitingUntil!), { byMs });
     if (byMs < 0) this.#backByMs = (this.#backByMs ?? 0) - byMs;
   }
 
@@ -131,6 +134,17 @@ export class ClockSteps {
       if (ahead.length < batchSize || written === 0) break;
     }
     this.#backByMs = undefined;
+  }
+
+  #stoodStill(forMs: number, at: Instant): void {
+    this.#report = { ...this.#report, stops: this.#report.stops + 1, lastStopMs: forMs, lastStopAt: at };
+    const why = "it was stopped, its machine slept, or its event loop was blocked";
+    this.#say(`the process stood still for ${formatDuration(forMs)}: ${why}`, catchUp, { stoodStillMs: forMs });
+  }
+
+  #say(text: string, andNow: string, fields: Readonly<Record<string, number>>): void {
+    this.#news = { text, at: this.#options.clock.monotonic() };
+    this.#options.log.warn(`${text[0]!.toUpperCase()}${text.slice(1)}. ${andNow}`, fields);
   }
 
   #stepped(byMs: number, at: Instant): void {

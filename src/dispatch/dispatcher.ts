@@ -130,13 +130,13 @@ export class Dispatcher {
 
   /** Why ticks fail now, and since when on the monotonic clock. */
   get trouble(): { readonly reason: string; readonly since: number } | undefined {
-    return this.#trouble;
+    return this.#running ? this.#trouble : undefined;
   }
 
   /** How long the most overdue entry has waited to be decided, ms; 0 where none is overdue. */
   get overdueMs(): number {
     const { nextDueAt } = this.#timetable;
-    return nextDueAt === undefined ? 0 : Math.max(0, this.#options.clock.now() - nextDueAt);
+    return nextDueAt === undefined || !this.#running ? 0 : Math.max(0, this.#options.clock.now() - nextDueAt);
   }
 
   /** One pass. Rejects where the store does; the loop backs off and tries again. */

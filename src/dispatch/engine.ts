@@ -1,6 +1,10 @@
 // The dispatch stage put together: while this node leads, the dispatcher claims and the relay carries out.
 
+import { reasonOf } from "../core/errors.ts";
 import type { Broker, Clock, Lease, LeaseOwner, Log, Runner, Store } from "../core/ports.ts";
+import { formatDuration, secondMs } from "../core/time.ts";
+import type { Vitals } from "./alerts.ts";
+import type { ClockReport } from "./clock-steps.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { EntryCache } from "./entry-cache.ts";
 import { Launcher } from "./launcher.ts";
@@ -12,6 +16,7 @@ import { Publisher } from "./publisher.ts";
 import { type Encode, Relay } from "./relay.ts";
 import { Retention } from "./retention.ts";
 import { Settlements } from "./settlements.ts";
+import { type Alert, type AlertsReport, Watchdog } from "./watchdog.ts";
 import { applyZoneRules } from "./zone-rules.ts";
 
 export interface EngineOptions {
@@ -30,16 +35,29 @@ export interface EngineOptions {
   readonly timeZoneData: string;
   /** How many late messages may leave in a second. Default: as many as the broker takes. */
   readonly maxRate?: number;
+  /** How late something may be before that is an alert. */
+  readonly overdueToleranceMs?: number;
+  readonly onAlert?: (alert: Alert) => void;
+  /** The engine stands still and will not go on by itself. It leads no more; it should be stopped. */
+  readonly onStalled?: (reason: string) => void;
   readonly leaseTtlMs?: number;
   readonly leadMs?: number;
 }
 
 /** What a leader says of itself, as `beat status` shows it. */
-export type EngineReport = ReturnType<Relay["report"]> & { readonly overdueMs: number };
+export type EngineReport = ReturnType<Relay["report"]> & {
+  readonly overdueMs: number;
+  readonly clock: ClockReport;
+  readonly alerts: AlertsReport;
+};
 
 const outboxCapacity = 100_000;
 const cachedEntries = 50_000;
 const atStartLimit = 10_000;
+/** What ends in time ends within so much more than its time. */
+const closingMs = 5 * secondMs;
+/** Entries that are set aside are counted after a change, at most so often. */
+const countEveryMs = 10 * secondMs;
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -48,16 +66,21 @@ export class Engine {
   readonly #dispatcher: Dispatcher;
   readonly #leader: Leader;
   readonly #retention: Retention;
+  readonly #outbox = new Outbox(outboxCapacity);
+  readonly #settlements: Settlements;
+  readonly #watchdog: Watchdog;
+  #quarantined = { count: 0, revision: -1, countedAt: Number.NEGATIVE_INFINITY };
   /** Whether this process has not led yet. */
   #starting = true;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     const { clock, store, log, broker, runner, encode } = options;
-    const outbox = new Outbox(outboxCapacity);
+    const outbox = this.#outbox;
     const entries = new EntryCache(store, cachedEntries);
     const narrator = new Narrator(clock, log);
     const settlements = new Settlements(clock, store, log);
+    this.#settlements = settlements;
     const onRoom = () => this.#relay.room();
     const look = () => this.#dispatcher.look();
     const isOverdue = (entryId: number) => this.#dispatcher.isOverdue(entryId);
@@ -94,22 +117,56 @@ export class Engine {
       onLeaseLost: () => this.#leader.lost(),
     });
     this.#retention = new Retention(clock, store, log, options.retentionMs);
+    this.#watchdog = new Watchdog({
+      clock,
+      log,
+      toleranceMs: options.overdueToleranceMs ?? 10 * secondMs,
+      vitals: (stalledMs) => this.#vitals(stalledMs),
+      turns: () => [this.#leader.turns, ...(this.#dispatcher.running ? [this.#dispatcher.turns] : [])],
+      onAlert: (alert) => options.onAlert?.(alert),
+      onStalled: (reason) => void this.#standStill(reason),
+    });
   }
 
   /** Connects, and tries to lead. Resolves when the first attempt was made; a broker that is away does not hold it up. */
   async start(): Promise<void> {
+    this.#watchdog.start();
     await this.#publisher?.open();
     await this.#leader.start();
     this.#retention.start();
   }
 
-  /** Claims nothing more, lets what was claimed go out within `drainMs`, and gives the lease back. What is left is in the store. */
-  async stop(drainMs: number): Promise<void> {
+  /**
+   * Claims nothing more, lets what was claimed go out within `drainMs`, and gives the lease back. Returns how many that were
+   * due are left in the store. The lease is kept as long as something goes out or runs here: a successor would take local
+   * runs for abandoned, and begin the next ones beside them.
+   */
+  async stop(drainMs: number): Promise<number> {
     this.#leader.retire();
+    await this.#inTime(this.#drain(drainMs), drainMs + closingMs);
+    const left = this.#outbox.late(this.#options.clock.now()).count;
+    await this.#inTime(this.#leader.stop(), closingMs);
+    this.#watchdog.stop();
+    return left;
+  }
+
+  async #drain(drainMs: number): Promise<void> {
     await this.#retention.stop();
     await this.#dispatcher.stop();
     await this.#relay.close(drainMs);
-    await this.#leader.stop();
+  }
+
+  /** Whatever stands still, a stop ends. */
+  async #inTime(work: Promise<void>, limitMs: number): Promise<void> {
+    const { clock, log } = this.#options;
+    let cancel = () => {};
+    const tooLate = new Promise<void>((resolve) => {
+      cancel = clock.setTimer(limitMs, () => {
+        log.error(`What goes on did not end within ${formatDuration(limitMs)}; it is left as it is.`);
+        resolve();
+      });
+    });
+    await Promise.race([work, tooLate]).finally(cancel);
   }
 
   /** Something changed in this process: look now. */
@@ -121,8 +178,65 @@ export class Engine {
     return this.#leader.lease !== undefined;
   }
 
+  /** Whether its loops go on, leading or standing by. */
+  get alive(): boolean {
+    return this.#watchdog.alive;
+  }
+
   report(): EngineReport {
-    return { ...this.#relay.report(), overdueMs: this.#dispatcher.overdueMs };
+    return {
+      ...this.#relay.report(),
+      overdueMs: this.#dispatcher.overdueMs,
+      clock: this.#dispatcher.clockSteps.report(),
+      alerts: this.#watchdog.report(),
+    };
+  }
+
+  #vitals(stalledMs: number): Vitals {
+    const dispatcher = this.#dispatcher;
+    const now = this.#options.clock.now();
+    dispatcher.clockSteps.notice();
+    void this.#countQuarantined();
+    return {
+      now,
+      stalledMs,
+      overdueMs: dispatcher.overdueMs,
+      outbox: this.#outbox.late(now),
+      broker: this.#publisher?.report() ?? null,
+      storeTrouble: this.#storeTrouble(),
+      terms: this.#leader.terms,
+      clockNews: dispatcher.clockSteps.news,
+      quarantined: this.#quarantined.count,
+    };
+  }
+
+  #storeTrouble(): Vitals["storeTrouble"] {
+    const trouble = this.#leader.trouble ?? this.#dispatcher.trouble;
+    if (trouble !== undefined)
+      return { reason: trouble.reason, forMs: this.#options.clock.monotonic() - trouble.since };
+    const { waitingMs } = this.#settlements;
+    return waitingMs > 0 ? { reason: "the ledger is not written", forMs: waitingMs } : undefined;
+  }
+
+  async #countQuarantined(): Promise<void> {
+    const { store, clock, log } = this.#options;
+    const { revision, running } = this.#dispatcher;
+    const known = this.#quarantined;
+    const now = clock.monotonic();
+    if (!running || revision === known.revision || now - known.countedAt < countEveryMs) return;
+    this.#quarantined = { ...known, countedAt: now };
+    try {
+      this.#quarantined = { count: (await store.countEntries()).quarantined, revision, countedAt: now };
+    } catch (error) {
+      log.debug(`Entries could not be counted; trying again: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Gives the lead to whoever is there; the rest is left to the process. */
+  async #standStill(reason: string): Promise<void> {
+    this.#options.log.error(`It will not go on by itself, so it ends: ${reason}.`);
+    await this.#inTime(this.#leader.abandon(), closingMs);
+    this.#options.onStalled?.(reason);
   }
 
   async #lead(lease: Lease): Promise<void> {

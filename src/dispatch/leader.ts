@@ -14,7 +14,7 @@
 
 import { LeaseLostError, reasonOf, StoreUnavailableError } from "../core/errors.ts";
 import type { Clock, Lease, LeaseOwner, Log, Store } from "../core/ports.ts";
-import { formatDuration } from "../core/time.ts";
+import { formatDuration, minuteMs } from "../core/time.ts";
 
 export interface LeaderOptions {
   readonly clock: Clock;
@@ -42,6 +42,10 @@ export class Leader {
   /** Whether another node was seen at work, so that leading after it is a takeover, not a start. */
   sawLiveHolder = false;
   #passing = false;
+  #turns = 0;
+  #trouble: { readonly reason: string; readonly since: number } | undefined;
+  /** When terms of any node were seen to begin, within the last minute; monotonic. */
+  #terms: number[] = [];
   #retired = false;
   #stopped = false;
 
@@ -55,6 +59,22 @@ export class Leader {
     const { clock } = this.#options;
     if (this.#lease === undefined || clock.monotonic() >= this.#trustedUntil) return undefined;
     return clock.now() < this.#lease.expiresAt ? this.#lease : undefined;
+  }
+
+  /** Grows with each attempt to take or to renew the lease. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** Why the lease can't be read or written now, and since when on the monotonic clock. */
+  get trouble(): { readonly reason: string; readonly since: number } | undefined {
+    return this.#trouble;
+  }
+
+  /** How many terms of any node began within the last minute. */
+  get terms(): number {
+    const now = this.#options.clock.monotonic();
+    return this.#terms.filter((at) => now - at < minuteMs).length;
   }
 
   /** Makes the first attempt and keeps at it until stopped. */
@@ -81,10 +101,24 @@ export class Leader {
 
   /** Gives the lease back, so that a standby can take over at once. */
   async stop(): Promise<void> {
+    this.#end();
+    await this.#working;
+    await this.#giveBack();
+  }
+
+  /** As stop(), where what goes on may never end. */
+  async abandon(): Promise<void> {
+    this.#end();
+    await this.#giveBack();
+  }
+
+  #end(): void {
     this.#retired = true;
     this.#stopped = true;
     this.#cancelTimer?.();
-    await this.#working;
+  }
+
+  async #giveBack(): Promise<void> {
     const lease = this.#lease;
     this.#lease = undefined;
     if (lease === undefined) return;
@@ -99,51 +133,74 @@ export class Leader {
 
   async #pass(): Promise<void> {
     this.#passing = true;
-    this.#working = this.#lease === undefined ? this.#tryToLead() : this.#renew(this.#lease);
+    this.#working = (this.#lease === undefined ? this.#tryToLead() : this.#renew(this.#lease)).catch((error) =>
+      this.#options.log.error(`The lead is in trouble; trying again: ${reasonOf(error)}`),
+    );
     await this.#working;
     this.#passing = false;
+    this.#turns++;
     if (this.#stopped) return;
     this.#cancelTimer = this.#options.clock.setTimer(this.#ttlMs / 4, () => void this.#pass());
   }
 
   async #tryToLead(): Promise<void> {
     if (this.#retired) return;
-    const { clock, store, owner, log } = this.#options;
+    const { clock, store, owner } = this.#options;
     const attemptStarted = clock.monotonic();
     try {
       const holder = await store.currentLease();
       const isForeign = holder !== undefined && holder.ownerId !== owner.ownerId;
       // A wall clock that was put forward makes a live leader's lease look as if it had run out: only proof counts.
       if (isForeign && !this.#isDead(holder)) {
+        this.#recover();
         await this.#standBy(holder);
         return;
       }
       const lease = await store.acquireLease(owner, this.#ttlMs, clock.now(), holder?.token);
       if (lease.ownerId !== owner.ownerId) return;
       this.#trust(lease, attemptStarted);
+      this.#countTerm();
       this.#toldOf = undefined;
       await this.#options.onLeading(lease);
     } catch (error) {
-      if (this.#lease === undefined) log.error(`The lease could not be taken; trying again: ${reasonOf(error)}`);
+      if (this.#lease === undefined) this.#complain("error", "taken", error);
       else await this.#stepDown(`the work could not begin: ${reasonOf(error)}`);
     }
   }
 
   async #renew(lease: Lease): Promise<void> {
-    const { clock, store, log, report } = this.#options;
+    const { clock, store, report } = this.#options;
     const attemptStarted = clock.monotonic();
     try {
       this.#trust(await store.renewLease(lease, this.#ttlMs, clock.now(), report()), attemptStarted);
     } catch (error) {
       if (error instanceof LeaseLostError) await this.#stepDown("another node took the lease");
       else if (this.lease === undefined) await this.#stepDown(`it could not be renewed in time: ${reasonOf(error)}`);
-      else if (error instanceof StoreUnavailableError)
-        log.warn(`The lease could not be renewed yet: ${reasonOf(error)}`);
-      else log.error(`The lease could not be renewed: ${reasonOf(error)}`);
+      else this.#complain(error instanceof StoreUnavailableError ? "warn" : "error", "renewed", error);
     }
   }
 
+  /** Once for each reason: it is tried every second. */
+  #complain(level: "warn" | "error", verb: "taken" | "renewed", error: unknown): void {
+    const { clock, log } = this.#options;
+    const reason = reasonOf(error);
+    if (reason !== this.#trouble?.reason) log[level](`The lease could not be ${verb}; trying again: ${reason}`);
+    this.#trouble = { reason, since: this.#trouble?.since ?? clock.monotonic() };
+  }
+
+  /** The lease could be read or written. */
+  #recover(): void {
+    if (this.#trouble !== undefined) this.#options.log.info("The lease is in reach again.");
+    this.#trouble = undefined;
+  }
+
+  #countTerm(): void {
+    const now = this.#options.clock.monotonic();
+    this.#terms = [...this.#terms.filter((at) => now - at < minuteMs), now];
+  }
+
   #trust(lease: Lease, attemptStarted: number): void {
+    this.#recover();
     this.#lease = lease;
     this.#trustedUntil = attemptStarted + this.#ttlMs * 0.75;
   }
@@ -167,6 +224,7 @@ export class Leader {
     const now = this.#options.clock.monotonic();
     const same = this.#seen?.lease.token === holder.token && this.#seen.lease.renewedAt === holder.renewedAt;
     if (this.#seen?.lease.token === holder.token && !same) this.sawLiveHolder = true;
+    if (this.#seen !== undefined && this.#seen.lease.token !== holder.token) this.#countTerm();
     if (this.#seen === undefined || !same) this.#seen = { lease: holder, at: now };
     return now - this.#seen.at > this.#ttlMs || this.#options.isDead(holder);
   }

@@ -463,7 +463,7 @@ test("a store in trouble delays, and loses nothing", async () => {
   await engine.stop(1_000);
   assert.ok((await world.ledger()).length >= 8);
   assert.ok((await world.ledger()).every(([state]) => state === "published"));
-  assert.equal(world.lines.filter((line) => line.includes("locked")).length, 1);
+  assert.equal(world.lines.filter((line) => line.includes("A tick failed")).length, 1);
 });
 
 test("stopping sends what is claimed, waits for confirmations, and gives the lease back", async () => {
