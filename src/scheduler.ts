@@ -4,7 +4,7 @@
 import { connectBroker } from "./brokers/connect.ts";
 import { type Definition, parseDefinition } from "./core/definition.ts";
 import { type Entry, triggerOf } from "./core/entry.ts";
-import { BeatError, reasonOf } from "./core/errors.ts";
+import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
 import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
 import type { Instant } from "./core/time.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
@@ -56,6 +56,8 @@ export class Scheduler implements AsyncDisposable {
     this.#options = options;
     this.#drainMs = durationOption("drain", options.drain ?? "30s");
     this.#retentionMs = durationOption("retention", options.retention ?? "7d");
+    const { maxRate = Number.POSITIVE_INFINITY } = options;
+    if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? createLog({ level: "warn" });
   }
@@ -207,6 +209,7 @@ export class Scheduler implements AsyncDisposable {
       isDead,
       random: Math.random,
       retentionMs: this.#retentionMs,
+      ...(this.#options.maxRate !== undefined && { maxRate: this.#options.maxRate }),
       timeZoneData: process.versions["tz"] ?? "unknown",
     });
     if (this.#stopped === undefined) await this.#engine.start();

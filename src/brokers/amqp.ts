@@ -26,7 +26,7 @@ const goodAfterMs = 5_000;
 
 export class AmqpBroker implements Broker {
   readonly url: string;
-  readonly window = 10_000;
+  readonly window = 2_500;
   readonly #address: AmqpAddress;
   readonly #clock: Clock;
   readonly #log: Log;

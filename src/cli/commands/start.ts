@@ -16,6 +16,7 @@ interface Flags extends StoreFlags {
   readonly defaultQueue: string;
   readonly declareQueues: boolean;
   readonly jobsDir?: string;
+  readonly maxRate?: number;
   readonly drain: string;
   readonly retention: string;
   readonly synchronous: "FULL" | "NORMAL";
@@ -53,6 +54,11 @@ export const start: Command<Flags> = {
       describe: "The folder that `job: file#export` modules must be in",
       defaultDescription: "the first of --schedules",
     },
+    "max-rate": {
+      type: "number",
+      describe: "How many late messages, as after an outage, may leave in a second",
+      defaultDescription: "no limit",
+    },
     drain: { type: "string", default: "30s", describe: "How long to wait at the end for what goes on" },
     retention: { type: "string", default: "7d", describe: "How long the ledger is kept" },
     synchronous: {
@@ -82,6 +88,7 @@ export const start: Command<Flags> = {
       declareQueues: options.declareQueues,
       ...(options.schedules && { schedules: options.schedules }),
       ...(options.jobsDir !== undefined && { jobsDir: options.jobsDir }),
+      ...(options.maxRate !== undefined && { maxRate: options.maxRate }),
       drain: options.drain,
       retention: options.retention,
       log,
