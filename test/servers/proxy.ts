@@ -1,13 +1,21 @@
 // A TCP proxy that fails on demand: it stands between Beat and a server in the tests of broken networks.
 
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { Transform } from "node:stream";
 
 export class TcpProxy {
   readonly #target: number;
   readonly #pairs = new Map<Socket, Socket>();
+  readonly #stalled = new Set<Socket>();
+  readonly #lost = new Set<Socket>();
   #server: Server | undefined;
   #silent = false;
+  #isStalling = false;
   port = 0;
+  /** Each piece that passes on either way waits so long. */
+  delayMs = 0;
+  /** How much passes at most on either way of a connection; 0: no limit. */
+  bytesPerSecond = 0;
 
   private constructor(target: number) {
     this.#target = target;
@@ -24,19 +32,42 @@ export class TcpProxy {
   async cut(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
+    const closed = new Promise((resolve) => (server === undefined ? resolve(undefined) : server.close(resolve)));
+    this.reset();
+    await closed;
+  }
+
+  /** Resets every connection that there is. */
+  reset(): void {
+    this.#isStalling = false;
     for (const [client, upstream] of this.#pairs) {
       client.resetAndDestroy();
       upstream.destroy();
     }
-    await new Promise((resolve) => (server === undefined ? resolve(undefined) : server.close(resolve)));
   }
 
   /** Passes nothing on any more over the connections that there are, and answers nothing: packets are lost. */
   blackhole(): void {
     for (const [client, upstream] of this.#pairs) {
-      client.pause();
-      upstream.pause();
+      this.#lost.add(client);
+      hold(client, upstream);
     }
+  }
+
+  /** Passes nothing on for the time being; what is said meanwhile, over new connections too, waits for `flow`. */
+  stall(): void {
+    this.#isStalling = true;
+    for (const [client, upstream] of this.#pairs) {
+      hold(client, upstream);
+      if (!this.#lost.has(client)) this.#stalled.add(client);
+    }
+  }
+
+  /** After a stall: everything that waited arrives, in order. */
+  flow(): void {
+    this.#isStalling = false;
+    for (const [client, upstream] of this.#pairs) if (this.#stalled.delete(client)) this.#pass(client, upstream);
+    this.#stalled.clear();
   }
 
   /** Accepts connections and says nothing. */
@@ -62,6 +93,27 @@ export class TcpProxy {
     };
     for (const socket of [client, upstream]) socket.on("error", end).on("close", end);
     if (this.#silent) return;
-    client.pipe(upstream).pipe(client);
+    if (this.#isStalling) this.#stalled.add(client);
+    else this.#pass(client, upstream);
   }
+
+  #pass(client: Socket, upstream: Socket): void {
+    client.pipe(this.#slowed()).pipe(upstream).pipe(this.#slowed()).pipe(client);
+  }
+
+  /** One piece after another: it waits for the delay, and for as long as its bytes take. */
+  #slowed(): Transform {
+    return new Transform({
+      transform: (piece: Buffer, _, done) => {
+        const bytesMs = this.bytesPerSecond === 0 ? 0 : (piece.length * 1_000) / this.bytesPerSecond;
+        const waitMs = this.delayMs + bytesMs;
+        if (waitMs === 0) done(null, piece);
+        else setTimeout(done, waitMs, null, piece);
+      },
+    });
+  }
+}
+
+function hold(...sockets: readonly Socket[]): void {
+  for (const socket of sockets) socket.unpipe().pause();
 }

@@ -1,0 +1,98 @@
+// From what was done and what arrived to a verdict, and to the figures of a row.
+
+import assert from "node:assert/strict";
+import type { Verdict } from "../checker/check.ts";
+import type { Delivery, Evidence, Fault, LedgerRow, Tolerance } from "../checker/evidence.ts";
+import { reportOf } from "../checker/report.ts";
+import type { Named } from "./timetable.ts";
+
+/** It was done some time between the two. */
+export interface Moment {
+  readonly invokedAt: number;
+  readonly acknowledgedAt: number;
+}
+
+export interface Trial {
+  readonly title: string;
+  readonly startAt: number;
+  /** From when on nothing was to be sent any more: the last daemon was told to end, and has ended. */
+  readonly stopped: Moment;
+  /** Watching ended. */
+  readonly endAt: number;
+  readonly planned: readonly Named[];
+  /** When they were written. */
+  readonly added: Moment;
+  readonly faults: readonly Fault[];
+  readonly deliveries: readonly Delivery[];
+  /** Undefined: the scheduler keeps none. */
+  readonly ledger: readonly LedgerRow[] | undefined;
+  readonly tolerance?: Partial<Tolerance>;
+}
+
+const isFull = process.env["FAULTS"] === "full";
+
+/** What Beat promises everywhere; a machine that tests other things at the same time may be later. */
+export const promised: Tolerance = {
+  earlyMs: 0,
+  lateMs: isFull ? 1_000 : 3_000,
+  recoveryMs: isFull ? 5_000 : 8_000,
+  // What is due while the last daemon ends is not certain.
+  minCertainShare: 0.95,
+};
+
+export function evidenceOf(trial: Trial): Evidence {
+  const { title, startAt, stopped, endAt, planned, added, faults, deliveries, ledger, tolerance } = trial;
+  return {
+    title,
+    startAt,
+    endAt,
+    tolerance: { ...promised, ...tolerance },
+    schedule: planned.map(({ name, definition }) => ({
+      entry: name,
+      changes: [
+        { ...added, definition },
+        { ...stopped, definition: null },
+      ],
+    })),
+    faults,
+    deliveries,
+    ...(ledger && { ledger }),
+  };
+}
+
+/** Asserts that nothing is wrong. */
+export function assertValid(verdict: Verdict): void {
+  assert.equal(verdict.outcome, "valid", reportOf(verdict));
+}
+
+/** `nominal times | missing | twice | second ids | early | late | back after`: a row of the table in docs/reliability.md. */
+export function figuresOf(verdict: Verdict, faults: readonly Fault[], deliveries: readonly Delivery[]): string {
+  const { counts, findings, worstLateMs } = verdict;
+  const count = (kind: RegExp) => findings.filter((finding) => kind.test(finding.kind)).length;
+  return [
+    counts.certain + counts.byPolicy,
+    count(/^missing|^lie/),
+    counts.repeats + count(/^duplicate: without/),
+    count(/second id/),
+    count(/early|extra/),
+    seconds(worstLateMs.undisturbed),
+    seconds(backAfterMs(faults, deliveries)),
+  ].join(" | ");
+}
+
+/** How long after the end of a fault the last message came that had been due before it. */
+function backAfterMs(faults: readonly Fault[], deliveries: readonly Delivery[]): number {
+  const seen = new Set<string>();
+  let worst = 0;
+  for (const { id, at, fireAt } of deliveries) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    const fault = faults.findLast(({ from, until }) => at >= until && fireAt! >= from - 2_000 && fireAt! < until);
+    if (fault !== undefined) worst = Math.max(worst, at - fault.until);
+  }
+  return worst;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}

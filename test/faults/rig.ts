@@ -1,0 +1,129 @@
+// One trial's world: a database and a queue of its own, `beat start` behind a proxy, and a witness that is straight at the
+// broker. It keeps a log of what was done to them.
+
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Occurrence, Scheduler, type SchedulerStatus, silentLog, sqlite } from "../../src/index.ts";
+import type { Fault, Tolerance } from "../checker/evidence.ts";
+import { Daemon, folder } from "../e2e/beat.ts";
+import { TcpProxy } from "../servers/proxy.ts";
+import type { RabbitmqServer } from "../servers/rabbitmq.ts";
+import type { Moment } from "./judged.ts";
+import { type Named, timetable } from "./timetable.ts";
+import { Witness } from "./witness.ts";
+
+/** FAULTS=full: each fault lasts as long as in the peers' table. Otherwise as long as its point needs. */
+export const isFull = process.env["FAULTS"] === "full";
+export const lasting = (fullMs: number, shortMs: number) => (isFull ? fullMs : shortMs);
+
+/** The first fire time comes once the daemon has had time to start. */
+const startInMs = 3_500;
+
+export class Rig {
+  readonly faults: Fault[] = [];
+  readonly daemons: Daemon[] = [];
+  /** What this row may take beyond what is promised everywhere. */
+  tolerance: Partial<Tolerance> = {};
+  readonly t: TestContext;
+  readonly rabbitmq: RabbitmqServer;
+  readonly cwd: string;
+  readonly db: string;
+  readonly queue: string;
+  /** The first fire time. */
+  readonly startAt: number;
+  readonly planned: readonly Named[];
+  /** When they were written. */
+  added: Moment | undefined;
+  readonly proxy: TcpProxy;
+  readonly witness: Witness;
+
+  private constructor(
+    t: TestContext,
+    rabbitmq: RabbitmqServer,
+    world: Pick<Rig, "cwd" | "queue" | "startAt" | "planned" | "proxy" | "witness">,
+  ) {
+    this.t = t;
+    this.rabbitmq = rabbitmq;
+    this.cwd = world.cwd;
+    this.db = join(world.cwd, "beat.sqlite");
+    this.queue = world.queue;
+    this.startAt = world.startAt;
+    this.planned = world.planned;
+    this.proxy = world.proxy;
+    this.witness = world.witness;
+  }
+
+  /** `more`: entries beside the timetable's. */
+  static async open(
+    t: TestContext,
+    rabbitmq: RabbitmqServer,
+    more: (queue: string, startAt: number) => readonly Named[] = () => [],
+  ): Promise<Rig> {
+    const cwd = await folder(t);
+    const queue = `faults-${randomUUID()}`;
+    const witness = await Witness.open(rabbitmq.url, queue);
+    t.after(() => witness.close());
+    const proxy = await TcpProxy.to(rabbitmq.port);
+    t.after(() => proxy.cut());
+    const startAt = Math.ceil((Date.now() + startInMs) / 1_000) * 1_000;
+    const planned = [...timetable(queue, startAt), ...more(queue, startAt)];
+    const rig = new Rig(t, rabbitmq, { cwd, queue, startAt, planned, proxy, witness });
+    const invokedAt = Date.now();
+    await rig.ask((scheduler) => scheduler.addAll(planned));
+    rig.added = { invokedAt, acknowledgedAt: Date.now() };
+    return rig;
+  }
+
+  /** Where the daemons find the broker: through the proxy. */
+  get url(): string {
+    return this.rabbitmq.url.replace(`:${this.rabbitmq.port}`, `:${this.proxy.port}`);
+  }
+
+  get daemon(): Daemon {
+    return this.daemons.at(-1)!;
+  }
+
+  /** One more `beat start` on the database. */
+  spawn(args: readonly string[] = [], env: Record<string, string> = {}): Daemon {
+    const daemon = new Daemon(this.t, ["--schedule-db", this.db, ...args], { env: { BEAT_BROKER: this.url, ...env } });
+    this.daemons.push(daemon);
+    return daemon;
+  }
+
+  /** Resolves once it is connected. */
+  async start(args: readonly string[] = [], env: Record<string, string> = {}): Promise<Daemon> {
+    const daemon = this.spawn(args, env);
+    await daemon.line(/^Connected to/);
+    return daemon;
+  }
+
+  /** Writes down that something goes wrong for as long as `act` takes. `more`: what else the checker should know of it. */
+  async fault(what: string, act: () => Promise<unknown>, more: Partial<Fault> = {}): Promise<Fault> {
+    const from = Date.now();
+    await act();
+    const fault = { what, from, until: Date.now(), ...more };
+    this.faults.push(fault);
+    return fault;
+  }
+
+  /** A few seconds without a fault, counted from the first fire time at the earliest. */
+  async calm(ms: number): Promise<void> {
+    await sleep(Math.max(0, this.startAt - Date.now()) + ms);
+  }
+
+  /** Asks as `beat status` and `beat history` do: from a process that does not lead. */
+  async ask<Answer>(question: (scheduler: Scheduler) => Promise<Answer>): Promise<Answer> {
+    await using scheduler = new Scheduler({ store: sqlite(this.db), log: silentLog });
+    return question(scheduler);
+  }
+
+  status(): Promise<SchedulerStatus> {
+    return this.ask((scheduler) => scheduler.status());
+  }
+
+  ledger(): Promise<Occurrence[]> {
+    return this.ask((scheduler) => scheduler.history({ limit: 1_000_000 }));
+  }
+}

@@ -1,0 +1,82 @@
+// A table of faults becomes tests: each row has a world of its own, does its worst to it, and is judged by the checker.
+
+import assert from "node:assert/strict";
+import { appendFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { check } from "../checker/check.ts";
+import { type RabbitmqServer, startRabbitmq } from "../servers/rabbitmq.ts";
+import { assertValid, evidenceOf, figuresOf, promised } from "./judged.ts";
+import { isFull, Rig } from "./rig.ts";
+import type { Named } from "./timetable.ts";
+
+export interface Row {
+  /** In the table of docs/reliability.md. */
+  readonly number: number;
+  readonly fault: string;
+  /** Belongs to `npm run check`. The others run with FAULTS=full. */
+  readonly isQuick?: boolean;
+  /** Entries beside the timetable's. */
+  readonly more?: (queue: string, startAt: number) => readonly Named[];
+  /** Beside doing the damage it may wait and assert as it likes; what arrived and the ledger are judged when it is done. Returns what else there is to tell. */
+  readonly run: (rig: Rig) => Promise<string | undefined> | Promise<void>;
+}
+
+/** Rows that share a RabbitMQ. `together`: none of them harms it, so that the quick ones may run side by side. */
+export function rows(title: string, table: readonly Row[], { together = false } = {}): void {
+  const only = process.env["FAULTS_ROWS"]?.split(",").map(Number);
+  const chosen = table.filter(({ number, isQuick }) =>
+    only === undefined ? isFull || isQuick : only.includes(number),
+  );
+  if (chosen.length === 0) return;
+  describe(title, { concurrency: together && !isFull ? chosen.length : 1 }, () => {
+    let rabbitmq: RabbitmqServer;
+    before(async () => {
+      rabbitmq = await startRabbitmq();
+    });
+    after(() => rabbitmq?.stop());
+    for (const row of chosen) {
+      test(`row ${row.number}: ${row.fault}`, async (t) => {
+        const rig = await Rig.open(t, rabbitmq, row.more);
+        const remark = await row.run(rig);
+        const line = `| ${row.number} | ${row.fault} | ${await conclude(rig, `row ${row.number}`)} | ${remark ?? ""} |`;
+        t.diagnostic(line);
+        if (process.env["FAULTS_RESULTS"]) await appendFile(process.env["FAULTS_RESULTS"], `${line}\n`);
+      });
+    }
+  });
+}
+
+/** Waits until all must be well again, ends what still runs, and judges. Returns the row's figures. */
+async function conclude(rig: Rig, title: string): Promise<string> {
+  const { faults, startAt, witness, tolerance } = rig;
+  const { lateMs, recoveryMs } = { ...promised, ...tolerance };
+  const wellAt = Math.max(...faults.map((fault) => fault.until + (fault.recoveryMs ?? recoveryMs)), Date.now());
+  await sleep(wellAt + lateMs - Date.now());
+  const invokedAt = Date.now();
+  for (const daemon of rig.daemons) {
+    if (daemon.child.exitCode === null && daemon.child.signalCode === null)
+      assert.equal(await daemon.stop(), 0, "SIGTERM ends it with 0");
+  }
+  const stopped = { invokedAt, acknowledgedAt: Date.now() };
+  await sleep(lateMs);
+  const deliveries = witness.arrived;
+  const evidence = evidenceOf({
+    title,
+    startAt,
+    stopped,
+    endAt: Date.now(),
+    planned: rig.planned,
+    added: rig.added!,
+    faults,
+    deliveries,
+    ledger: await rig.ledger(),
+    tolerance,
+  });
+  const { FAULTS_EVIDENCE: kept } = process.env;
+  if (kept) await writeFile(join(kept, `${title.replace(" ", "-")}.json`), JSON.stringify(evidence));
+  const verdict = check(evidence);
+  assertValid(verdict);
+  return figuresOf(verdict, faults, deliveries);
+}
