@@ -22,7 +22,7 @@ export type { Clock, Log, Occurrence, OccurrenceState } from "./core/ports.ts";
 export type { Schedule } from "./core/triggers/schedule.ts";
 export { createLog, type LogOptions, silentLog } from "./log.ts";
 export type { JobContext, JobFunction } from "./runner/job.ts";
-export { Scheduler, type SchedulerStatus } from "./scheduler.ts";
+export { type Alert, type Health, Scheduler, type SchedulerStatus, type Stopped } from "./scheduler.ts";
 export {
   type EntryOptions,
   type Handle,

@@ -1,5 +1,7 @@
-// The one logger: winston, readable on a terminal, JSON lines elsewhere. Every text passes the mask before it leaves.
+// The one logger: winston, readable on a terminal, JSON lines elsewhere. Every text passes the mask before it leaves. A reader
+// that does not read and a disk that is full cost lines of the log, which are counted, and nothing else.
 
+import { Writable } from "node:stream";
 import { createLogger, format, transports } from "winston";
 import { maskAll, maskUrl } from "./core/mask.ts";
 import type { Log } from "./core/ports.ts";
@@ -17,15 +19,67 @@ export function createLog(options: LogOptions = {}): Log {
   const stream = options.stream ?? process.stderr;
   const json = options.format === "json";
   const color = "isTTY" in stream && stream.isTTY === true;
+  const sink = sinkOf(stream);
   const logger = createLogger({
     level: options.level ?? "info",
     format: format.combine(format.timestamp(), json ? format.json() : format.printf((info) => pretty(info, color))),
-    transports: [new transports.Stream({ stream })],
+    transports: [new transports.Stream({ stream: sink })],
   });
   const write = (level: keyof Log) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
+    const lost = sink.takeLost();
+    if (lost > 0)
+      logger.log("warn", `${lost} log lines were lost: they were not read, or could not be written.`, { lost });
     logger.log({ ...(maskAll(fields ?? {}) as object), level, message: maskUrl(message) });
   };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** What may wait for a reader. */
+const waitingBytesAtMost = 1024 * 1024;
+
+/** Never waits and never fails: what can't be written is counted. */
+class Sink extends Writable {
+  readonly #target: NodeJS.WritableStream;
+  #failing = false;
+  #lost = 0;
+
+  constructor(target: NodeJS.WritableStream) {
+    super({ decodeStrings: false });
+    this.#target = target;
+    // Each failed write is told to its callback; without a listener the event would end the process.
+    target.on("error", () => {});
+  }
+
+  override _write(line: string, _encoding: string, done: () => void): void {
+    if (this.#waitingBytes > waitingBytesAtMost) this.#lost++;
+    else
+      this.#target.write(line, (error) => {
+        this.#failing = error != null;
+        if (this.#failing) this.#lost++;
+      });
+    done();
+  }
+
+  get #waitingBytes(): number {
+    return (this.#target as Partial<Writable>).writableLength ?? 0;
+  }
+
+  /** How many lines were lost, to be told once; 0 as long as that could not be told either. */
+  takeLost(): number {
+    if (this.#failing || this.#waitingBytes > waitingBytesAtMost / 2) return 0;
+    const lost = this.#lost;
+    this.#lost = 0;
+    return lost;
+  }
+}
+
+const sinks = new WeakMap<NodeJS.WritableStream, Sink>();
+
+/** One for each stream, however many loggers write to it. */
+function sinkOf(stream: NodeJS.WritableStream): Sink {
+  const sink = sinks.get(stream) ?? new Sink(stream);
+  sinks.set(stream, sink);
+  return sink;
 }
 
 /** Fields that a person wants beside the sentence; the others are in the JSON lines. */

@@ -31,6 +31,16 @@ export interface SchedulerOptions {
   readonly retention?: string | number;
   /** How long stop() waits for what goes on. Default 30 s. */
   readonly drain?: string | number;
+  /** How long start() waits for a schedule database that is away (locked, a volume that is not mounted yet). Default: not at all. */
+  readonly wait?: string | number;
+  /** How late something may be before that is an alert. Default 10 s. */
+  readonly overdueTolerance?: string | number;
+  /** What is told of alerts: a command (an array, or a text for the shell) or an http(s) URL. */
+  readonly onAlert?: string | readonly string[];
+  /** Signs what is sent to a URL. */
+  readonly alertSecret?: string;
+  /** Let `onAlert` be a URL of this machine or of a private network. */
+  readonly allowPrivateAddresses?: boolean;
   readonly log?: Log;
   readonly clock?: Clock;
 }

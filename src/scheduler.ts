@@ -12,8 +12,12 @@ import { type AppliedFiles, Operations } from "./definitions/operations.ts";
 import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
 import { watchScheduleFiles } from "./definitions/watch.ts";
 import { Engine, type EngineReport } from "./dispatch/engine.ts";
+import type { Alert } from "./dispatch/watchdog.ts";
 import { createLog } from "./log.ts";
 import { messageEncoder } from "./message-encoder.ts";
+import { openStore } from "./open-store.ts";
+import { AlertDesk } from "./operating/alert-desk.ts";
+import { OnAlert } from "./operating/on-alert.ts";
 import { isDead, thisProcess } from "./process-identity.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { createRunner } from "./runner/runner.ts";
@@ -27,15 +31,19 @@ import {
   type Work,
   writtenOptions,
 } from "./scheduler-options.ts";
+import { handleSignals } from "./signals.ts";
 import { systemClock } from "./system-clock.ts";
 
-/** A Ctrl-C comes twice under npm, from the terminal and passed on: within this time it is one signal. */
-const sameSignalMs = 1_000;
+export type { ClockReport } from "./dispatch/clock-steps.ts";
+export type { Alert } from "./dispatch/watchdog.ts";
 
 export class Scheduler implements AsyncDisposable {
   readonly #options: SchedulerOptions;
   readonly #drainMs: number;
   readonly #retentionMs: number;
+  readonly #waitMs: number;
+  readonly #overdueToleranceMs: number;
+  readonly #alerts: AlertDesk<Alert>;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #jobs = new Map<string, JobFunction>();
@@ -45,8 +53,12 @@ export class Scheduler implements AsyncDisposable {
   readonly #added = new Set<Promise<unknown>>();
   #engine: Engine | undefined;
   #watch: { close(): Promise<void> } | undefined;
+  /** Reads the schedule files. */
+  #read: (() => Promise<void>) | undefined;
   #started: Promise<void> | undefined;
-  #stopped: Promise<void> | undefined;
+  #stopped: Promise<Stopped> | undefined;
+  /** Why it stopped by itself. */
+  #failure: BeatError | undefined;
   #onStopped!: () => void;
   readonly #untilStopped = new Promise<void>((resolve) => {
     this.#onStopped = resolve;
@@ -56,10 +68,18 @@ export class Scheduler implements AsyncDisposable {
     this.#options = options;
     this.#drainMs = durationOption("drain", options.drain ?? "30s");
     this.#retentionMs = durationOption("retention", options.retention ?? "7d");
+    this.#waitMs = durationOption("wait", options.wait ?? 0);
+    this.#overdueToleranceMs = durationOption("overdue-tolerance", options.overdueTolerance ?? "10s");
     const { maxRate = Number.POSITIVE_INFINITY } = options;
     if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? createLog({ level: "warn" });
+    this.#alerts = new AlertDesk(this.#log, this.#onAlert(options));
+  }
+
+  #onAlert({ onAlert: target, allowPrivateAddresses: allowPrivate = false, alertSecret: secret }: SchedulerOptions) {
+    const stage = { clock: this.#clock, log: this.#log, env: commandEnvironment() };
+    return target === undefined ? undefined : new OnAlert({ ...stage, target, allowPrivate, secret });
   }
 
   // ------------------------------------------------------------------------------------------------- what to schedule
@@ -146,39 +166,79 @@ export class Scheduler implements AsyncDisposable {
     await this.#started;
   }
 
-  /** Starts, and goes on until stop(), SIGINT or SIGTERM; then drains. A second signal ends the process at once. */
-  async run(): Promise<void> {
-    const signals = ["SIGINT", "SIGTERM"] as const;
-    let firstAtMs: number | undefined;
-    const release = () => {
-      for (const each of signals) process.removeListener(each, onSignal);
-    };
-    const onSignal = (signal: NodeJS.Signals) => {
-      const nowMs = this.#clock.monotonic();
-      if (firstAtMs === undefined) {
-        firstAtMs = nowMs;
-        this.#log.info(`${signal}: finishing what goes on; again to end at once.`);
+  /**
+   * Starts, and goes on until stop(), SIGINT or SIGTERM; then drains. A second signal ends the process at once, SIGHUP reads
+   * the schedule files anew. Rejects where it ended by itself, because it stood still.
+   */
+  async run({ onStopping }: { readonly onStopping?: () => void } = {}): Promise<Stopped> {
+    const release = handleSignals({
+      clock: this.#clock,
+      log: this.#log,
+      stop: () => {
+        onStopping?.();
         void this.stop();
-      } else if (nowMs - firstAtMs > sameSignalMs) {
-        release();
-        process.kill(process.pid, signal);
-      }
-    };
-    for (const signal of signals) process.on(signal, onSignal);
+      },
+      reload: () => void this.#reload(),
+    });
     try {
-      await this.start();
+      await this.start().catch((error) => {
+        if (!this.stopping) throw error;
+        this.#log.warn(`It was stopped before it had started: ${reasonOf(error)}`);
+      });
       await this.#untilStopped;
-      await this.#stopped;
+      const stopped = await this.stop();
+      if (this.#failure !== undefined) throw this.#failure;
+      return stopped;
     } finally {
-      // After a signal its echo may still come; a later one finds a handler that gives way.
-      if (firstAtMs === undefined) release();
+      release();
     }
   }
 
   /** Lets what goes on end within the drain time, then ends it. What was claimed and not sent stays in the outbox. */
-  async stop(options: { readonly drain?: string | number } = {}): Promise<void> {
+  async stop(options: { readonly drain?: string | number } = {}): Promise<Stopped> {
     this.#stopped ??= this.#stop(options.drain === undefined ? this.#drainMs : durationOption("drain", options.drain));
-    await this.#stopped;
+    return this.#stopped;
+  }
+
+  /** `alert`: something needs an operator, or is over. A listener that throws harms nothing. */
+  on(_event: "alert", listener: (alert: Alert) => void): this {
+    this.#alerts.on(listener);
+    return this;
+  }
+
+  off(_event: "alert", listener: (alert: Alert) => void): this {
+    this.#alerts.off(listener);
+    return this;
+  }
+
+  /** How this process is, leading or standing by. */
+  health(): Health {
+    const { alerts } = this.#engine?.report() ?? {};
+    const state = this.stopping
+      ? "stopping"
+      : this.#engine === undefined
+        ? "starting"
+        : this.#engine.leading
+          ? "leading"
+          : "standing by";
+    return { state, alive: this.#engine?.alive ?? true, alerts: alerts?.active ?? [] };
+  }
+
+  /** What a loop that stands still leaves: the store knows everything else, and the next process goes on from there. */
+  #fail(reason: string): void {
+    this.#failure = new BeatError(`Beat stopped: ${reason}`, {
+      remedy: "Start it again, and please report it with the log before it.",
+    });
+    void this.stop({ drain: 0 });
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#read === undefined) {
+      this.#log.info("SIGHUP: there are no schedule files to read.");
+      return;
+    }
+    this.#log.info("SIGHUP: reading the schedule files.");
+    await this.#read().catch((error) => this.#log.error(`The schedule files could not be read: ${reasonOf(error)}`));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -211,19 +271,24 @@ export class Scheduler implements AsyncDisposable {
       retentionMs: this.#retentionMs,
       ...(this.#options.maxRate !== undefined && { maxRate: this.#options.maxRate }),
       timeZoneData: process.versions["tz"] ?? "unknown",
+      overdueToleranceMs: this.#overdueToleranceMs,
+      onAlert: (alert) => this.#alerts.tell(alert, store.location),
+      onStalled: (reason) => this.#fail(reason),
     });
     if (this.#stopped === undefined) await this.#engine.start();
   }
 
-  async #stop(drainMs: number): Promise<void> {
+  async #stop(drainMs: number): Promise<Stopped> {
     try {
       await this.#started?.catch(() => {});
       await this.#watch?.close();
-      await this.#engine?.stop(drainMs);
+      const left = (await this.#engine?.stop(drainMs)) ?? 0;
+      await this.#alerts.close();
       await Promise.allSettled(this.#added);
       // Whoever opened it in vain was told so.
       const opened = await this.#opened?.catch(() => undefined);
       await opened?.store.close();
+      return { left };
     } finally {
       this.#onStopped();
     }
@@ -232,11 +297,18 @@ export class Scheduler implements AsyncDisposable {
   async #follow(paths: readonly string[], operations: Operations): Promise<void> {
     const { jobsDir } = this.#options;
     let calendarFiles: readonly string[] = [];
-    const read = async () => {
+    let reading: Promise<unknown> = Promise.resolve();
+    const apply = async () => {
       const loaded = await loadScheduleFiles(paths, jobsDir === undefined ? {} : { jobsDir });
       ({ calendarFiles } = loaded);
       this.#tellOf(await operations.applyFiles(loaded));
       this.#engine?.wake();
+    };
+    // One at a time, whoever asks.
+    const read = () => {
+      const done = reading.then(apply);
+      reading = done.catch(() => {});
+      return done;
     };
     this.#watch = watchScheduleFiles(
       paths,
@@ -244,6 +316,7 @@ export class Scheduler implements AsyncDisposable {
       read,
     );
     await read();
+    this.#read = read;
   }
 
   #tellOf({ summary, problems }: AppliedFiles): void {
@@ -277,10 +350,13 @@ export class Scheduler implements AsyncDisposable {
   // ------------------------------------------------------------------------------------------- operating on the store
 
   async #open(): Promise<Opened> {
-    this.#opened ??= (this.#options.store ?? memory())().then((store) => ({
-      store,
-      operations: new Operations({ store, clock: this.#clock }),
-    }));
+    this.#opened ??= openStore({
+      open: this.#options.store ?? memory(),
+      waitMs: this.#waitMs,
+      isStopping: () => this.stopping,
+      clock: this.#clock,
+      log: this.#log,
+    }).then((store) => ({ store, operations: new Operations({ store, clock: this.#clock }) }));
     return this.#opened;
   }
 
@@ -352,7 +428,7 @@ export class Scheduler implements AsyncDisposable {
       store.countEntries(),
       store.outboxSummary(),
     ]);
-    const live = lease !== undefined && !isDead(lease) && lease.expiresAt > this.#clock.now();
+    const live = lease !== undefined && !isDead(lease) && isCurrent(lease, this.#clock.now());
     return {
       store: store.location,
       leader: live ? lease : undefined,
@@ -372,6 +448,23 @@ export class Scheduler implements AsyncDisposable {
 interface Opened {
   readonly store: Store;
   readonly operations: Operations;
+}
+
+/** A lease is renewed every second. One that was renewed in times to come was not since the clock was put back. */
+function isCurrent({ renewedAt, expiresAt }: Lease, now: Instant): boolean {
+  return expiresAt > now && renewedAt - now < expiresAt - renewedAt;
+}
+
+export interface Stopped {
+  /** How many messages and runs were due and are left in the outbox. They go out at the next start. */
+  readonly left: number;
+}
+
+export interface Health {
+  readonly state: "starting" | "leading" | "standing by" | "stopping";
+  /** Whether its loops go on. */
+  readonly alive: boolean;
+  readonly alerts: EngineReport["alerts"]["active"];
 }
 
 export interface SchedulerStatus {

@@ -11,6 +11,9 @@ const codes: Readonly<Record<string, number>> = {
   entry_not_found: 5,
 };
 
+/** `start` was stopped in time, and something that was due is left in the outbox. */
+export const leftInOutbox = 6;
+
 /** 0 done · 1 anything unforeseen · 2 wrong usage or definition · 3 the database can't be used · 4 the broker can't · 5 no such entry. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof BeatError ? (codes[error.code] ?? 1) : 1;

@@ -16,6 +16,8 @@ export interface Command {
   readonly command: string | readonly string[];
   /** The child's whole environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What it reads from its stdin; nothing where it is left out. */
+  readonly input?: string;
   readonly signal: AbortSignal;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
@@ -42,10 +44,14 @@ export async function runCommand(what: Command): Promise<void> {
     throw new JobError(reasonWithOutput(endOf(code, signal, typeof what.command === "string"), output.end));
 }
 
-function startProcess({ command, env }: Command): ChildProcess {
+function startProcess({ command, env, input }: Command): ChildProcess {
   const [file, ...rest] = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
   try {
-    return spawn(file!, rest, { env: { ...env }, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const stdin = input === undefined ? "ignore" : "pipe";
+    const child = spawn(file!, rest, { env: { ...env }, detached: true, stdio: [stdin, "pipe", "pipe"] });
+    // A command need not read what it is given.
+    child.stdin?.on("error", () => {}).end(input);
+    return child;
   } catch (error) {
     throw notStarted(command, error);
   }

@@ -4,9 +4,12 @@ import { reasonOf, UsageError } from "../../core/errors.ts";
 import { maskUrl } from "../../core/mask.ts";
 import type { Log } from "../../core/ports.ts";
 import { createLog } from "../../log.ts";
-import { Scheduler } from "../../scheduler.ts";
+import { Systemd } from "../../operating/systemd.ts";
+import { type Health, Scheduler } from "../../scheduler.ts";
 import { embeddedBrokerUrl, sqlite } from "../../scheduler-options.ts";
-import { type Command, flags, type StoreFlags, storeFlag } from "../command.ts";
+import { systemClock } from "../../system-clock.ts";
+import { type Command, flags, jsonFlagValue, type StoreFlags, storeFlag } from "../command.ts";
+import { leftInOutbox } from "../exit-codes.ts";
 import { entriesTable, entryJson, print } from "../output.ts";
 
 interface Flags extends StoreFlags {
@@ -17,6 +20,11 @@ interface Flags extends StoreFlags {
   readonly declareQueues: boolean;
   readonly jobsDir?: string;
   readonly maxRate?: number;
+  readonly wait?: string;
+  readonly overdueTolerance: string;
+  readonly onAlert?: string;
+  readonly alertSecretFile?: string;
+  readonly allowPrivateAddresses: boolean;
   readonly drain: string;
   readonly retention: string;
   readonly synchronous: "FULL" | "NORMAL";
@@ -59,6 +67,26 @@ export const start: Command<Flags> = {
       describe: "How many late messages, as after an outage, may leave in a second",
       defaultDescription: "no limit",
     },
+    wait: {
+      type: "string",
+      describe: "How long to wait at the start for a database that is away",
+      defaultDescription: "not at all",
+    },
+    "overdue-tolerance": {
+      type: "string",
+      default: "10s",
+      describe: "How late something may be before that is an alert",
+    },
+    "on-alert": {
+      type: "string",
+      describe: "What is told of alerts: a URL, a command as a JSON array, or a text for the shell",
+    },
+    "alert-secret-file": { type: "string", describe: "A file with the secret that signs what is sent to that URL" },
+    "allow-private-addresses": {
+      type: "boolean",
+      default: false,
+      describe: "Let that URL be one of this machine or of a private network",
+    },
     drain: { type: "string", default: "30s", describe: "How long to wait at the end for what goes on" },
     retention: { type: "string", default: "7d", describe: "How long the ledger is kept" },
     synchronous: {
@@ -81,6 +109,8 @@ export const start: Command<Flags> = {
   async run(options) {
     const format = options.logFormat ?? (process.stderr.isTTY ? "pretty" : "json");
     const log = createLog({ level: options.logLevel, format });
+    // A full disk or a reader that has gone is no reason to end.
+    process.stdout.on("error", (error) => log.warn(`stdout can't be written: ${reasonOf(error)}`));
     await using scheduler = new Scheduler({
       store: sqlite(options.scheduleDb, { synchronous: options.synchronous }),
       broker: await brokerUrl(options, log),
@@ -89,26 +119,64 @@ export const start: Command<Flags> = {
       ...(options.schedules && { schedules: options.schedules }),
       ...(options.jobsDir !== undefined && { jobsDir: options.jobsDir }),
       ...(options.maxRate !== undefined && { maxRate: options.maxRate }),
+      ...(options.wait !== undefined && { wait: options.wait }),
+      overdueTolerance: options.overdueTolerance,
+      ...(options.onAlert !== undefined && { onAlert: alertTarget(options.onAlert) }),
+      ...(options.alertSecretFile !== undefined && {
+        alertSecret: await secretIn("--alert-secret-file", options.alertSecretFile),
+      }),
+      allowPrivateAddresses: options.allowPrivateAddresses,
       drain: options.drain,
       retention: options.retention,
       log,
     });
-    const running = scheduler.run();
-    await Promise.race([running, scheduler.start()]);
-    await showNextRuns(scheduler, log, format, options.scheduleDb);
-    await running;
-    return 0;
+    const systemd = new Systemd({
+      env: process.env,
+      clock: systemClock,
+      log,
+      isAlive: () => scheduler.health().alive,
+      status: () => statusLine(scheduler.health()),
+    });
+    const running = scheduler.run({ onStopping: () => systemd.stopping() });
+    try {
+      // Where the start fails or is stopped, the run says why.
+      await Promise.race([running, scheduler.start().catch(() => running)]);
+      if (!scheduler.stopping) systemd.ready();
+      await showNextRuns(scheduler, log, format, options.scheduleDb);
+      const { left } = await running;
+      if (left === 0) return 0;
+      log.warn(`${left} that were due are left in the outbox. They go out at the next start.`, { left });
+      return leftInOutbox;
+    } finally {
+      systemd.close();
+    }
   },
 };
 
-async function brokerUrl({ broker, brokerFile, scheduleDb }: Flags, log: Log): Promise<string> {
-  if (brokerFile !== undefined) {
-    try {
-      return (await readFile(brokerFile, "utf8")).trim();
-    } catch (error) {
-      throw new UsageError(`--broker-file: ${reasonOf(error)}`);
-    }
+/** A command as a JSON array; else a URL or a text for the shell. */
+function alertTarget(text: string): string | string[] {
+  if (!text.trimStart().startsWith("[")) return text;
+  const words = jsonFlagValue("on-alert", text);
+  if (Array.isArray(words) && words.length > 0 && words.every((word) => typeof word === "string")) return words;
+  throw new UsageError("--on-alert: an array has to hold the words of a command", {
+    remedy: 'For example --on-alert \'["mail", "-s", "Beat", "ops@example.org"]\'.',
+  });
+}
+
+function statusLine({ state, alerts }: Health): string {
+  return [`${state[0]!.toUpperCase()}${state.slice(1)}`, ...alerts.map(({ message }) => message)].join("; ");
+}
+
+async function secretIn(flag: string, file: string): Promise<string> {
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch (error) {
+    throw new UsageError(`${flag}: ${reasonOf(error)}`);
   }
+}
+
+async function brokerUrl({ broker, brokerFile, scheduleDb }: Flags, log: Log): Promise<string> {
+  if (brokerFile !== undefined) return secretIn("--broker-file", brokerFile);
   if (broker !== undefined && process.argv.some((word) => word.includes(broker)) && maskUrl(broker) !== broker) {
     process.title = "beat start";
     log.warn(

@@ -1,13 +1,11 @@
-import { formatDuration, minuteMs } from "../../core/time.ts";
-import type { SchedulerStatus } from "../../scheduler.ts";
+import { formatDuration, secondMs } from "../../core/time.ts";
+import type { ClockReport, SchedulerStatus } from "../../scheduler.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
-import { print, printJson, relative } from "../output.ts";
+import { print, printJson, relative, utc } from "../output.ts";
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly check: boolean;
 }
-
-const overdueLimitMs = minuteMs;
 
 export const status: Command<Flags> = {
   command: "status",
@@ -18,7 +16,7 @@ export const status: Command<Flags> = {
     check: {
       type: "boolean",
       default: false,
-      describe: "Exit with 1 unless a scheduler leads and nothing is overdue by a minute",
+      describe: "Exit with 1 unless a scheduler leads and is ready: its broker is there, its work goes out in time",
     },
   }),
   run: (options) =>
@@ -26,8 +24,8 @@ export const status: Command<Flags> = {
       const found = await scheduler.status();
       if (options.json) printJson(found);
       else for (const line of lines(found, scheduler.now())) print(line);
-      const healthy = found.report !== null && found.report.overdueMs < overdueLimitMs;
-      return options.check && !healthy ? 1 : 0;
+      const isReady = found.report !== null && found.report.alerts.notReady.length === 0;
+      return options.check && !isReady ? 1 : 0;
     }),
 };
 
@@ -37,16 +35,40 @@ function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now
     ? `leader     process ${leader.pid} on ${leader.host.split("/")[0]}, since ${relative(leader.acquiredAt, now)}, term ${leader.token}`
     : "leader     none: no scheduler is running on this database";
   if (report?.broker) {
-    const { url, available, reason, since, queues } = report.broker;
+    const { url, available, reason, since, queues, silentMs, unconfirmed } = report.broker;
     yield `broker     ${url}: ${available ? "connected" : `away (${reason})`}, since ${relative(since, now)}`;
+    if (silentMs > secondMs) yield `           ${unconfirmed} messages unconfirmed for ${seconds(silentMs)}`;
     for (const queue of queues)
       yield `           queue "${queue.queue}": ${queue.reason}; ${queue.waiting} wait, since ${relative(queue.since, now)}`;
   }
   const counts = Object.entries(entries).filter(([, count]) => count > 0);
   yield `entries    ${counts.length === 0 ? "none" : counts.map(([state, count]) => `${count} ${state}`).join(", ")}`;
-  if (report && report.overdueMs > 1_000) yield `overdue    by ${formatDuration(report.overdueMs)}`;
+  if (report && report.overdueMs > secondMs) yield `overdue    by ${seconds(report.overdueMs)}`;
   if (outbox.length === 0) yield "outbox     empty";
   for (const { state, reason, count, oldestDueAt } of outbox) {
     yield `outbox     ${count} ${state === "running" ? "running" : "waiting"}, the oldest due ${relative(oldestDueAt, now)}${reason ? `: ${reason}` : ""}`;
   }
+  if (report === null) return;
+  yield* clockLines(report.clock, now);
+  for (const { alert, message, since } of report.alerts.active)
+    yield `alert      ${alert}, since ${relative(since, now)}: ${message}`;
+  yield `ready      ${report.alerts.notReady.length === 0 ? "yes" : `no: ${report.alerts.notReady.join("; ")}`}`;
+}
+
+function* clockLines(clock: ClockReport, now: number): Generator<string> {
+  const { steps, lastStepMs, lastStepAt, stops, lastStopMs, lastStopAt, waitingUntil } = clock;
+  if (lastStepMs !== null && lastStepAt !== null)
+    yield `clock      stepped ${times(steps)}, last ${relative(lastStepAt, now)}, ${lastStepMs > 0 ? "forward" : "back"} by ${formatDuration(Math.abs(lastStepMs))}`;
+  if (lastStopMs !== null && lastStopAt !== null)
+    yield `clock      the process stood still ${times(stops)}, last ${relative(lastStopAt, now)}, for ${formatDuration(lastStopMs)}`;
+  if (waitingUntil !== null)
+    yield `clock      put back: what goes by the wall clock waits until ${utc(waitingUntil)}, ${relative(waitingUntil, now)}`;
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
+
+function seconds(ms: number): string {
+  return formatDuration(Math.floor(ms / secondMs) * secondMs);
 }
