@@ -57,9 +57,9 @@ function judgeCoalesced(
   const older = accounts.slice(0, place).findLast(wasSent);
   if (policy.coalesce === "earliest" && older !== undefined && older.outage === outage) return undefined;
   if (newer === undefined) return "no other run was made in its place";
-  const between =
-    newer.nominal.arrivesAt > outage!.until && accounts[newer.place - 1]!.nominal.arrivesAt > outage!.until;
-  return !isNear && between ? "the run that was made in its place belongs to another time" : undefined;
+  if (isNear || outage === undefined) return undefined;
+  const between = newer.nominal.arrivesAt > outage.until && accounts[newer.place - 1]!.nominal.arrivesAt > outage.until;
+  return between ? "the run that was made in its place belongs to another time" : undefined;
 }
 
 function judgeMissed(

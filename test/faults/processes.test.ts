@@ -4,9 +4,8 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatDuration } from "../../src/core/time.ts";
 import { Random } from "../fuzz/random.ts";
-import { isFull, lasting, type Rig } from "./rig.ts";
+import { type Entries, isFull, lasting, type Rig } from "./rig.ts";
 import { rows } from "./rows.ts";
-import type { Named } from "./timetable.ts";
 import { distinct } from "./witness.ts";
 
 /** Killed, and started again at once. */
@@ -23,8 +22,8 @@ async function crash(rig: Rig): Promise<void> {
 
 /** `count` entries that are all due at one instant. */
 const burst =
-  (count: number) =>
-  (queue: string, startAt: number): Named[] =>
+  (count: number): Entries =>
+  (queue, startAt) =>
     Array.from({ length: count }, (_, n) => ({
       name: `burst-${n}`,
       definition: { at: new Date(startAt + 4_000).toISOString(), task: "a.task", options: { queue } },
@@ -38,13 +37,15 @@ async function pair(rig: Rig): Promise<void> {
   const daemons = [rig.spawn(), rig.spawn()] as const;
   const standby = await Promise.race(daemons.map((daemon) => daemon.line(/Standing by/).then(() => daemon)));
   await Promise.all(daemons.map((daemon) => daemon.line(/^Connected to/)));
+  await rig.begin();
   if (standby === daemons[0]) rig.daemons.reverse();
 }
 
 /** How long after `at` the next message came. */
-function nextAfter(rig: Rig, at: number): string {
-  const next = Math.min(...rig.witness.arrived.map((one) => one.at).filter((one) => one > at + 50));
-  return formatDuration(next - at);
+async function nextAfter(rig: Rig, at: number): Promise<string> {
+  const isNext = (one: { readonly at: number }) => one.at > at + 50;
+  await rig.witness.until((arrived) => arrived.some(isNext));
+  return formatDuration(rig.witness.arrived.find(isNext)!.at - at);
 }
 
 rows(
@@ -101,7 +102,7 @@ rows(
         await pair(rig);
         await rig.calm(3_000);
         const killed = await rig.fault("leader killed", () => rig.daemons[0]!.kill(), { deciding: true });
-        return `took over after ${nextAfter(rig, killed.from)}`;
+        return `took over after ${await nextAfter(rig, killed.from)}`;
       },
     },
     {

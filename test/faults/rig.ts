@@ -18,8 +18,11 @@ import { Witness } from "./witness.ts";
 export const isFull = process.env["FAULTS"] === "full";
 export const lasting = (fullMs: number, shortMs: number) => (isFull ? fullMs : shortMs);
 
-/** The first fire time comes once the daemon has had time to start. */
-const startInMs = 3_500;
+/** Beside the timetable's, for a queue and a first fire time. */
+export type Entries = (queue: string, startAt: number) => readonly Named[];
+
+/** A daemon that runs has noticed new entries before their first fire time. */
+const beginInMs = 1_500;
 
 export class Rig {
   readonly faults: Fault[] = [];
@@ -31,49 +34,44 @@ export class Rig {
   readonly cwd: string;
   readonly db: string;
   readonly queue: string;
-  /** The first fire time. */
-  readonly startAt: number;
-  readonly planned: readonly Named[];
-  /** When they were written. */
-  added: Moment | undefined;
   readonly proxy: TcpProxy;
   readonly witness: Witness;
+  readonly #more: Entries;
+  /** The first fire time, once the entries are there. */
+  startAt = Number.NaN;
+  planned: readonly Named[] = [];
+  /** When they were written. */
+  added: Moment | undefined;
 
-  private constructor(
-    t: TestContext,
-    rabbitmq: RabbitmqServer,
-    world: Pick<Rig, "cwd" | "queue" | "startAt" | "planned" | "proxy" | "witness">,
-  ) {
-    this.t = t;
-    this.rabbitmq = rabbitmq;
+  private constructor(world: Pick<Rig, "t" | "rabbitmq" | "cwd" | "queue" | "proxy" | "witness">, more: Entries) {
+    this.t = world.t;
+    this.rabbitmq = world.rabbitmq;
     this.cwd = world.cwd;
     this.db = join(world.cwd, "beat.sqlite");
     this.queue = world.queue;
-    this.startAt = world.startAt;
-    this.planned = world.planned;
     this.proxy = world.proxy;
     this.witness = world.witness;
+    this.#more = more;
   }
 
   /** `more`: entries beside the timetable's. */
-  static async open(
-    t: TestContext,
-    rabbitmq: RabbitmqServer,
-    more: (queue: string, startAt: number) => readonly Named[] = () => [],
-  ): Promise<Rig> {
+  static async open(t: TestContext, rabbitmq: RabbitmqServer, more: Entries = () => []): Promise<Rig> {
     const cwd = await folder(t);
     const queue = `faults-${randomUUID()}`;
     const witness = await Witness.open(rabbitmq.url, queue);
     t.after(() => witness.close());
     const proxy = await TcpProxy.to(rabbitmq.port);
     t.after(() => proxy.cut());
-    const startAt = Math.ceil((Date.now() + startInMs) / 1_000) * 1_000;
-    const planned = [...timetable(queue, startAt), ...more(queue, startAt)];
-    const rig = new Rig(t, rabbitmq, { cwd, queue, startAt, planned, proxy, witness });
+    return new Rig({ t, rabbitmq, cwd, queue, proxy, witness }, more);
+  }
+
+  /** Writes the entries. Called by the first `start`, unless the row did before. */
+  async begin(inMs = beginInMs): Promise<void> {
     const invokedAt = Date.now();
-    await rig.ask((scheduler) => scheduler.addAll(planned));
-    rig.added = { invokedAt, acknowledgedAt: Date.now() };
-    return rig;
+    this.startAt = Math.ceil((invokedAt + inMs) / 1_000) * 1_000;
+    this.planned = [...timetable(this.queue, this.startAt), ...this.#more(this.queue, this.startAt)];
+    await this.ask((scheduler) => scheduler.addAll(this.planned));
+    this.added = { invokedAt, acknowledgedAt: Date.now() };
   }
 
   /** Where the daemons find the broker: through the proxy. */
@@ -92,10 +90,11 @@ export class Rig {
     return daemon;
   }
 
-  /** Resolves once it is connected. */
+  /** Resolves once it is connected and has something to do. */
   async start(args: readonly string[] = [], env: Record<string, string> = {}): Promise<Daemon> {
     const daemon = this.spawn(args, env);
     await daemon.line(/^Connected to/);
+    if (this.added === undefined) await this.begin();
     return daemon;
   }
 

@@ -8,8 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { check } from "../checker/check.ts";
 import { type RabbitmqServer, startRabbitmq } from "../servers/rabbitmq.ts";
 import { assertValid, evidenceOf, figuresOf, promised } from "./judged.ts";
-import { isFull, Rig } from "./rig.ts";
-import type { Named } from "./timetable.ts";
+import { type Entries, isFull, Rig } from "./rig.ts";
 
 export interface Row {
   /** In the table of docs/reliability.md. */
@@ -18,7 +17,7 @@ export interface Row {
   /** Belongs to `npm run check`. The others run with FAULTS=full. */
   readonly isQuick?: boolean;
   /** Entries beside the timetable's. */
-  readonly more?: (queue: string, startAt: number) => readonly Named[];
+  readonly more?: Entries;
   /** Beside doing the damage it may wait and assert as it likes; what arrived and the ledger are judged when it is done. Returns what else there is to tell. */
   readonly run: (rig: Rig) => Promise<string | undefined> | Promise<void>;
 }
@@ -30,7 +29,7 @@ export function rows(title: string, table: readonly Row[], { together = false } 
     only === undefined ? isFull || isQuick : only.includes(number),
   );
   if (chosen.length === 0) return;
-  describe(title, { concurrency: together && !isFull ? chosen.length : 1 }, () => {
+  describe(title, { concurrency: together && !isFull ? 3 : 1 }, () => {
     let rabbitmq: RabbitmqServer;
     before(async () => {
       rabbitmq = await startRabbitmq();
