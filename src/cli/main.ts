@@ -4,6 +4,8 @@ import yargs from "yargs";
 import { BeatError, nearest, UsageError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { add } from "./commands/add.ts";
+import { backup } from "./commands/backup.ts";
+import { doctor } from "./commands/doctor.ts";
 import { history } from "./commands/history.ts";
 import { lint } from "./commands/lint.ts";
 import { list } from "./commands/list.ts";
@@ -35,6 +37,8 @@ const commands = [
   validate,
   lint,
   migrate,
+  backup,
+  doctor,
   version,
 ];
 

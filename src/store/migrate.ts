@@ -4,11 +4,14 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { StoreError, StoreUnavailableError } from "../core/errors.ts";
-import { defaultBusyTimeoutMs, type SqliteConnection } from "./sqlite-connection.ts";
+import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { SqliteOptions } from "./sqlite-options.ts";
 
 /** "Beat" in ASCII. */
 export const applicationId = 0x42656174;
+
+/** Another process may be creating, migrating or recovering the same file just now; that is worth a longer wait than a tick is. */
+export const openingTimeoutMs = 5_000;
 
 /** The folder is beside src/ and beside dist/, so this is right from both. */
 const migrationsFolder = new URL("../../migrations/", import.meta.url);
@@ -60,13 +63,11 @@ export function prepareDatabase(
     return { schema: present, applied: [] };
   }
   useWriteAheadLog(connection);
-  // Another process may be creating or migrating the same file just now; that is worth a longer wait than a tick is.
-  connection.pragma(`busy_timeout = ${Math.max(options.busyTimeoutMs ?? 0, 5_000)}`);
+  connection.pragma(`busy_timeout = ${openingTimeoutMs}`);
   connection.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
   connection.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
   connection.pragma("foreign_keys = ON");
   const applied = present === known ? [] : migrations.filter((migration) => apply(connection, migration, known));
-  connection.pragma(`busy_timeout = ${options.busyTimeoutMs ?? defaultBusyTimeoutMs}`);
   return { schema: known, applied: applied.map((migration) => migration.name) };
 }
 

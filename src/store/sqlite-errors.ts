@@ -8,7 +8,7 @@ interface Meaning {
   readonly remedy: string;
 }
 
-const damageRemedy =
+export const damageRemedy =
   "Stop every Beat on it, keep a copy of it and of its -wal file, then restore a backup or run `sqlite3 FILE .recover`. `beat doctor` says what is damaged.";
 
 /** The StoreError for damage that was found by looking for it. */

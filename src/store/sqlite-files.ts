@@ -58,12 +58,21 @@ export function assertNotEmptied(location: string): void {
       remedy: "If it held schedules, restore a backup. If it never did, remove it: Beat makes a new one.",
     });
   }
-  const log = `${realpathSync(location)}-wal`;
+  const log = `${realpathOf(location)}-wal`;
   const header = beginningOf(log);
   if (header.length === 0 || header.every((byte) => byte === 0) || isLogHeader(header)) return;
   throw new StoreError(`the write-ahead log ${log} is damaged, and with it the last changes of the database`, {
     remedy: `Restore a backup; or, to go on without those changes, move ${log} away.`,
   });
+}
+
+export function hasLog(location: string): boolean {
+  return (statOf(`${realpathOf(location)}-wal`)?.size ?? 0) > 0;
+}
+
+/** SQLite names a database's other files after what a link leads to. */
+function realpathOf(location: string): string {
+  return statOf(location) ? realpathSync(location) : location;
 }
 
 const logHeaderBytes = 32;
@@ -107,7 +116,7 @@ export class OpenFiles {
   /** To be made when all three are there: after the first transaction in WAL mode. */
   constructor(location: string) {
     this.#location = location;
-    const real = realpathSync(location);
+    const real = realpathOf(location);
     const paths = [location, ...sideFiles.map((suffix) => real + suffix)];
     this.#opened = paths.map((path) => [path, identityOf(path)]);
   }

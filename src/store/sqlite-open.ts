@@ -4,10 +4,10 @@
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
-import { prepareDatabase, readMigrations, schemaOf } from "./migrate.ts";
-import { SqliteConnection } from "./sqlite-connection.ts";
+import { openingTimeoutMs, prepareDatabase, readMigrations, schemaOf } from "./migrate.ts";
+import { defaultBusyTimeoutMs, SqliteConnection } from "./sqlite-connection.ts";
 import { damaged } from "./sqlite-errors.ts";
-import { assertNotEmptied, isFileAt, makeDraft, publishDraft } from "./sqlite-files.ts";
+import { assertNotEmptied, hasLog, isFileAt, makeDraft, publishDraft } from "./sqlite-files.ts";
 import type { SqliteOptions } from "./sqlite-options.ts";
 
 export interface Opened {
@@ -17,16 +17,17 @@ export interface Opened {
   readonly applied: readonly string[];
 }
 
-/** Rejects nothing itself: throws StoreError for what can't be Beat's, StoreUnavailableError where waiting may help. */
+/** Throws StoreError for what can't be Beat's, StoreUnavailableError where waiting may help. */
 export function openDatabase(path: string, options: SqliteOptions = {}): Opened {
   const location = resolve(path);
-  const { create = true, readonly = false } = options;
+  const { create = true, readonly = false, busyTimeoutMs = defaultBusyTimeoutMs } = options;
   const isMissing = !isFileAt(location);
   const made = isMissing && create && !readonly ? createDatabase(location) : [];
-  if (!isMissing) inspect(location, options);
-  const connection = new SqliteConnection(location, options);
+  if (!isMissing) inspect(location);
+  const connection = new SqliteConnection(location, { ...options, busyTimeoutMs: openingTimeoutMs });
   try {
     const { schema, applied } = prepareDatabase(connection, options);
+    connection.pragma(`busy_timeout = ${busyTimeoutMs}`);
     if (!readonly) connection.keepInPlace();
     return { connection, schema, applied: [...made, ...applied] };
   } catch (error) {
@@ -70,6 +71,17 @@ export function asDraft<Result>(location: string, work: (draft: string) => Resul
   }
 }
 
+/**
+ * Opens a database so that closing it leaves its folder as it was. The last connection that can write puts the log into
+ * the database and takes it away, which a damaged one must be spared; one that can't write leaves an empty log behind
+ * where there was none.
+ */
+export function openToLook(path: string): SqliteConnection {
+  const location = resolve(path);
+  if (isFileAt(location)) assertNotEmptied(location);
+  return new SqliteConnection(location, { readonly: hasLog(location), busyTimeoutMs: openingTimeoutMs });
+}
+
 /** Up to this size all of the database is looked through at the start; that takes some 2.5 ms a megabyte. */
 const quickCheckBytes = 16 * 1024 * 1024;
 
@@ -83,13 +95,9 @@ const firstReads = [
   "SELECT * FROM occurrences WHERE settled_at IS NULL AND state = 'claimed' ORDER BY due_at LIMIT 1",
 ];
 
-/**
- * Looks for damage as far as that costs nothing to speak of. On a connection that can't write: closing the last one that
- * can would write the log into the damaged file and delete it.
- */
-function inspect(location: string, options: SqliteOptions): void {
-  assertNotEmptied(location);
-  const connection = new SqliteConnection(location, { ...options, readonly: true });
+/** Looks for damage as far as that costs nothing to speak of. */
+function inspect(location: string): void {
+  const connection = openToLook(location);
   try {
     if (schemaOf(connection, readMigrations().length) === 0) return;
     const bytes = Number(connection.pragma("page_count")) * Number(connection.pragma("page_size"));

@@ -39,6 +39,7 @@ async function assertRefused(path: string, message: RegExp): Promise<void> {
     });
     const now = filesOf(path);
     for (const [name, bytes] of files) assert.ok(now.get(name)?.equals(bytes), `${name} was changed or deleted`);
+    assert.equal(now.size, files.size, "something was left behind");
   }
 }
 
