@@ -5,6 +5,7 @@ import { connectBroker } from "./brokers/connect.ts";
 import { type Definition, parseDefinition } from "./core/definition.ts";
 import { type Entry, triggerOf } from "./core/entry.ts";
 import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
+import { type Answer, explain } from "./core/explain.ts";
 import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
 import type { Instant } from "./core/time.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
@@ -33,6 +34,9 @@ import {
 } from "./scheduler-options.ts";
 import { handleSignals } from "./signals.ts";
 import { systemClock } from "./system-clock.ts";
+
+/** How many rows before a time are looked at for a range that covers it. */
+const rowsToExplain = 100;
 
 export type { ClockReport } from "./dispatch/clock-steps.ts";
 export type { Alert } from "./dispatch/watchdog.ts";
@@ -383,8 +387,16 @@ export class Scheduler implements AsyncDisposable {
     return this.#change((operations) => operations.pause(name, note));
   }
 
-  async resume(name: string): Promise<Entry> {
-    return this.#change((operations) => operations.resume(name));
+  /** From `missed`, the fire times of the pause count as after a stop: by default the latest of them runs. */
+  async resume(name: string, options: { readonly from?: "now" | "missed" } = {}): Promise<Entry> {
+    return this.#change((operations) => operations.resume(name, options.from));
+  }
+
+  /** Sends failed runs again, under their ids: one entry's or, without a name, everybody's, the newest first. Returns how many. */
+  async retry(
+    query: { readonly name?: string; readonly fireAt?: Instant; readonly limit?: number } = {},
+  ): Promise<number> {
+    return this.#change((operations) => operations.retry({ limit: 1_000, ...query }));
   }
 
   /** Runs an entry now, beside its schedule. */
@@ -419,6 +431,26 @@ export class Scheduler implements AsyncDisposable {
     } = {},
   ): Promise<Occurrence[]> {
     return (await this.#open()).store.history({ limit: 100, ...query });
+  }
+
+  /**
+   * Why an entry ran at a time, or did not. Without `at`: at the last fire time that has come, or the next where none has.
+   * `show` writes times for people; UTC by default.
+   */
+  async why(
+    name: string,
+    options: { readonly at?: Instant; readonly show?: (at: Instant) => string } = {},
+  ): Promise<Answer & { readonly at: Instant }> {
+    const { store, operations } = await this.#open();
+    const entry = await operations.get(name);
+    const now = this.#clock.now();
+    const [last] = options.at === undefined ? await store.history({ name, before: now + 1, limit: 1 }) : [];
+    const undecided = entry.nextFireAt !== null && entry.nextFireAt <= now ? entry.nextFireAt : undefined;
+    const at = options.at ?? undecided ?? last?.fireAt ?? entry.nextFireAt ?? now;
+    const rows = await store.history({ name, before: at + 1, limit: rowsToExplain });
+    const { leader } = await this.status();
+    const { show = (instant: Instant) => new Date(instant).toISOString() } = options;
+    return { at, ...explain({ entry, at, now, rows, running: leader !== undefined, show }) };
   }
 
   async status(): Promise<SchedulerStatus> {

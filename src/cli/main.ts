@@ -14,12 +14,14 @@ import { next } from "./commands/next.ts";
 import { pause } from "./commands/pause.ts";
 import { remove } from "./commands/remove.ts";
 import { resume } from "./commands/resume.ts";
+import { retry } from "./commands/retry.ts";
 import { show } from "./commands/show.ts";
 import { start } from "./commands/start.ts";
 import { status } from "./commands/status.ts";
 import { trigger } from "./commands/trigger.ts";
 import { validate } from "./commands/validate.ts";
 import { packageVersion, version } from "./commands/version.ts";
+import { why } from "./commands/why.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 
 const commands = [
@@ -33,6 +35,8 @@ const commands = [
   resume,
   trigger,
   history,
+  why,
+  retry,
   status,
   validate,
   lint,

@@ -24,12 +24,13 @@ export type OccurrenceState =
   | "running" // a local run has begun
   | "published" // the broker confirmed it
   | "ran" // a local run succeeded
-  | "failed" // refused for good by the broker, or a local run failed; `reason` says why
+  | "failed" // refused for good by the broker, given up, or a local run failed; `reason` says why. `beat retry` sends it again
   | "cancelled" // withdrawn before it was sent: the entry was changed, paused or removed
   | "coalesced" // another occurrence of the same entry runs in its place
   | "missed" // found later than its misfire_grace_time, or expired before it could be sent
   | "skipped" // the run before it was still going on
-  | "paused"; // the entry was paused
+  | "paused" // the entry was paused
+  | "excluded"; // left out by the entry's `except`
 
 /** One row of the outbox and ledger: one nominal fire time, or a counted range of them that share a fate. */
 export interface Occurrence {
@@ -83,13 +84,13 @@ export interface PassedRange {
   readonly fromFireAt: Instant;
   readonly untilFireAt: Instant;
   readonly count: number;
-  readonly state: "coalesced" | "missed" | "paused";
+  readonly state: "coalesced" | "missed" | "paused" | "excluded";
   readonly reason: string;
 }
 
 /**
  * `claimed`: written. `stale`: the entry had changed meanwhile, nothing was written. `duplicate`: one of the fire times is
- * in the ledger already, nothing was written.
+ * in the ledger already, nothing was written. An `excluded` range that is there already is left as it is.
  */
 export type ClaimResult = "claimed" | "stale" | "duplicate";
 
@@ -98,7 +99,7 @@ export interface Settlement {
   readonly entryId: number;
   readonly fireAt: Instant;
   readonly manual: boolean;
-  readonly state: Exclude<OccurrenceState, "coalesced" | "paused">;
+  readonly state: Exclude<OccurrenceState, PassedRange["state"]> | "missed";
   readonly reason: string | null;
   readonly attempts: number;
   readonly at: Instant;
@@ -233,6 +234,14 @@ export interface Store {
     occurrence: { readonly id: string; readonly fireAt: Instant },
     now: Instant,
   ): Promise<void>;
+  /**
+   * Failed occurrences of present entries, the newest first and at most `limit`, go back into the outbox under their ids, due
+   * now, as if tried once, so that none gives way to a newer one. Their entries get new revisions. Returns how many.
+   */
+  requeueFailed(
+    query: { readonly entryId?: number; readonly fireAt?: Instant; readonly limit: number },
+    now: Instant,
+  ): Promise<number>;
   /** Occurrences that a process left in state `running`: become `failed` with `reason`. Returns how many. */
   abandonRunning(reason: string, now: Instant): Promise<number>;
   /** Grouped by state (claimed or running) and reason. */

@@ -140,13 +140,16 @@ export class Operations {
     });
   }
 
-  /** Goes on from now; the fire times of the pause are recorded as one range, and don't run. Nothing happens to an entry that is not paused. */
-  async resume(name: string): Promise<Entry> {
+  /**
+   * Goes on from now: the fire times of the pause are recorded as one range, and don't run. From `missed`, they count as after
+   * a stop: the entry's `misfire_grace_time` and `coalesce` decide which run. Nothing happens to an entry that is not paused.
+   */
+  async resume(name: string, from: "now" | "missed" = "now"): Promise<Entry> {
     return this.#retrying(async () => {
       const entry = await this.get(name);
       if (entry.pausedAt === null) return entry;
       const now = this.#clock.now();
-      return this.#update(entry, endOfPause(entry, now), now);
+      return this.#update(entry, endOfPause(entry, now, from), now);
     });
   }
 
@@ -168,6 +171,16 @@ export class Operations {
       await this.#store.enqueueManual(entry.id, { id, fireAt }, now);
       return { id, fireAt };
     });
+  }
+
+  /**
+   * Sends failed runs again, under their ids: one entry's or, without a name, everybody's, the newest first and at most
+   * `limit`. Returns how many.
+   */
+  async retry(query: { readonly name?: string; readonly fireAt?: Instant; readonly limit: number }): Promise<number> {
+    const { name, ...rest } = query;
+    const entryId = name === undefined ? undefined : (await this.get(name)).id;
+    return this.#store.requeueFailed({ ...rest, ...(entryId !== undefined && { entryId }) }, this.#clock.now());
   }
 
   /** Throws EntryNotFoundError, with the nearest name. */

@@ -62,9 +62,10 @@ function withLimit(entry: Entry, definition: Definition, now: Instant): Effect {
   return { fields: { definition, nextFireAt: nextFireTime(triggerOf({ ...entry, definition }), now) } };
 }
 
-/** The end of a pause. The fire times that passed in it go to the ledger as one range. */
-export function endOfPause(entry: Entry, now: Instant): Effect {
+/** The end of a pause. The fire times that passed in it go to the ledger as one range; from `missed`, the next claim decides on them. */
+export function endOfPause(entry: Entry, now: Instant, from: "now" | "missed"): Effect {
   const fields = { pausedAt: null, pauseNote: null };
+  if (from === "missed") return { fields };
   if (entry.quarantine !== null || entry.definition.enabled === false) return { fields };
   const { passed, ...progress } = goOn(
     entry,

@@ -6,8 +6,9 @@ import { reasonOf } from "../core/errors.ts";
 import { dueTime } from "../core/jitter.ts";
 import { decide } from "../core/misfire.ts";
 import { occurrenceId } from "../core/occurrence-id.ts";
-import type { Claim } from "../core/ports.ts";
+import type { Claim, PassedRange } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { leftOutBetween } from "../core/triggers/left-out.ts";
 import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
 
 /** What to write for one entry that is due at `now` or a little later. `unsent`: its fire times that wait in the outbox and are late. */
@@ -24,13 +25,24 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
         const dueAt = dueTime(id, fireAt, policy.jitterMs, run[index + 1] ?? nextFireAt);
         return { id, fireAt, dueAt, manual: false };
       }),
-      passed,
+      passed: [...passed, ...leftOut(compiled, lastFireAt, run.length + countOf(passed))],
       superseded: run.length > 0 ? unsent : [],
       advance: { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
     };
   } catch (error) {
     return planQuarantine(entry, reasonOf(error));
   }
+}
+
+const countOf = (ranges: readonly PassedRange[]): number => ranges.reduce((sum, { count }) => sum + count, 0);
+
+/** What `except` left out since the last decision, for the ledger. After a change of the schedule nobody knows since when it holds. */
+function leftOut({ entry, trigger }: CompiledEntry, until: Instant, kept: number): PassedRange[] {
+  const { lastFireAt, anchorAt, definition } = entry;
+  if (definition.except === undefined) return [];
+  const after = lastFireAt ?? (definition.start_at === undefined ? anchorAt : undefined);
+  const range = after === undefined ? undefined : leftOutBetween(trigger, after, until, kept);
+  return range === undefined ? [] : [{ ...range, state: "excluded", reason: "left out by its `except`" }];
 }
 
 /** An entry that can't be scheduled is set aside with the reason; all others go on. */

@@ -143,10 +143,12 @@ export class MemoryStore implements Store {
     const entry = this.#tables.presentById(entryId);
     if (!entry || entry.revision !== expected.revision || entry.nextFireAt !== expected.nextFireAt) return "stale";
     const keys = due.map((one) => keyOf(entryId, one.fireAt, one.manual));
-    keys.push(...passed.map((range) => keyOf(entryId, range.fromFireAt, false)));
+    const isKnown = ({ fromFireAt }: PassedRange) => this.#tables.occurrences.has(keyOf(entryId, fromFireAt, false));
+    const ranges = passed.filter((range) => range.state !== "excluded" || !isKnown(range));
+    keys.push(...ranges.map((range) => keyOf(entryId, range.fromFireAt, false)));
     if (new Set(keys).size < keys.length || keys.some((key) => this.#tables.occurrences.has(key))) return "duplicate";
     for (const one of due) this.#tables.putOccurrence(claimed(entry, one, now, this.#tables.timeZoneData));
-    for (const range of passed) this.#pass(entry, range, now);
+    for (const range of ranges) this.#pass(entry, range, now);
     for (const fireAt of superseded) {
       const older = this.#tables.occurrences.get(keyOf(entryId, fireAt, false));
       if (older) this.#withdraw(older, "coalesced", supersededReason, now);
@@ -203,6 +205,24 @@ export class MemoryStore implements Store {
 
   async setTimeZoneData(version: string): Promise<void> {
     this.#tables.timeZoneData = version;
+  }
+
+  async requeueFailed(
+    { entryId, fireAt, limit }: Parameters<Store["requeueFailed"]>[0],
+    now: Instant,
+  ): Promise<number> {
+    const failed = [...this.#tables.occurrences.values()]
+      .filter((one) => one.state === "failed" && one.id !== "" && this.#tables.presentById(one.entryId) !== undefined)
+      .filter((one) => (entryId ?? one.entryId) === one.entryId && (fireAt ?? one.fireAt) === one.fireAt)
+      .sort((a, b) => byFireTime(b, a))
+      .slice(0, limit);
+    for (const one of failed) {
+      const again = { state: "claimed", reason: null, dueAt: now, startedAt: null, settledAt: null } as const;
+      this.#tables.putOccurrence({ ...one, ...again, attempts: Math.max(1, one.attempts) });
+    }
+    for (const id of new Set(failed.map((one) => one.entryId)))
+      this.#tables.putEntry({ ...this.#tables.presentById(id)!, revision: ++this.#tables.revision });
+    return failed.length;
   }
 
   async abandonRunning(reason: string, now: Instant): Promise<number> {

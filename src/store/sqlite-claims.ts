@@ -87,7 +87,8 @@ export class SqliteClaims {
       if (!this.#occurrences.insertDue(entryId, due, now)) throw new DuplicateFireTime();
     }
     for (const range of claim.passed) {
-      if (!this.#occurrences.insertPassed(entryId, range, now)) throw new DuplicateFireTime();
+      const isNew = this.#occurrences.insertPassed(entryId, range, now);
+      if (!isNew && range.state !== "excluded") throw new DuplicateFireTime();
     }
     for (const fireAt of claim.superseded) {
       this.#occurrences.withdraw(entryId, fireAt, 0, "coalesced", supersededReason, now);

@@ -9,6 +9,7 @@ import type { SqliteEntries } from "./sqlite-entries.ts";
 import { entryGone, manualConflict } from "./wording.ts";
 
 type HistoryQuery = Parameters<Store["history"]>[0];
+type FailedQuery = Parameters<Store["requeueFailed"]>[0];
 type OutboxGroup = Awaited<ReturnType<Store["outboxSummary"]>>[number];
 type OccurrenceRow = Omit<Occurrence, "manual"> & { readonly manual: number };
 /** fireAt, entryId, manual: the primary key. */
@@ -34,6 +35,8 @@ export class SqliteOccurrences {
   readonly #correct: Statement<[string, string | null, number, Instant, ...Key]>;
   readonly #start: Statement<[string | null, number, Instant, ...Key]>;
   readonly #keep: Statement<[string | null, number, ...Key]>;
+  readonly #failed: Statement<[number | null, number | null, Instant | null, Instant | null, number], Key>;
+  readonly #requeue: Statement<[Instant, ...Key]>;
   readonly #abandon: Statement<[string, Instant]>;
   readonly #unsent: Statement<[], [number, Instant, number]>;
   readonly #outbox: Statement<[Instant, number, Instant, number, number], OccurrenceRow>;
@@ -71,6 +74,17 @@ export class SqliteOccurrences {
       `UPDATE occurrences SET state = 'running', reason = ?, attempts = ?, started_at = ? ${key}`,
     );
     this.#keep = database.prepare(`UPDATE occurrences SET state = 'claimed', reason = ?, attempts = ? ${key}`);
+    this.#failed = database
+      .prepare<[number | null, number | null, Instant | null, Instant | null, number], Key>(
+        `SELECT o.fire_at, o.entry_id, o.manual FROM occurrences o CROSS JOIN entries e ON e.id = o.entry_id
+         WHERE o.state = 'failed' AND o.id <> '' AND e.removed_at IS NULL
+         AND (? IS NULL OR o.entry_id = ?) AND (? IS NULL OR o.fire_at = ?) ORDER BY ${newestFirst} LIMIT ?`,
+      )
+      .raw();
+    this.#requeue = database.prepare(
+      `UPDATE occurrences SET state = 'claimed', reason = NULL, due_at = ?, attempts = max(attempts, 1), started_at = NULL, settled_at = NULL
+       WHERE fire_at = ? AND entry_id = ? AND manual = ?`,
+    );
     this.#abandon = database.prepare(
       "UPDATE occurrences SET state = 'failed', reason = ?, settled_at = ? WHERE state = 'running' AND settled_at IS NULL",
     );
@@ -183,6 +197,15 @@ export class SqliteOccurrences {
       if (entry === undefined || entry.removedAt !== null) throw entryGone(entryId);
       if (!this.insertDue(entryId, { id, fireAt, dueAt: fireAt, manual: true }, now)) throw manualConflict(entry.name);
       this.#entries.touch(entryId);
+    });
+  }
+
+  requeueFailed({ entryId, fireAt, limit }: FailedQuery, now: Instant): number {
+    return this.#connection.write(() => {
+      const failed = this.#failed.all(entryId ?? null, entryId ?? null, fireAt ?? null, fireAt ?? null, limit);
+      for (const key of failed) this.#requeue.run(now, ...key);
+      for (const id of new Set(failed.map(([, id]) => id))) this.#entries.touch(id);
+      return failed.length;
     });
   }
 

@@ -55,6 +55,7 @@ function sqliteStore(connection: SqliteConnection): Store {
     settle: async (settlements) => occurrences.settle(settlements),
     outbox: async ({ after, limit }) => occurrences.outbox(after, limit),
     enqueueManual: async (entryId, occurrence, now) => occurrences.enqueueManual(entryId, occurrence, now),
+    requeueFailed: async (query, now) => occurrences.requeueFailed(query, now),
     abandonRunning: async (reason, now) => occurrences.abandonRunning(reason, now),
     outboxSummary: async () => occurrences.summary(),
     history: async (query) => occurrences.history(query),

@@ -170,6 +170,40 @@ test("a pause and its end: the fire times between are recorded as one range, and
   assert.deepEqual(await operations.resume("ping"), resumed, "resumed already");
 });
 
+test("resumed from what was missed, the fire times of the pause are left to the next claim", async () => {
+  await operations.add("ping", ping, "cli");
+  await operations.pause("ping");
+  clock.stepWall(3_600_000);
+  const resumed = await operations.resume("ping", "missed");
+  assert.deepEqual([resumed.pausedAt, resumed.nextFireAt], [null, start + 10_000]);
+  assert.deepEqual(await store.history({ limit: 10 }), []);
+});
+
+test("retrying asks for the failed runs of one entry, or of all", async () => {
+  for (const name of ["one", "two"]) {
+    await operations.add(name, ping, "cli");
+    const { fireAt } = await operations.trigger(name);
+    const { id } = await operations.get(name);
+    const failed = {
+      entryId: id,
+      fireAt,
+      manual: true,
+      state: "failed",
+      reason: "no",
+      attempts: 1,
+      at: start,
+    } as const;
+    await store.settle([failed]);
+  }
+  assert.equal(await operations.retry({ name: "two", limit: 9 }), 1);
+  assert.equal(await operations.retry({ limit: 9 }), 1);
+  assert.match(await refusal(operations.retry({ name: "tow", limit: 9 })), /Did you mean "two"/);
+  assert.deepEqual(
+    (await store.outbox({ limit: 9 })).map(({ entryName }) => entryName),
+    ["one", "two"],
+  );
+});
+
 test("a short pause in which nothing fell due leaves the next fire time alone", async () => {
   await operations.add("ping", ping, "cli");
   await operations.pause("ping");

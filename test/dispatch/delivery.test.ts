@@ -195,3 +195,85 @@ test("before a message is sent of which the store says that it was not, the stor
   world.broker.answerAll();
   await engine.stop(1_000);
 });
+
+test("a failed message that is sent again has the id of old, and newer ones do not take its place", async () => {
+  const world = new World();
+  const entry = await world.add("ping", { every: "10s", task: "a.ping", options: { expires: "5s" } });
+  const engine = world.engine();
+  await engine.start();
+  world.broker.answer = () => ({ result: "refused", reason: "too large" });
+  await world.clock.advance(10_100);
+  world.broker.answer = () => ({ result: "confirmed" });
+  await world.clock.advance(8_000);
+  world.broker.listener.unavailable("gone", false);
+  assert.equal(await world.store.requeueFailed({ entryId: entry.id, limit: 9 }, world.clock.now()), 1);
+  await world.clock.advance(3_000);
+  world.broker.listener.available();
+  await world.clock.advance(1_000);
+  await engine.stop(1_000);
+  assert.deepEqual(sentFor(world, "ping"), [10, 10, 20]);
+  assert.equal(world.sent[0]!.id, world.sent[1]!.id);
+  assert.deepEqual(
+    (await world.ledger()).map(([state]) => state),
+    ["published", "published"],
+  );
+});
+
+test("resumed from what it missed in a pause, the latest of it runs", async () => {
+  const world = new World();
+  const { id, revision } = await world.add("ping", { every: "10s", task: "a.ping" });
+  const engine = world.engine();
+  await engine.start();
+  const change = async (expectedRevision: number, pausedAt: number | null) => {
+    const at = world.clock.now();
+    await world.store.change([
+      { change: "update", id, expectedRevision, fields: { pausedAt }, at, withdraw: "paused" },
+    ]);
+  };
+  await change(revision, world.clock.now());
+  await world.clock.advance(65_000);
+  assert.deepEqual(world.sent, []);
+  await change((await world.store.entryByName("ping"))!.revision, null);
+  await world.clock.advance(2_000);
+  await engine.stop(1_000);
+  assert.deepEqual(sentFor(world, "ping"), [60]);
+  assert.deepEqual(await world.ledger(), [
+    ["coalesced", 10, 5, "the latest of them ran"],
+    ["published", 60, 1, null],
+  ]);
+});
+
+test("what `except` leaves out is in the ledger, as one row for each stretch of it", async () => {
+  const world = new World();
+  await world.add("ping", { every: "10s", task: "a.ping", except: [{ cron: "30-59 * * * * *" }] });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(125_000);
+  await engine.stop(1_000);
+  const reason = "left out by its `except`";
+  assert.deepEqual(await world.ledger(), [
+    ["published", 10, 1, null],
+    ["published", 20, 1, null],
+    ["excluded", 30, 3, reason],
+    ["published", 60, 1, null],
+    ["published", 70, 1, null],
+    ["published", 80, 1, null],
+    ["excluded", 90, 3, reason],
+    ["published", 120, 1, null],
+  ]);
+});
+
+test("what `except` leaves out while nothing ran is counted beside what was coalesced", async () => {
+  const world = new World();
+  await world.add("ping", { every: "10s", task: "a.ping", except: [{ cron: "30-59 * * * * *" }] });
+  await world.clock.advance(605_000);
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(100);
+  await engine.stop(1_000);
+  assert.deepEqual(await world.ledger(), [
+    ["coalesced", 10, 29, "the latest of them ran"],
+    ["excluded", 30, 30, "left out by its `except`"],
+    ["published", 600, 1, null],
+  ]);
+});

@@ -109,6 +109,13 @@ export class ScriptedRunner implements Runner {
   }
 }
 
+/** As the scheduler encodes, without its cache. */
+export const encodeTask: EngineOptions["encode"] = ({ entry, target, trigger }, { id, fireAt, dueAt }) => {
+  if (target.kind !== "task") throw new BeatError("not a task");
+  const build = prepareMessage({ entryName: entry.name, target, defaultQueue: "celery", origin: "beat@test" });
+  return build({ id, fireAt, dueAt, nextFireAt: nextFireTime(trigger, dueAt) });
+};
+
 export class World {
   readonly clock = new SimulatedClock(start);
   readonly store: Store = new MemoryStore();
@@ -138,11 +145,7 @@ export class World {
       random: () => 0.5,
       retentionMs: 7 * 86_400_000,
       timeZoneData: "2027a",
-      encode: ({ entry, target, trigger }, { id, fireAt }) => {
-        if (target.kind !== "task") throw new BeatError("not a task");
-        const build = prepareMessage({ entryName: entry.name, target, defaultQueue: "celery", origin: "beat@test" });
-        return build({ id, fireAt, nextFireAt: nextFireTime(trigger, fireAt) });
-      },
+      encode: encodeTask,
       ...options,
     });
   }

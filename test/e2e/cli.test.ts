@@ -41,6 +41,11 @@ test("what is wrong on the line, or in the database's place", async (t) => {
     ["next --cron 99_*_*_*_*", 2, /99/],
     ["next --crontab 0_0_30_2_*", 2, /never/],
     ["next", 2, /either the name of an entry or a trigger/],
+    ["retry", 2, /the name of an entry, or --all/],
+    ["retry there --at tomorrow", 2, /"tomorrow" is not a date/],
+    ["why nowhere", 5, /no entry "nowhere"/],
+    ["why there noon", 2, /"noon" is not a date/],
+    ["start -d beat.sqlite --max-rate 0", 2, /max-rate/],
     ["list -d missing.sqlite", 3, /missing\.sqlite/],
     ["list -d text.sqlite", 3, /not a (SQLite )?database/i],
     ["list -d foreign.sqlite", 3, /another program/],
@@ -100,6 +105,10 @@ test("what the commands do, one after the other", async (t) => {
   assert.match(await run("resume", "report"), /report/);
   assert.match(await run("trigger", "report"), /No scheduler is running/);
   assert.match(await run("history", "report"), /claimed \(manual\)/);
+  assert.match(await run("why", "report"), /The manual run of report for .* waits in the outbox/);
+  assert.match(await run("why", "report", "2020-01-01T00:00"), /is no fire time of report.*the next one is/s);
+  assert.match(await run("retry", "report"), /No run of report has failed/);
+  assert.match(await run("retry", "--all", "--json"), /"count": 0/);
   assert.match(await run("status"), /leader {5}none[\s\S]*entries {4}1 active[\s\S]*1 waiting/);
   assert.match(await run("next", "--cron", "30 2 * * *", "-z", "Europe/Berlin", "-n", "2"), /LOCAL \(Europe\/Berlin\)/);
   assert.match(await run("migrate"), /up to date/);

@@ -14,6 +14,7 @@ const states: readonly OccurrenceState[] = [
   "missed",
   "skipped",
   "paused",
+  "excluded",
 ];
 
 interface Flags extends StoreFlags, JsonFlag {

@@ -135,6 +135,26 @@ export function claimsContract(subject: Subject): void {
     ]);
   });
 
+  test("a range of what is left out that is there already does not undo a claim", async () => {
+    const { token } = await subject.lead();
+    const entry = await subject.addOne("one");
+    const excluded = {
+      fromFireAt: t0 + 1,
+      untilFireAt: t0 + 2,
+      count: 2,
+      state: "excluded",
+      reason: "except",
+    } as const;
+    assert.deepEqual(await subject.store.claim(token, [claimOf(entry, { passed: [excluded] })], t0), ["claimed"]);
+    const again = claimOf(await subject.again(entry), { passed: [{ ...excluded, count: 5 }] });
+    assert.deepEqual(await subject.store.claim(token, [again], t0), ["claimed"]);
+    const rows = await subject.store.history({ limit: 9, states: ["excluded"] });
+    assert.deepEqual(
+      rows.map(({ count }) => count),
+      [2],
+    );
+  });
+
   test("a claim that names a fire time twice is a duplicate", async () => {
     const { token } = await subject.lead();
     const entry = await subject.addOne("one");

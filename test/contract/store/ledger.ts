@@ -198,6 +198,38 @@ export function ledgerContract(subject: Subject): void {
     );
   });
 
+  test("puts failed runs back into the outbox: under their ids, due now, as tried once, and says so to the leader", async () => {
+    const [one, two, gone] = await subject.add("one", "two", "gone");
+    for (const entry of [one!, two!, gone!]) await fill(entry, 3);
+    const before = await subject.store.history({ limit: 99 });
+    await subject.store.settle([
+      { ...settled(one!, 1), state: "failed", reason: "refused", attempts: 0 },
+      { ...settled(one!, 2), state: "failed", reason: "refused", attempts: 3 },
+      { ...settled(one!, 3), state: "published" },
+      { ...settled(two!, 2), state: "failed", reason: "refused" },
+      { ...settled(gone!, 1), state: "failed", reason: "refused" },
+    ]);
+    await subject.store.change([removeOf(gone!)]);
+    const revision = await subject.store.currentRevision();
+    assert.equal(await subject.store.requeueFailed({ entryId: one!.id, fireAt: t0 + 3, limit: 9 }, t0 + 500), 0);
+    assert.equal(await subject.store.currentRevision(), revision);
+    assert.equal(await subject.store.requeueFailed({ entryId: one!.id, limit: 1 }, t0 + 500), 1);
+    assert.equal(await subject.store.requeueFailed({ limit: 9 }, t0 + 600), 2);
+    assert.equal(await subject.store.requeueFailed({ limit: 9 }, t0 + 700), 0);
+    const again = (await subject.store.outbox({ limit: 9 })).filter(({ attempts }) => attempts > 0);
+    assert.deepEqual(
+      again.map((row) => [row.entryName, row.fireAt - t0, row.dueAt - t0, row.attempts, row.reason, row.settledAt]),
+      [
+        ["one", 2, 500, 3, null, null],
+        ["one", 1, 600, 1, null, null],
+        ["two", 2, 600, 1, null, null],
+      ],
+    );
+    for (const { id, entryId, fireAt } of again)
+      assert.ok(before.some((row) => row.id === id && row.entryId === entryId && row.fireAt === fireAt));
+    assert.deepEqual(namesOf(await subject.store.changedSince(revision, 9)).sort(), ["one", "two"]);
+  });
+
   test("sums up what waits and what runs", async () => {
     const entry = await subject.addOne("one");
     assert.deepEqual(await subject.store.outboxSummary(), []);
