@@ -64,7 +64,7 @@ function pages({ connection, find }: Patient): void {
 
 function references({ connection, find }: Patient): void {
   const lost = countOf(connection, "SELECT count(*) FROM pragma_foreign_key_check");
-  if (lost > 0) find("error", `${lost} rows of the ledger belong to no entry`, restore);
+  if (lost > 0) find("error", `rows of the ledger that belong to no entry: ${lost}`, restore);
 }
 
 /** Tables and indexes as the migrations make them. */
@@ -101,7 +101,7 @@ function numbers({ connection, find }: Patient): void {
   if (count > 0)
     find(
       "error",
-      `${count} definitions were changed by hand: their columns say something else`,
+      `entries whose definitions were changed by hand, so that columns beside them say something else: ${count}`,
       "Add these entries anew.",
     );
 }
@@ -130,7 +130,7 @@ const stuck: Kind = {
 
 function entries({ connection, now, find }: Patient): void {
   const seen = new Map<Kind, string[]>();
-  const store = new SqliteEntries(connection);
+  const store = connection.read(() => new SqliteEntries(connection));
   for (let afterName = ""; ; ) {
     const page = store.list({ afterName, limit: 1_000 });
     for (const entry of page) {
@@ -145,7 +145,7 @@ function entries({ connection, now, find }: Patient): void {
   }
   for (const [{ severity, what, remedy }, texts] of seen) {
     const more = texts.length > shownMost ? ` … and ${texts.length - shownMost} more` : "";
-    find(severity, `${texts.length} entries ${what}: ${texts.slice(0, shownMost).join(", ")}${more}`, remedy);
+    find(severity, `entries that ${what} (${texts.length}): ${texts.slice(0, shownMost).join(", ")}${more}`, remedy);
   }
 }
 
@@ -164,7 +164,7 @@ function troubleOf(entry: Entry, now: Instant): [Kind, string?] | undefined {
 }
 
 function lease({ connection, now, isDead, find }: Patient): void {
-  const held = new SqliteLease(connection).current();
+  const held = connection.read(() => new SqliteLease(connection)).current();
   if (held === undefined) return;
   const who = `process ${held.pid} on ${held.host.split("/")[0]}`;
   if (isDead(held)) {

@@ -59,7 +59,8 @@ export function storeErrorOf(error: unknown, location: string): unknown {
   const meaning = meanings[code.split("_")[1] ?? ""];
   if (meaning === undefined) {
     return new StoreError(`the database ${location} refused: ${error.message} (${code})`, {
-      remedy: "This is a fault of Beat or a database that was changed by hand: please report it.",
+      remedy:
+        "This is a fault of Beat or a database that was changed by hand: see `beat doctor`, and please report it.",
       cause: error,
     });
   }
