@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Verdict } from "../checker/check.ts";
 import type { Delivery, Evidence, Fault, LedgerRow, Tolerance } from "../checker/evidence.ts";
+import { durationMs } from "../checker/nominal-times.ts";
 import { reportOf } from "../checker/report.ts";
 import type { Named } from "./timetable.ts";
 
@@ -51,7 +52,8 @@ export function evidenceOf(trial: Trial): Evidence {
       entry: name,
       changes: [
         { ...added, definition },
-        { ...stopped, definition: null },
+        // What jitter puts off may be claimed by then, and not due.
+        { ...stopped, invokedAt: stopped.invokedAt - durationMs(definition["jitter"] ?? 0), definition: null },
       ],
     })),
     faults,

@@ -11,6 +11,7 @@ export class Witness {
   readonly #queue: string;
   #connection: ChannelModel | undefined;
   #isClosed = false;
+  #isPaused = false;
   #onArrival: (() => void)[] = [];
 
   private constructor(url: string, queue: string) {
@@ -43,6 +44,17 @@ export class Witness {
     }
   }
 
+  /** Leaves its queue alone, should it go, until `resume`. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  async resume(): Promise<void> {
+    this.#isPaused = false;
+    const endsAt = performance.now() + 10_000;
+    while (this.#connection === undefined && performance.now() < endsAt) await sleep(20);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#connection?.close().catch(() => undefined);
@@ -50,7 +62,6 @@ export class Witness {
 
   async #consume(): Promise<void> {
     const connection = await connect(this.#url);
-    this.#connection = connection;
     connection.on("error", () => undefined);
     connection.on("close", () => void this.#again());
     const channel = await connection.createChannel();
@@ -58,6 +69,7 @@ export class Witness {
     channel.on("close", () => connection.close().catch(() => undefined));
     await channel.assertQueue(this.#queue, { durable: true });
     await channel.prefetch(1_000);
+    this.#connection = connection;
     await channel.consume(this.#queue, (message) => {
       // A queue that is deleted ends its consumers.
       if (message === null) {
@@ -81,7 +93,7 @@ export class Witness {
     this.#connection = undefined;
     while (!this.#isClosed && this.#connection === undefined) {
       await sleep(100);
-      if (!this.#isClosed) await this.#consume().catch(() => undefined);
+      if (!this.#isClosed && !this.#isPaused) await this.#consume().catch(() => undefined);
     }
   }
 }
