@@ -24,8 +24,8 @@ export interface Vitals {
   readonly quarantined: number;
 }
 
-/** How long a broker may be silent, or the store fail, before this node is not ready. Together with the second that a look and the second that a report takes: less than 5 s. */
-const silenceLimitMs = 3 * secondMs;
+/** How long a broker may be silent, or the store fail, before this node is not ready. Together with two looks, or a report: less than 5 s. */
+const silenceLimitMs = 2.5 * secondMs;
 /** The longest pause of a loop is 5 s. */
 export const stallLimitMs = 10 * secondMs;
 const termsAtMost = 3;

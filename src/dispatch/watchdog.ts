@@ -53,12 +53,16 @@ interface Active {
   message: string;
   /** Monotonic. */
   toldAt: number;
+  /** When it was found last; monotonic. */
+  foundAt: number;
 }
 
 export class Watchdog {
   readonly #options: WatchdogOptions;
   readonly #active = new Map<AlertName, Active>();
   #raised = 0;
+  /** What the last look found. */
+  #found: ReadonlyMap<AlertName, string> = new Map();
   #turns: readonly number[] = [];
   /** For how many looks in a row each loop has not gone on. */
   #missed: number[] = [];
@@ -105,11 +109,16 @@ export class Watchdog {
   }
 
   #look(): void {
-    const { vitals, toleranceMs } = this.#options;
+    const { clock, vitals, toleranceMs } = this.#options;
     this.#countTurns();
     const found = findings(vitals(this.#stalledMs), toleranceMs);
-    for (const [alert, message] of found) this.#tell(alert, message);
-    for (const [alert, active] of this.#active) if (!found.has(alert)) this.#resolve(alert, active);
+    // Seen twice: whoever has just woken up has its work still before it.
+    for (const [alert, message] of found) if (this.#found.has(alert)) this.#tell(alert, message);
+    this.#found = found;
+    // What is due and unsent gives way to newer ones in an outage, and is late anew: it is over when it was well for long enough.
+    const overSince = clock.monotonic() - 2 * toleranceMs;
+    for (const [alert, active] of this.#active)
+      if (!found.has(alert) && active.foundAt < overSince) this.#resolve(alert, active);
     if (!this.#dead && this.#stalledMs >= deadAfterMs) {
       this.#dead = true;
       this.#options.onStalled(found.get("stalled")!);
@@ -128,10 +137,11 @@ export class Watchdog {
     const monotonic = clock.monotonic();
     if (active !== undefined) {
       active.message = message;
+      active.foundAt = monotonic;
       if (monotonic - active.toldAt < remindEveryMs) return;
       active.toldAt = monotonic;
     } else {
-      this.#active.set(alert, { since: clock.now(), message, toldAt: monotonic });
+      this.#active.set(alert, { since: clock.now(), message, toldAt: monotonic, foundAt: monotonic });
       this.#raised++;
     }
     log.error(`Alert: ${message}.`, { alert });
@@ -141,7 +151,7 @@ export class Watchdog {
   #resolve(alert: AlertName, active: Active): void {
     const { clock, log } = this.#options;
     this.#active.delete(alert);
-    const lastedMs = Math.max(0, Math.round((clock.now() - active.since) / secondMs) * secondMs);
+    const lastedMs = Math.max(0, Math.floor((clock.now() - active.since) / secondMs) * secondMs);
     log.info(`Over after ${formatDuration(lastedMs)}: ${active.message}.`, { alert });
     this.#emit(alert, "resolved", active);
   }

@@ -100,11 +100,11 @@ export class OnAlert {
   }
 }
 
-function variables(alert: AlertMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(alert).map(([key, value]) => [
-      key === "alert" ? "BEAT_ALERT" : `BEAT_ALERT_${key.toUpperCase()}`,
-      value,
-    ]),
-  );
+/** A variable has its limit (128 KiB on Linux); the whole text is in the JSON. */
+const variableLengthAtMost = 8_192;
+
+function variables({ alert, ...rest }: AlertMessage): Record<string, string> {
+  const of = (text: string) => text.slice(0, variableLengthAtMost);
+  const others = Object.entries(rest).map(([key, value]) => [`BEAT_ALERT_${key.toUpperCase()}`, of(value)]);
+  return { BEAT_ALERT: of(alert), ...Object.fromEntries(others) };
 }
