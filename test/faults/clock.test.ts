@@ -70,7 +70,7 @@ rows(
         await rig.fault(
           "restart",
           async () => {
-            assert.equal(await rig.daemon.stop(), 0);
+            await rig.end();
             await clock.step(-hourMs);
             await rig.start([], clock.env);
           },

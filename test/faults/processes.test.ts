@@ -78,7 +78,7 @@ rows(
           await rig.fault(
             "SIGTERM",
             async () => {
-              assert.equal(await rig.daemon.stop(), 0);
+              await rig.end();
               await rig.start();
             },
             { deciding: true },
@@ -159,7 +159,7 @@ rows(
           "SIGTERM",
           async () => {
             inBurstWhenStopped = distinct(rig.witness.arrived);
-            assert.equal(await rig.daemon.stop(), 0);
+            await rig.end();
           },
           { deciding: true },
         );

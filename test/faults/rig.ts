@@ -1,6 +1,7 @@
 // One trial's world: a database and a queue of its own, `beat start` behind a proxy, and a witness that is straight at the
 // broker. It keeps a log of what was done to them.
 
+import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -32,7 +33,8 @@ export class Rig {
   readonly t: TestContext;
   readonly rabbitmq: RabbitmqServer;
   readonly cwd: string;
-  readonly db: string;
+  /** The schedule database; a row may put it elsewhere before it begins. */
+  db: string;
   readonly queue: string;
   readonly proxy: TcpProxy;
   readonly witness: Witness;
@@ -96,6 +98,13 @@ export class Rig {
     await daemon.line(/^Connected to/);
     if (this.added === undefined) await this.begin();
     return daemon;
+  }
+
+  /** SIGTERM. Its exit code says whether something is left to send. */
+  async end(daemon = this.daemon): Promise<void> {
+    const code = await daemon.stop();
+    const left = await this.ask((scheduler) => scheduler.history({ states: ["claimed"], limit: 1 }));
+    assert.ok(code === 0 || (code === 6 && left.length > 0), `SIGTERM ended it with ${code}`);
   }
 
   /** Writes down that something goes wrong for as long as `act` takes. `more`: what else the checker should know of it. */

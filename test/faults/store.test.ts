@@ -1,0 +1,196 @@
+// What happens to the schedule database: rows 14 to 19.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import Database from "better-sqlite3";
+import { formatDuration } from "../../src/core/time.ts";
+import { beat } from "../e2e/beat.ts";
+import { lasting, type Rig } from "./rig.ts";
+import { rows } from "./rows.ts";
+
+const faultMs = lasting(30_000, 8_000);
+const run = promisify(execFile);
+const digest = async (path: string) =>
+  createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+
+/** Resolves with how long after now the daemon first complains. */
+async function untilTold(rig: Rig, pattern: RegExp): Promise<string> {
+  const from = Date.now();
+  const line = await rig.daemon.until(
+    () => rig.daemon.lines.find(({ level, message }) => /warn|error/.test(level) && pattern.test(message)),
+    `a complaint like ${pattern}`,
+  );
+  return `said after ${formatDuration(Math.max(0, Date.parse(String(line["timestamp"])) - from))}: ${line.message}`;
+}
+
+const damages: Readonly<Record<string, (path: string, size: number) => Promise<unknown>>> = {
+  "cut short": (path, size) => truncate(path, Math.floor(size / 2)),
+  emptied: (path) => truncate(path, 0),
+  "overwritten with garbage": (path, size) => writeFile(path, Buffer.alloc(size, "garbage ")),
+  "garbage in the middle": async (path, size) => {
+    const file = await open(path, "r+");
+    await file.write(Buffer.alloc(8_192, "garbage "), 0, 8_192, Math.floor(size / 8_192) * 4_096);
+    await file.close();
+  },
+};
+
+rows(
+  "the store",
+  [
+    {
+      number: 14,
+      fault: "the database truncated or garbage before the start",
+      isQuick: true,
+      async run(rig) {
+        await rig.start();
+        await rig.calm(3_000);
+        await rig.fault(
+          "damaged",
+          async () => {
+            await rig.end();
+            const kept = `${rig.db}.kept`;
+            await copyFile(rig.db, kept);
+            for (const [what, damage] of Object.entries(damages)) {
+              await damage(rig.db, (await stat(kept)).size);
+              const before = await digest(rig.db);
+              const { code, stderr } = await beat(["start", "--schedule-db", rig.db]);
+              assert.equal(code, 3, `${what}: ${stderr}`);
+              assert.match(stderr, /doctor|backup/, what);
+              assert.equal(await digest(rig.db), before, `${what}: nothing was changed`);
+            }
+            await copyFile(kept, rig.db);
+            await rig.start();
+          },
+          { deciding: true },
+        );
+      },
+    },
+    {
+      number: 15,
+      fault: "the database moved away while running, and back",
+      isQuick: true,
+      async run(rig) {
+        await rig.start();
+        await rig.calm(3_000);
+        let told = "";
+        await rig.fault(
+          "moved away",
+          async () => {
+            await rename(rig.db, `${rig.db}.away`);
+            told = await untilTold(rig, /removed or replaced/);
+            await sleep(lasting(10_000, 2_000));
+            await rename(`${rig.db}.away`, rig.db);
+          },
+          { deciding: true },
+        );
+        return told;
+      },
+    },
+    {
+      number: 16,
+      fault: "one row of the database is broken",
+      async run(rig) {
+        await rig.start();
+        await rig.calm(2_000);
+        await rig.ask((scheduler) =>
+          scheduler.add("broken", { every: "1s", task: "a.task", options: { queue: "nobody" } }),
+        );
+        const database = new Database(rig.db);
+        database.pragma("busy_timeout = 5000");
+        database
+          .prepare(
+            "UPDATE entries SET definition = '[1, 2]', revision = (SELECT max(revision) + 1 FROM entries) WHERE name = 'broken'",
+          )
+          .run();
+        database.close();
+        await rig.daemon.line(/broken is set aside/);
+        await rig.calm(lasting(10_000, 3_000));
+      },
+    },
+    {
+      number: 17,
+      fault: "the database locked by another process",
+      isQuick: true,
+      async run(rig) {
+        await rig.start();
+        await rig.calm(3_000);
+        let told = "";
+        await rig.fault(
+          "locked",
+          async () => {
+            const other = new Database(rig.db);
+            other.exec("BEGIN IMMEDIATE");
+            told = await untilTold(rig, /locked|busy|in use|another process/);
+            await sleep(faultMs);
+            other.exec("ROLLBACK");
+            other.close();
+          },
+          { deciding: true },
+        );
+        return told;
+      },
+    },
+    {
+      number: 18,
+      fault: "the database away at start",
+      async run(rig) {
+        const folder = join(rig.cwd, "mounted-later");
+        await mkdir(folder);
+        rig.db = join(folder, "beat.sqlite");
+        await rig.begin(3_000);
+        await rig.fault(
+          "away",
+          async () => {
+            await rename(folder, `${folder}.away`);
+            const { code, stderr } = await beat(["start", "--schedule-db", rig.db]);
+            assert.equal(code, 3, stderr);
+            assert.match(stderr, /there is no folder/);
+            rig.spawn(["--wait", "60s"]);
+            await rig.daemon.line(/there is no folder/);
+            await sleep(lasting(10_000, 3_000));
+            await rename(`${folder}.away`, folder);
+            await rig.daemon.line(/^Connected to/);
+          },
+          { deciding: true },
+        );
+      },
+    },
+    {
+      number: 19,
+      fault: "disk full, then freed",
+      async run(rig) {
+        const disk = await mkdtemp(join(tmpdir(), "beat-disk-"));
+        await run("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]);
+        rig.t.after(async () => {
+          await run("umount", ["-l", disk]);
+          await rm(disk, { recursive: true, force: true });
+        });
+        rig.db = join(disk, "beat.sqlite");
+        await rig.start();
+        await rig.calm(3_000);
+        let told = "";
+        await rig.fault(
+          "disk full",
+          async () => {
+            const filling = join(dirname(rig.db), "filling");
+            await writeFile(filling, Buffer.alloc(3_000_000)).catch(() => undefined);
+            told = await untilTold(rig, /full|no space/i);
+            await sleep(faultMs);
+            await rm(filling);
+          },
+          { deciding: true },
+        );
+        return told;
+      },
+    },
+  ],
+  { together: true },
+);
