@@ -4,7 +4,7 @@ import type { Finding, FindingKind, Verdict } from "./check.ts";
 import type { Delivery, EntryHistory, Evidence, LedgerRow, ManualTrigger, Publish } from "./evidence.ts";
 import { judgeGivenUp } from "./given-up.ts";
 import { type Outage, outageAt } from "./outages.ts";
-import { type Nominal, nominalTimes } from "./timeline.ts";
+import { isOn, type Nominal, nominalTimes } from "./timeline.ts";
 import type { WallClock } from "./wall-clock.ts";
 
 export interface Case {
@@ -80,6 +80,7 @@ export class EntryJudge {
     });
     for (const account of accounts) this.#judge(account, accounts);
     if (evidence.publishes !== undefined) this.#judgeFlood(accounts);
+    this.#judgeOverlap(accounts);
     return { findings: this.#findings, counts: this.#counts, late: this.#late };
   }
 
@@ -120,24 +121,21 @@ export class EntryJudge {
     }
   }
 
-  #judgeSent({ nominal: { fireAt }, row }: Account, { at, id }: Delivery): void {
-    if (this.#case.evidence.ledger === undefined) return;
+  #judgeSent({ nominal: { fireAt, policy }, row }: Account, { at, id, endedAt }: Delivery): void {
+    const { ledger, endAt, tolerance } = this.#case.evidence;
+    if (ledger === undefined) return;
     if (row === undefined) this.#tell("lie: no row", fireAt, at, "it was sent, and the ledger does not know of it");
-    else if (!sentStates.has(row.state) && !openStates.has(row.state)) {
-      const isLocal = row.state === "failed" && this.#case.publishes?.has(id) !== true;
-      if (isLocal) return;
+    else if (row.id !== id)
+      this.#tell("duplicate: second id", fireAt, at, `it was sent as ${id}, and the ledger has ${row.id}`);
+    else if (openStates.has(row.state)) {
+      const doneAt = policy.isLocal ? (endedAt ?? endAt) : at;
+      if (doneAt > endAt - tolerance.lateMs) return;
+      const text = `it was sent, and the ledger says to the end that it is ${row.state}`;
+      this.#tell("lie: says not sent", fireAt, at, text);
+    } else if (!sentStates.has(row.state) && !(policy.isLocal && row.state === "failed")) {
       if (this.#doubts(id, at) > 0) this.#counts.withdrawnInDoubt++;
       else
         this.#tell("lie: says not sent", fireAt, at, `the ledger says ${row.state} (${row.reason}), and it was sent`);
-    } else if (openStates.has(row.state)) {
-      this.#tell(
-        "lie: says not sent",
-        fireAt,
-        at,
-        `it was sent, and the ledger says to the end that it is ${row.state}`,
-      );
-    } else if (row.id !== id) {
-      this.#tell("duplicate: second id", fireAt, at, `it was sent as ${id}, and the ledger has ${row.id}`);
     }
   }
 
@@ -145,7 +143,7 @@ export class EntryJudge {
     const { nominal, row } = account;
     const { fireAt, dueBy } = nominal;
     if (row === undefined) {
-      if (this.#isUsedUp(account, accounts)) return;
+      if (this.#isUsedUp(account, accounts) || this.#wasSwitchedOff(account)) return;
       this.#tell("missing: never decided", fireAt, dueBy, "it is neither in the ledger nor sent");
     } else if (sentStates.has(row.state)) {
       this.#tell("missing: sent, not delivered", fireAt, dueBy, `the ledger says ${row.state}, and nothing arrived`);
@@ -167,6 +165,12 @@ export class EntryJudge {
   #isUsedUp({ nominal, place }: Account, accounts: readonly Account[]): boolean {
     const earlier = accounts.slice(0, place).filter((one) => one.nominal.era === nominal.era);
     return earlier.filter(({ row }) => row !== undefined && row.id !== "").length >= nominal.policy.maxRuns;
+  }
+
+  /** Off before it could be decided, and never on again: it is recorded when it is. */
+  #wasSwitchedOff({ nominal, deadline }: Account): boolean {
+    const later = this.#case.history.changes.filter(({ invokedAt }) => invokedAt > nominal.arrivesAt - 1);
+    return later.length > 0 && later[0]!.invokedAt <= deadline && later.every((change) => !isOn(change));
   }
 
   #judgeTimes({ nominal, row, deliveries: [first], outage, deadline }: Account): void {
@@ -234,6 +238,28 @@ export class EntryJudge {
     }
   }
 
+  /** Local runs of an entry that must not run twice at once. A run whose machine stood still may meet one of the next leader. */
+  #judgeOverlap(accounts: readonly Account[]): void {
+    const runs = accounts
+      .filter(({ nominal: { policy } }) => policy.isLocal && policy.overlapSkips)
+      .flatMap(({ nominal, deliveries }) => deliveries.map((run) => ({ nominal, run })))
+      .sort((a, b) => a.run.at - b.run.at);
+    for (const [index, { nominal, run }] of runs.entries()) {
+      const before = runs[index - 1]?.run;
+      if (before === undefined || (before.endedAt ?? run.at) <= run.at) continue;
+      const wasRemoved = this.#case.history.changes.some(
+        ({ definition, invokedAt }) => definition === null && invokedAt <= run.at && invokedAt >= before.at - 1,
+      );
+      if (wasRemoved || outageAt(this.#case.outages, before.at, run.at)?.deciding) continue;
+      this.#tell(
+        "overlap",
+        nominal.fireAt,
+        run.at,
+        `the run of ${new Date(before.fireAt!).toISOString()} was going on`,
+      );
+    }
+  }
+
   // ------------------------------------------------------------------------------------- rows and deliveries, placed
 
   #placeDeliveries(manual: ReadonlySet<string>): Map<number, Delivery[]> {
@@ -269,13 +295,18 @@ export class EntryJudge {
         );
         continue;
       }
-      const { era } = this.#nominals[first]!;
+      const { era, phase } = this.#nominals[first]!;
       let count = 0;
       for (let place = first; place < this.#nominals.length; place++) {
         const nominal = this.#nominals[place]!;
         if (nominal.fireAt > row.untilFireAt) break;
         const other = covered.get(place);
-        if (nominal.era !== era || (other !== undefined && other.count === 1 && row.count > 1)) continue;
+        if (
+          nominal.era !== era ||
+          nominal.phase !== phase ||
+          (other !== undefined && other.count === 1 && row.count > 1)
+        )
+          continue;
         count++;
         if (other !== undefined)
           this.#tell(

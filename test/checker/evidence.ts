@@ -88,6 +88,8 @@ export interface Delivery {
   /** The broker says that it delivered it before. */
   readonly redelivered: boolean;
   readonly at: number;
+  /** Of a local run: when it ended; undefined while it goes on. */
+  readonly endedAt?: number;
 }
 
 export interface Publish {

@@ -20,7 +20,7 @@ export function judgeGivenUp(
     case "cancelled":
       return "nobody had switched it off or changed it";
     case "skipped":
-      return judgeSkipped(account, accounts);
+      return judgeSkipped(account, given);
     case "failed":
       return judgeFailed(account, row, given);
     default:
@@ -70,21 +70,25 @@ function judgeMissed(
   const { policy, fireAt } = nominal;
   const latest = clock.at(deadline);
   if (outage === undefined) return "nothing kept it from being made in time";
-  if (policy.graceMs !== null && outage.deciding && latest - fireAt > policy.graceMs) return undefined;
+  if (policy.graceMs !== null && latest - fireAt > policy.graceMs) return undefined;
   const next = accounts.find((one) => one.nominal.fireAt > fireAt)?.nominal.fireAt ?? Number.POSITIVE_INFINITY;
   const expiresAt = policy.expiresMs === "next" ? next : fireAt + (policy.expiresMs ?? Number.POSITIVE_INFINITY);
   return expiresAt <= latest ? undefined : "its grace time had not passed, and it had not expired";
 }
 
-function judgeSkipped({ nominal, place }: Account, accounts: readonly Account[]): string | undefined {
+function judgeSkipped({ nominal, deadline }: Account, { deliveries }: Case): string | undefined {
   if (!nominal.policy.overlapSkips) return "its runs may overlap";
-  const before = accounts.slice(0, place).findLast(({ deliveries }) => deliveries.length > 0);
-  return before === undefined ? "no run of it was going on" : undefined;
+  const wentOn = deliveries.some(
+    ({ at, endedAt = Number.POSITIVE_INFINITY }) => at <= deadline && endedAt >= nominal.arrivesAt,
+  );
+  return wentOn ? undefined : "no run of it was going on";
 }
 
-function judgeFailed({ outage }: Account, { id }: LedgerRow, { publishes, history }: Case): string | undefined {
-  const isTask = history.changes.some(({ definition }) => definition?.["task"] !== undefined);
-  if (!isTask) return outage?.deciding ? undefined : "its run never began";
+function judgeFailed({ nominal, outage }: Account, { id }: LedgerRow, { publishes }: Case): string | undefined {
+  const { policy } = nominal;
+  if (policy.isLocal) return outage?.deciding ? undefined : "its run never began";
   if (publishes === undefined) return outage === undefined ? "nothing was wrong with the broker" : undefined;
-  return publishes.get(id)?.some(({ outcome }) => outcome === "refused") ? undefined : "the broker never refused it";
+  const outcomes = publishes.get(id)?.map(({ outcome }) => outcome) ?? [];
+  const wasGivenUp = outcomes.includes("doubtful") && (policy.givesUp || policy.expiresMs !== null);
+  return wasGivenUp || outcomes.includes("refused") ? undefined : "the broker never refused it";
 }

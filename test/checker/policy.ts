@@ -11,11 +11,14 @@ export interface WrittenPolicy {
   readonly maxRuns: number;
   /** After its fire time; `next`: when the next one falls due; null: it does not expire. */
   readonly expiresMs: number | "next" | null;
+  /** A message is not tried for ever. */
+  readonly givesUp: boolean;
+  readonly isLocal: boolean;
 }
 
 export function policyOf(definition: Written): WrittenPolicy {
   const { jitter, misfire_grace_time: grace, coalesce, catch_up_limit, overlap, max_runs, options, task } = definition;
-  const expires = (options as Written | undefined)?.["expires"];
+  const { expires, retry, retry_policy } = (options ?? {}) as Written;
   return {
     jitterMs: jitter === undefined ? 0 : durationMs(jitter),
     graceMs: grace === undefined ? null : durationMs(grace),
@@ -24,5 +27,7 @@ export function policyOf(definition: Written): WrittenPolicy {
     overlapSkips: (overlap ?? (task === undefined ? "skip" : "allow")) === "skip",
     maxRuns: max_runs === undefined ? Number.POSITIVE_INFINITY : Number(max_runs),
     expiresMs: expires === undefined ? null : expires === "next" ? "next" : durationMs(expires),
+    givesUp: retry === false || (retry_policy as Written | undefined)?.["max_retries"] != null,
+    isLocal: task === undefined,
   };
 }

@@ -14,8 +14,9 @@ export interface Nominal {
   /** `must` run (or be decided by policy); `never`: the entry was off; `may`: nobody can say. */
   readonly life: "must" | "may" | "never";
   readonly policy: WrittenPolicy;
-  /** Times between two changes of the schedule belong together. */
+  /** Times between two changes of the schedule belong together; of an interval, those that count from one anchor. */
   readonly era: number;
+  readonly phase: number;
 }
 
 /** The longest time before its fire time at which an occurrence of a crowd is claimed. */
@@ -37,22 +38,28 @@ export function nominalTimes(
   observed: readonly number[],
 ): Nominal[] {
   const all = new Map<number, Nominal>();
-  for (const [index, era] of erasOf(history.changes, evidence.endAt).entries()) {
+  const known = new Set<number>();
+  const { endAt, tolerance } = evidence;
+  for (const [index, era] of erasOf(history.changes, endAt).entries()) {
     const every = intervalMs(era.definition);
     const listed =
       every === undefined
         ? wallClockTimes(era, clock)
-        : new Elapsed(era, every, clock, evidence, observed, new Set(all.keys())).list();
-    const inForce = listed.filter(({ arrivesAt }) => arrivesAt <= era.until);
-    for (const [place, { fireAt, arrivesAt, optional }] of inForce.entries()) {
-      const { change, certain } = stateAt(history.changes, arrivesAt, evidence.tolerance.earlyMs);
+        : new Elapsed(era, every, clock, evidence, observed, new Set(known)).list();
+    for (const [place, { fireAt, arrivesAt, phase, optional }] of listed.entries()) {
+      const { change, certain } = stateAt(history.changes, arrivesAt, tolerance.earlyMs);
       const policy = policyOf(change?.definition ?? era.definition);
-      const gapMs = (listed[place + 1]?.fireAt ?? Number.POSITIVE_INFINITY) - fireAt;
+      const isLast = place === listed.length - 1 || policy.maxRuns < Number.POSITIVE_INFINITY;
+      const gapMs = isLast ? Number.POSITIVE_INFINITY : listed[place + 1]!.fireAt - fireAt;
       const dueBy = clock.arrival(fireAt + Math.max(0, Math.min(policy.jitterMs, gapMs)), arrivesAt);
+      // What may have been claimed ahead when the schedule changed is in the ledger, and must not run any more.
+      const isAhead = arrivesAt > era.until + tolerance.earlyMs;
       // One that an earlier schedule had brought is in the ledger already.
-      const open = optional || !certain || all.has(fireAt);
-      const life = open ? "may" : isOn(change) ? "must" : "never";
-      all.set(fireAt, { fireAt, arrivesAt, dueBy, life, policy, era: index });
+      const isOpen = optional || !certain || known.has(fireAt) || (isAhead && era.until === endAt);
+      const life = isOpen ? "may" : isOn(change) && !isAhead ? "must" : "never";
+      all.set(fireAt, { fireAt, arrivesAt, dueBy, life, policy, era: index, phase });
+      const wasClaimed = arrivesAt <= era.until + (tolerance.leadMs ?? 300) && observed.includes(fireAt);
+      if (!isAhead || wasClaimed) known.add(fireAt);
     }
   }
   return [...all.values()].sort((a, b) => a.fireAt - b.fireAt);
@@ -100,6 +107,7 @@ function erasOf(changes: readonly Change[], endAt: number): Era[] {
 interface Listed {
   readonly fireAt: number;
   readonly arrivesAt: number;
+  readonly phase: number;
   readonly optional: boolean;
 }
 
@@ -110,9 +118,9 @@ function isBeforeWritten(era: Era, clock: WallClock, fireAt: number): boolean {
 
 function wallClockTimes(era: Era, clock: WallClock): Listed[] {
   const after = clock.at(era.from);
-  return wallTimes(era.definition, after, latestWall(era, clock)).map((fireAt) => {
+  return wallTimes(era.definition, after, latestWall(era, clock) + longestLeadMs).map((fireAt) => {
     const arrivesAt = clock.arrival(fireAt, era.from);
-    return { fireAt, arrivesAt, optional: isBeforeWritten(era, clock, fireAt) };
+    return { fireAt, arrivesAt, phase: 0, optional: isBeforeWritten(era, clock, fireAt) };
   });
 }
 
@@ -135,6 +143,7 @@ class Elapsed {
   readonly #listed: Listed[] = [];
   #next: number;
   #since: number;
+  #phase = 0;
 
   constructor(
     era: Era,
@@ -163,7 +172,7 @@ class Elapsed {
       offsetMs = step.offsetMs;
       if (step.byMs < 0) this.#stepBack(step.at, -step.byMs);
     }
-    this.#listUntil(until + offsetMs);
+    this.#listUntil(until + offsetMs + longestLeadMs);
     return this.#listed.filter(({ fireAt }) => fireAt <= endOf(this.#era.definition));
   }
 
@@ -192,7 +201,7 @@ class Elapsed {
     this.#known.add(fireAt);
     const arrivesAt = this.#clock.arrival(fireAt, this.#since);
     const unsure = optional || (this.#since === this.#era.from && isBeforeWritten(this.#era, this.#clock, fireAt));
-    this.#listed.push({ fireAt, arrivesAt, optional: unsure });
+    this.#listed.push({ fireAt, arrivesAt, phase: this.#phase, optional: unsure });
   }
 
   #stepBack(at: number, byMs: number): void {
@@ -200,7 +209,7 @@ class Elapsed {
     const now = before - byMs;
     const last = this.#listed.at(-1)?.fireAt;
     const next = this.#next;
-    const claimedAhead = next - before <= longestLeadMs;
+    const claimedAhead = next - before <= (this.#evidence.tolerance.leadMs ?? 300);
     const window = this.#evidence.faults.filter(
       ({ from, until, deciding, recoveryMs = this.#evidence.tolerance.recoveryMs }) =>
         deciding && from <= at + recoveryMs && until + recoveryMs >= at - this.#every,
@@ -212,7 +221,7 @@ class Elapsed {
         time > now - 50 &&
         time <= now + 2 * this.#every + slackMs &&
         !this.#known.has(time) &&
-        (time - next) % this.#every !== 0,
+        !(time >= next && (time - next) % this.#every === 0),
     );
     const unsure = claimedAhead || window.length > 0;
     const isAhead = last !== undefined && last > now;
@@ -222,5 +231,6 @@ class Elapsed {
     if (claimedAhead) this.#add(next, true);
     this.#next = fits ? seen : expected[0]!;
     this.#since = at;
+    this.#phase++;
   }
 }

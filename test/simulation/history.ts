@@ -1,0 +1,75 @@
+// What the operator did to the schedule, through the same operations as everybody, and when it was asked and done.
+
+import { BeatError } from "../../src/core/errors.ts";
+import type { Operations } from "../../src/definitions/operations.ts";
+import type { Change, EntryHistory, ManualTrigger } from "../checker/evidence.ts";
+import type { WallOffset } from "./machine.ts";
+import type { Act } from "./scenario.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export class History {
+  readonly triggers: ManualTrigger[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #wall: WallOffset;
+  readonly #operations: Operations;
+  readonly #changes = new Map<string, Change[]>();
+
+  constructor(scheduler: Scheduler, wall: WallOffset, operations: Operations) {
+    this.#scheduler = scheduler;
+    this.#wall = wall;
+    this.#operations = operations;
+  }
+
+  get entries(): EntryHistory[] {
+    return [...this.#changes].map(([entry, changes]) => ({ entry, changes }));
+  }
+
+  async perform(act: Act): Promise<void> {
+    const invokedAt = this.#scheduler.now;
+    const { entry } = act;
+    try {
+      const change = await this.#apply(act, invokedAt);
+      const acknowledgedAt = this.#scheduler.now;
+      this.#scheduler.note(`operator: ${JSON.stringify(act)}`);
+      if (change === undefined) return;
+      const changes = this.#changes.get(entry) ?? [];
+      changes.push({ invokedAt, acknowledgedAt, ...change });
+      this.#changes.set(entry, changes);
+    } catch (error) {
+      // Nothing was done: there is no such entry, or it would never fire.
+      if (!(error instanceof BeatError)) throw error;
+      this.#scheduler.note(`operator: ${act.do} ${entry} was refused`);
+    }
+  }
+
+  async #apply(act: Act, invokedAt: number): Promise<Pick<Change, "definition" | "paused" | "anchorAt"> | undefined> {
+    const operations = this.#operations;
+    const { entry } = act;
+    const paused = this.#changes.get(entry)?.at(-1)?.paused ?? false;
+    const wall = invokedAt + this.#wall.ms;
+    switch (act.do) {
+      case "set": {
+        const { anchorAt } = await operations.add(entry, act.definition, "cli", { replace: true });
+        // Where it begins anew, it begins now; else its beginning is of no concern.
+        const isNew = anchorAt >= Math.floor(wall);
+        return { definition: act.definition, paused, ...(isNew && { anchorAt }) };
+      }
+      case "remove":
+        await operations.remove(entry);
+        return { definition: null };
+      case "pause": {
+        const { definition } = await operations.pause(entry);
+        return { definition, paused: true };
+      }
+      case "resume": {
+        const { definition } = await operations.resume(entry);
+        return { definition, paused: false };
+      }
+      case "trigger": {
+        const { id } = await operations.trigger(entry);
+        this.triggers.push({ entry, id, invokedAt, acknowledgedAt: this.#scheduler.now });
+        return undefined;
+      }
+    }
+  }
+}
