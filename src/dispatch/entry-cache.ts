@@ -37,7 +37,7 @@ export class EntryCache {
         compiled.set(entry.id, fresh);
         if (isScheduled(entry)) this.keep(fresh);
       } catch (error) {
-        broken.push({ entry, reason: reasonOf(error) });
+        broken.push({ entry, reason: entry.quarantine ?? reasonOf(error) });
       }
     }
     return { compiled, broken };

@@ -95,6 +95,9 @@ function numbers({ connection, find }: Patient): void {
   const greatest = countOf(connection, "SELECT max(revision) FROM entries");
   if (greatest > countOf(connection, "SELECT revision FROM meta"))
     find("error", "entries have greater revisions than were given out, so that changes go unnoticed", restore);
+  const unsettled = "SELECT count(*) FROM occurrences WHERE (settled_at IS NULL) <> (state IN ('claimed', 'running'))";
+  const lost = countOf(connection, unsettled);
+  if (lost > 0) find("error", `rows of the ledger that are neither settled nor open: ${lost}`, restore);
   const contradicting = `SELECT count(*) FROM entries WHERE removed_at IS NULL AND CASE WHEN json_valid(definition)
     THEN enabled <> coalesce(definition ->> 'enabled', 1) OR interval <> (definition ->> 'every' IS NOT NULL) END`;
   const count = countOf(connection, contradicting);

@@ -91,7 +91,7 @@ export class SqliteEntries {
     this.#touch = database.prepare("UPDATE entries SET revision = ? WHERE id = ?");
     this.#atStart = database.prepare(
       `SELECT ${columns} FROM entries INDEXED BY entries_idle WHERE removed_at IS NULL AND NOT scheduled
-       AND lower(trim(definition ->> 'cron')) = '@reboot' AND quarantine IS NULL AND paused_at IS NULL AND enabled ORDER BY id LIMIT ?`,
+       AND CASE WHEN json_valid(definition) THEN lower(trim(definition ->> 'cron')) = '@reboot' END AND quarantine IS NULL AND paused_at IS NULL AND enabled ORDER BY id LIMIT ?`,
     );
     this.#timeZoneData = database.prepare<[], string | null>("SELECT time_zone_data FROM meta").pluck();
     this.#setTimeZoneData = database.prepare("UPDATE meta SET time_zone_data = ?");

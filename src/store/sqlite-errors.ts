@@ -16,9 +16,11 @@ export function damaged(location: string, what: string): StoreError {
   return new StoreError(`the database ${location} is damaged: ${what}`, { remedy: damageRemedy });
 }
 
+const busyRemedy = "Try again; where it lasts, see which program holds it (`fuser FILE`) and end that.";
+
 /** By the first part of the code that follows `SQLITE_`. */
 const meanings: Readonly<Record<string, Meaning>> = {
-  BUSY: { kind: StoreUnavailableError, what: "is locked by another process", remedy: "Try again." },
+  BUSY: { kind: StoreUnavailableError, what: "is locked by another process", remedy: busyRemedy },
   LOCKED: { kind: StoreUnavailableError, what: "is locked", remedy: "Try again." },
   PROTOCOL: { kind: StoreUnavailableError, what: "could not be locked", remedy: "Try again." },
   FULL: { kind: StoreUnavailableError, what: "can't grow: the disk is full", remedy: "Free some space on its disk." },
@@ -47,7 +49,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   CANTOPEN: {
     kind: StoreError,
     what: "can't be opened",
-    remedy: "Let this user read and write the file and its folder.",
+    remedy: "Let this user read and write the file and its folder, on a disk that is not read-only.",
   },
 };
 

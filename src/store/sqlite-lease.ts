@@ -82,5 +82,14 @@ export class SqliteLease {
 /** Undefined where it was released. */
 function decode(row: LeaseRow): Lease | undefined {
   const { ownerId } = row;
-  return ownerId === null ? undefined : { ...row, ownerId, report: JSON.parse(row.report) };
+  return ownerId === null ? undefined : { ...row, ownerId, report: parsed(row.report) };
+}
+
+/** It is for people alone: one that can't be read must not stand in the way of the lease. */
+function parsed(report: string): unknown {
+  try {
+    return JSON.parse(report);
+  } catch {
+    return null;
+  }
 }

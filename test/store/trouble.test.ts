@@ -7,7 +7,7 @@ import { ConflictError, StoreError, StoreUnavailableError } from "../../src/core
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { storeErrorOf } from "../../src/store/sqlite-errors.ts";
 import { openDatabase } from "../../src/store/sqlite-open.ts";
-import { insertOf, t0, updateOf } from "../contract/store/fixtures.ts";
+import { claimOf, insertOf, ownerOf, t0, updateOf } from "../contract/store/fixtures.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const pathOf = temporaryFolder();
@@ -63,7 +63,7 @@ test("an entry whose definition can't be read is quarantined and disturbs no oth
   const path = pathOf();
   const store = await openSqliteStore(path);
   const inserts = ["torn", "number", "list", "good"].map((name) => insertOf(name));
-  const [torn, number, list, good] = await store.change(inserts);
+  let [torn, number, list, good] = await store.change(inserts);
   const hand = new Database(path);
   hand.pragma("ignore_check_constraints = ON");
   const write = hand.prepare("UPDATE entries SET definition = ? WHERE name = ?");
@@ -93,13 +93,37 @@ test("an entry whose definition can't be read is quarantined and disturbs no oth
   assert.equal((await store.dueEntries({ before: t0 * 2, limit: 9 })).length, 4);
   assert.notEqual((await store.entryByName("torn"))!.quarantine, null);
 
+  // Set aside, it is among those that are looked through for what starts with the scheduler.
+  const lease = await store.acquireLease(ownerOf("leader"), 10_000, t0);
+  const { nextFireAt, lastFireAt, runCount } = torn!;
+  const advance = { nextFireAt, lastFireAt, runCount, quarantine: "it can't be read" };
+  assert.deepEqual(await store.claim(lease.token, [claimOf(torn!, { due: [], advance })], t0), ["claimed"]);
+  assert.deepEqual(await store.entriesAtStart(9), []);
+  [torn] = await store.entriesById([torn!.id]);
+
   // What is changed beside it does not write the `{}` over what may still be rescued; a new definition heals it.
   await store.change([updateOf(torn!, { pauseNote: "look into it" })]);
   const check = new Database(path, { readonly: true });
   const stored = check.prepare("SELECT definition, quarantine FROM entries WHERE name = 'torn'").get();
-  assert.deepEqual(stored, { definition: '{"every": "30', quarantine: null });
+  assert.deepEqual(stored, { definition: '{"every": "30', quarantine: "it can't be read" });
   check.close();
-  const [healed] = await store.change([updateOf((await store.entryByName("torn"))!, { definition: good!.definition })]);
+  const whole = { definition: good!.definition, quarantine: null };
+  const [healed] = await store.change([updateOf((await store.entryByName("torn"))!, whole)]);
   assert.deepEqual([healed!.quarantine, healed!.definition], [null, good!.definition]);
+  await store.close();
+  // Nor does it keep the database from being opened.
+  await (await openSqliteStore(path)).close();
+});
+
+test("a leader's report that can't be read is no report: the lease is as good", async () => {
+  const path = pathOf();
+  const store = await openSqliteStore(path);
+  const lease = await store.acquireLease(ownerOf("leader"), 10_000, t0);
+  const hand = new Database(path);
+  hand.exec(`UPDATE lease SET report = '{"torn'`);
+  hand.close();
+  assert.deepEqual(await store.currentLease(), lease);
+  assert.equal((await store.renewLease(lease, 10_000, t0 + 1, { fine: true })).expiresAt, t0 + 10_001);
+  assert.deepEqual((await store.currentLease())!.report, { fine: true });
   await store.close();
 });
