@@ -29,6 +29,8 @@ export interface SchedulerOptions {
   readonly timezone?: string;
   /** How long the ledger is kept. Default 7 days. */
   readonly retention?: string | number;
+  /** How many rows the ledger keeps at most; the oldest go first. Default 1,000,000. */
+  readonly retentionRows?: number;
   /** How long stop() waits for what goes on. Default 30 s. */
   readonly drain?: string | number;
   /** How long start() waits for a schedule database that is away (locked, a volume that is not mounted yet). Default: not at all. */

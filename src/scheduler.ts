@@ -273,6 +273,7 @@ export class Scheduler implements AsyncDisposable {
       isDead,
       random: Math.random,
       retentionMs: this.#retentionMs,
+      ...(this.#options.retentionRows !== undefined && { retentionRows: this.#options.retentionRows }),
       ...(this.#options.maxRate !== undefined && { maxRate: this.#options.maxRate }),
       timeZoneData: process.versions["tz"] ?? "unknown",
       overdueToleranceMs: this.#overdueToleranceMs,

@@ -99,7 +99,7 @@ export interface Settlement {
   readonly entryId: number;
   readonly fireAt: Instant;
   readonly manual: boolean;
-  readonly state: Exclude<OccurrenceState, PassedRange["state"]> | "missed";
+  readonly state: Exclude<OccurrenceState, "paused" | "excluded">;
   readonly reason: string | null;
   readonly attempts: number;
   readonly at: Instant;
@@ -260,6 +260,8 @@ export interface Store {
     readonly before?: Instant;
     readonly limit: number;
   }): Promise<Occurrence[]>;
+  /** How many final rows the ledger has. */
+  countSettled(): Promise<number>;
   /** Deletes final ledger rows that settled before `before`, the oldest first, at most `limit`, and entries removed before it that no row needs. Returns how many rows. */
   prune(before: Instant, limit: number): Promise<number>;
 

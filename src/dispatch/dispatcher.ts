@@ -149,11 +149,12 @@ export class Dispatcher {
       await this.#extendHorizon();
       const lease = this.#options.lease();
       if (lease === undefined || !this.#running) return;
+      const hasMore = await this.#options.relay.readPage();
       await this.#options.relay.pump();
       const until = this.#options.clock.now() + this.#leadMs;
       const due = this.#timetable.takeDue(until, batchSize);
       if (due.length > 0) await this.#claim(lease, due, until);
-      else if (!(await this.#claimCrowd(lease))) return;
+      else if (!(await this.#claimCrowd(lease)) && !hasMore) return;
       // Let confirmations and signals in between two batches.
       await new Promise<void>((resolve) => this.#options.clock.setTimer(0, resolve));
     }
@@ -344,7 +345,7 @@ export class Dispatcher {
       if (changed.length < 1_000) break;
     }
     this.#changesAt = clock.monotonic();
-    if (changedIds.size > 0) await relay.forget(changedIds);
+    if (changedIds.size > 0) relay.forget(changedIds);
   }
 
   async #extendHorizon(): Promise<void> {

@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly random: () => number;
   /** How long the ledger is kept. */
   readonly retentionMs: number;
+  /** How many rows the ledger keeps at most. Default 1,000,000. */
+  readonly retentionRows?: number;
   /** The version of this process's time-zone data. */
   readonly timeZoneData: string;
   /** How many late messages may leave in a second. Default: as many as the broker takes. */
@@ -81,7 +83,7 @@ export class Engine {
     const narrator = new Narrator(clock, log);
     const settlements = new Settlements(clock, store, log);
     this.#settlements = settlements;
-    const onRoom = () => this.#relay.room();
+    const onRoom = () => this.#relay.mayRead && this.wake();
     const look = () => this.#dispatcher.look();
     const isOverdue = (entryId: number) => this.#dispatcher.isOverdue(entryId);
     const mayAct = () => this.leading;
@@ -116,7 +118,7 @@ export class Engine {
       onUntrusted: () => this.#leader.hurry(),
       onLeaseLost: () => this.#leader.lost(),
     });
-    this.#retention = new Retention(clock, store, log, options.retentionMs);
+    this.#retention = new Retention(clock, store, log, options.retentionMs, options.retentionRows ?? 1_000_000);
     this.#watchdog = new Watchdog({
       clock,
       log,
@@ -246,7 +248,7 @@ export class Engine {
     if (abandoned > 0)
       log.warn(`${abandoned} local runs were going on when the last process ended; they are recorded as failed.`);
     await this.#dispatcher.start();
-    await this.#relay.begin();
+    this.#relay.begin();
     if (this.#starting && !this.#leader.sawLiveHolder) await this.#fireAtStart();
     this.#starting = false;
     void applyZoneRules({ ...this.#options, write: (plans) => this.#dispatcher.write(plans) });

@@ -37,7 +37,12 @@ export class Relay {
   readonly #options: RelayOptions;
   /** The store holds claimed rows that are not in memory. */
   #more = false;
-  #loading: Promise<void> | undefined;
+  /** The last row that was read of them. */
+  #after: Occurrence | undefined;
+  /** Some were claimed while they were read, and did not fit: perhaps behind the reader. */
+  #overflowed = false;
+  /** How often reading them was begun. */
+  #readings = 0;
   /** Let go of while it was in doubt whether they had been sent: they are still, when they are read again. */
   readonly #doubtful = new Set<string>();
   /** What the store holds at the beginning of a term may have been sent by another process. */
@@ -81,24 +86,19 @@ export class Relay {
   /** Takes what has just been claimed. What does not fit stays in the store for now. */
   offer(compiled: CompiledEntry, occurrence: Outgoing): void {
     const { outbox } = this.#options;
-    if (outbox.size >= outbox.capacity) this.#more = true;
-    else this.#hold(compiled, occurrence, false);
+    if (outbox.size < outbox.capacity) this.#hold(compiled, occurrence, false);
+    else if (this.#more) this.#overflowed = true;
+    else this.#readAgain();
   }
 
-  /** Sends and starts what may be, after reading what the store has besides, where there is room for it. */
+  /** Sends and starts what may be. */
   async pump(): Promise<void> {
-    const { outbox } = this.#options;
-    if (this.#more && outbox.leading && outbox.size <= outbox.capacity - pageSize) await this.#fill();
-    await this.#release();
-  }
-
-  async #release(): Promise<void> {
     this.#options.publisher?.pump();
     await this.#options.launcher.pump();
   }
 
   /** The entry changed: what is unsent in memory is let go, and what the store still has is read again. */
-  async forget(entryIds: Iterable<number>): Promise<void> {
+  forget(entryIds: Iterable<number>): void {
     const { outbox } = this.#options;
     for (const entryId of entryIds) {
       for (const held of [...outbox.ofEntry(entryId)]) {
@@ -107,30 +107,73 @@ export class Relay {
         outbox.delete(held);
       }
     }
-    this.#more = true;
-    await this.#fill();
+    this.#readAgain();
   }
 
-  /** The beginning of a term: takes over what is in the store's outbox, which another process may have sent already. */
-  async begin(): Promise<void> {
+  /** The beginning of a term: what is in the store's outbox, which another process may have sent already, is to be taken over. */
+  begin(): void {
     this.#options.outbox.leading = true;
     this.#inheriting = true;
-    await this.#fill();
+    this.#readAgain();
   }
 
-  /** Reads the outbox from the store as far as memory allows. */
-  async #fill(): Promise<void> {
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = undefined;
-    });
-    await this.#loading;
+  #readAgain(): void {
+    this.#more = true;
+    this.#overflowed = false;
+    this.#after = undefined;
+    this.#readings++;
   }
 
-  /** Memory has room again. */
-  room(): void {
+  /** Whether the store has claimed rows that are still to be read, and memory has room for them. */
+  get mayRead(): boolean {
+    const { outbox } = this.#options;
+    return this.#more && outbox.leading && outbox.size <= outbox.capacity - pageSize;
+  }
+
+  /**
+   * Reads one page of what the store has beside what is in memory. Not while something is being claimed: what a claim takes
+   * out of the outbox would come back. Returns whether there is more; rejects where the store can't be read.
+   */
+  async readPage(): Promise<boolean> {
+    if (!this.mayRead) return false;
+    const { store, outbox, entries, settlements } = this.#options;
+    const reading = this.#readings;
+    // What is done but not written yet would look as if it were still to be sent.
+    if (!(await settlements.flush())) return false;
+    const page = await store.outbox({ ...(this.#after && { after: this.#after }), limit: pageSize });
+    const missing = page.filter(({ id }) => outbox.get(id) === undefined);
+    const { compiled, broken } = await entries.load([...new Set(missing.map(({ entryId }) => entryId))]);
+    // An entry changed meanwhile.
+    if (reading !== this.#readings) return true;
+    for (const occurrence of missing) {
+      const entry = compiled.get(occurrence.entryId);
+      const fault = broken.find(({ entry: { id } }) => id === occurrence.entryId)?.reason ?? "its entry is gone";
+      if (entry === undefined) this.#settle(occurrence, "failed", fault);
+      else this.#takeOver(entry, occurrence);
+    }
+    this.#after = page.at(-1);
+    if (page.length < pageSize) this.#onAllRead();
+    return this.#more;
+  }
+
+  #takeOver(compiled: CompiledEntry, occurrence: Occurrence): void {
+    const { fireAt, manual } = occurrence;
+    const doubtful = this.#isDoubtful(occurrence);
+    const { entry, policy } = compiled;
+    const isOld = entry.lastFireAt !== null && fireAt < entry.lastFireAt;
+    if (isOld && policy.coalesce === "latest" && !doubtful && !manual)
+      this.#settle(occurrence, "coalesced", "a newer fire time was claimed before this one could be sent");
+    else this.#hold(compiled, occurrence, doubtful);
+  }
+
+  #onAllRead(): void {
     const { outbox, log } = this.#options;
-    if (!this.#more || outbox.size > outbox.capacity - pageSize) return;
-    this.pump().catch((error) => log.error(`The outbox can't be read: ${reasonOf(error)}`));
+    if (this.#inheriting && outbox.size > 0)
+      log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
+    this.#inheriting = false;
+    this.#doubtful.clear();
+    if (this.#overflowed) this.#readAgain();
+    else this.#more = false;
   }
 
   /** The end of a term: nothing more goes out from here; the store keeps what did not. */
@@ -169,40 +212,6 @@ export class Relay {
     };
   }
 
-  async #load(): Promise<void> {
-    const { store, outbox, entries, settlements, log } = this.#options;
-    this.#more = true;
-    // What is done but not written yet would look as if it were still to be sent.
-    if (!(await settlements.flush())) return;
-    let after: Occurrence | undefined;
-    for (;;) {
-      const page = await store.outbox({ ...(after && { after }), limit: pageSize });
-      const missing = page.filter(({ id }) => outbox.get(id) === undefined);
-      const { compiled, broken } = await entries.load([...new Set(missing.map(({ entryId }) => entryId))]);
-      for (const occurrence of missing) {
-        if (outbox.size >= outbox.capacity) {
-          await this.#release();
-          return;
-        }
-        const entry = compiled.get(occurrence.entryId);
-        if (entry !== undefined) this.#hold(entry, occurrence, this.#isDoubtful(occurrence));
-        else
-          this.#giveUp(
-            occurrence,
-            broken.find(({ entry }) => entry.id === occurrence.entryId)?.reason ?? "its entry is gone",
-          );
-      }
-      if (page.length < pageSize) break;
-      after = page.at(-1)!;
-    }
-    if (this.#inheriting && outbox.size > 0)
-      log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
-    this.#inheriting = false;
-    this.#more = false;
-    this.#doubtful.clear();
-    await this.#release();
-  }
-
   #hold(compiled: CompiledEntry, occurrence: Outgoing, doubtful: boolean): void {
     const { outbox, encode } = this.#options;
     const held = outbox.add(compiled, occurrence, doubtful);
@@ -229,7 +238,7 @@ export class Relay {
     const { outbox, narrator } = this.#options;
     outbox.delete(held);
     narrator.settled(held, "failed", reason);
-    this.#giveUp({ ...held, entryId: held.compiled.entry.id }, reason);
+    this.#settle({ ...held, entryId: held.compiled.entry.id }, "failed", reason);
   }
 
   /** Whether it may have been sent before. A reason without an attempt was noted for what no queue took. */
@@ -237,11 +246,12 @@ export class Relay {
     return attempts > 0 || this.#doubtful.has(id) || (this.#inheriting && reason === null);
   }
 
-  #giveUp(
+  #settle(
     { entryId, fireAt, manual, attempts }: Pick<Occurrence, "entryId" | "fireAt" | "manual" | "attempts">,
+    state: "failed" | "coalesced",
     reason: string,
   ): void {
     const at = this.#options.clock.now();
-    this.#options.settlements.add({ entryId, fireAt, manual, state: "failed", reason, attempts, at });
+    this.#options.settlements.add({ entryId, fireAt, manual, state, reason, attempts, at });
   }
 }

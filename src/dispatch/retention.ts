@@ -1,4 +1,4 @@
-// The ledger is bounded: rows older than the retention go, in small steps, so that nothing waits for it.
+// The ledger is bounded, by age and by number: the oldest rows beyond either go, in small steps, so that nothing waits for it.
 
 import { reasonOf } from "../core/errors.ts";
 import type { Clock, Log, Store } from "../core/ports.ts";
@@ -12,14 +12,16 @@ export class Retention {
   readonly #store: Store;
   readonly #log: Log;
   readonly #keepMs: number;
+  readonly #keepRows: number;
   #cancelTimer: (() => void) | undefined;
   #working: Promise<void> = Promise.resolve();
 
-  constructor(clock: Clock, store: Store, log: Log, keepMs: number) {
+  constructor(clock: Clock, store: Store, log: Log, keepMs: number, keepRows: number) {
     this.#clock = clock;
     this.#store = store;
     this.#log = log;
     this.#keepMs = keepMs;
+    this.#keepRows = keepRows;
   }
 
   start(): void {
@@ -40,8 +42,10 @@ export class Retention {
 
   async #step(): Promise<void> {
     try {
-      const pruned = await this.#store.prune(this.#clock.now() - this.#keepMs, stepRows);
-      this.#sleep(pruned === stepRows ? pauseMs : minuteMs);
+      const aged = await this.#store.prune(this.#clock.now() - this.#keepMs, stepRows);
+      const excess = aged === stepRows ? stepRows : (await this.#store.countSettled()) - this.#keepRows;
+      if (aged < stepRows && excess > 0) await this.#store.prune(Number.MAX_SAFE_INTEGER, Math.min(excess, stepRows));
+      this.#sleep(excess >= stepRows ? pauseMs : minuteMs);
     } catch (error) {
       this.#log.warn(`Old ledger rows could not be pruned; trying again: ${reasonOf(error)}`);
       this.#sleep(minuteMs);

@@ -253,6 +253,10 @@ export class MemoryStore implements Store {
       .slice(0, limit);
   }
 
+  async countSettled(): Promise<number> {
+    return [...this.#tables.occurrences.values()].filter(({ settledAt }) => settledAt !== null).length;
+  }
+
   async prune(before: Instant, limit: number): Promise<number> {
     const old = [...this.#tables.occurrences].filter(([, { settledAt }]) => settledAt !== null && settledAt < before);
     old.sort(([, a], [, b]) => a.settledAt! - b.settledAt! || byFireTime(a, b)).splice(limit);

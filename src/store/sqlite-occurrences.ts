@@ -44,6 +44,7 @@ export class SqliteOccurrences {
   readonly #history: Statement<[string | null, string | null, Instant, number], OccurrenceRow>;
   readonly #historyOfEntry: Statement<[string | null, string | null, Instant, number, number], OccurrenceRow>;
   readonly #idsOfName: Statement<[string, string], number>;
+  readonly #countSettled: Statement<[], number>;
   readonly #pruneRows: Statement<[Instant, number]>;
   readonly #pruneEntries: Statement<[Instant, number]>;
 
@@ -115,6 +116,11 @@ export class SqliteOccurrences {
       .prepare<[string, string], number>(
         `SELECT id FROM entries WHERE name = ? AND removed_at IS NULL
          UNION ALL SELECT id FROM entries WHERE name = ? AND removed_at IS NOT NULL`,
+      )
+      .pluck();
+    this.#countSettled = database
+      .prepare<[], number>(
+        "SELECT count(*) FROM occurrences INDEXED BY occurrences_settled WHERE settled_at IS NOT NULL",
       )
       .pluck();
     this.#pruneRows = database.prepare(
@@ -225,6 +231,10 @@ export class SqliteOccurrences {
       const rows = ids.flatMap((id) => this.#historyOfEntry.all(wanted, wanted, before, id, limit));
       return rows.sort(byNewest).slice(0, limit).map(decode);
     });
+  }
+
+  countSettled(): number {
+    return this.#connection.read(() => this.#countSettled.get()!);
   }
 
   prune(before: Instant, limit: number): number {

@@ -59,6 +59,7 @@ function sqliteStore(connection: SqliteConnection): Store {
     abandonRunning: async (reason, now) => occurrences.abandonRunning(reason, now),
     outboxSummary: async () => occurrences.summary(),
     history: async (query) => occurrences.history(query),
+    countSettled: async () => occurrences.countSettled(),
     prune: async (before, limit) => occurrences.prune(before, limit),
 
     acquireLease: async (owner, ttlMs, now, evenIf) => lease.acquire(owner, ttlMs, now, evenIf),

@@ -277,3 +277,15 @@ test("what `except` leaves out while nothing ran is counted beside what was coal
     ["published", 600, 1, null],
   ]);
 });
+
+test("the ledger keeps no more rows than it is told to, the newest ones", async () => {
+  const world = new World();
+  await world.add("ping", { every: "1s", task: "a.ping" });
+  const engine = world.engine({ retentionRows: 100 });
+  await engine.start();
+  await world.clock.advance(600_500);
+  const rows = await world.ledger();
+  assert.equal(rows.length <= 160, true, `${rows.length} rows are kept`);
+  assert.equal(rows.at(-1)![1], 600);
+  await engine.stop(1_000);
+});

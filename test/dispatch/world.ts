@@ -144,7 +144,6 @@ export class World {
       isDead: ({ ownerId }) => this.dead.has(ownerId),
       random: () => 0.5,
       retentionMs: 7 * 86_400_000,
-      retentionRows: 1_000_000,
       timeZoneData: "2027a",
       encode: encodeTask,
       ...options,

@@ -27,6 +27,7 @@ interface Flags extends StoreFlags {
   readonly allowPrivateAddresses: boolean;
   readonly drain: string;
   readonly retention: string;
+  readonly retentionRows: number;
   readonly synchronous: "FULL" | "NORMAL";
   readonly logFormat?: "pretty" | "json";
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -89,6 +90,11 @@ export const start: Command<Flags> = {
     },
     drain: { type: "string", default: "30s", describe: "How long to wait at the end for what goes on" },
     retention: { type: "string", default: "7d", describe: "How long the ledger is kept" },
+    "retention-rows": {
+      type: "number",
+      default: 1_000_000,
+      describe: "How many rows the ledger keeps at most, the oldest going first",
+    },
     synchronous: {
       choices: ["FULL", "NORMAL"] as const,
       default: "FULL",
@@ -128,6 +134,7 @@ export const start: Command<Flags> = {
       allowPrivateAddresses: options.allowPrivateAddresses,
       drain: options.drain,
       retention: options.retention,
+      retentionRows: options.retentionRows,
       log,
     });
     const systemd = new Systemd({

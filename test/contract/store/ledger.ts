@@ -311,6 +311,17 @@ export function ledgerContract(subject: Subject): void {
     assert.deepEqual(namesOf(await subject.store.listEntries({ limit: 9 })), ["one"]);
   });
 
+  test("counts final rows, and no others", async () => {
+    const entry = await subject.addOne("one");
+    await fill(entry, 5);
+    await subject.store.settle([
+      { ...settled(entry, 1), state: "published" },
+      { ...settled(entry, 2), state: "running" },
+      { ...settled(entry, 3), state: "failed", reason: "no" },
+    ]);
+    assert.equal(await subject.store.countSettled(), 2);
+  });
+
   test("prunes tombstones once no row needs them and everybody had time to see them", async () => {
     const [empty, kept] = await subject.add("empty", "kept");
     await fill(kept!, 1);
