@@ -1,18 +1,16 @@
 // The only loop. A tick: notice what others changed, extend the timetable's horizon, take what is due, decide, claim in
 // one transaction for the batch, hand over to the relay, and sleep until the next one is due.
-//
-// The timetable holds what falls due within the horizon; beyond it, entries are left in the store, which finds them by an
-// index. An entry whose due time changed is put into its new place; one that went is taken out when its turn comes.
 
 import { type CompiledEntry, type Entry, isScheduled } from "../core/entry.ts";
 import { LeaseLostError, reasonOf } from "../core/errors.ts";
-import type { Claim, ClaimResult, Clock, DueEntry, Lease, Log, Store } from "../core/ports.ts";
-import { type Instant, minuteMs } from "../core/time.ts";
-import { type Due, Timetable } from "../core/timetable.ts";
+import type { Claim, ClaimResult, Clock, Lease, Log, Store } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import type { Due } from "../core/timetable.ts";
 import { ClockSteps } from "./clock-steps.ts";
 import type { EntryCache } from "./entry-cache.ts";
 import { advanced, planBeyond, planClaim, planQuarantine } from "./planner.ts";
 import type { Relay } from "./relay.ts";
+import { Upcoming } from "./upcoming.ts";
 
 export interface DispatcherOptions {
   readonly clock: Clock;
@@ -31,8 +29,6 @@ export interface DispatcherOptions {
   readonly leadMs?: number;
 }
 
-const horizonMs = minuteMs;
-const horizonPage = 50_000;
 const batchSize = 1_000;
 /** A change that another process made is noticed within this time. */
 const changesEveryMs = 500;
@@ -49,8 +45,7 @@ export class Dispatcher {
   readonly clockSteps: ClockSteps;
   readonly #options: DispatcherOptions;
   readonly #leadMs: number;
-  readonly #timetable = new Timetable();
-  #horizon: { at: Instant; after: DueEntry | undefined; more: boolean } = { at: 0, after: undefined, more: true };
+  readonly #upcoming: Upcoming;
   #revision = 0;
   #changesAt = 0;
   #failures = 0;
@@ -63,6 +58,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#leadMs = options.leadMs ?? 250;
+    this.#upcoming = new Upcoming(options.clock, options.store);
     this.clockSteps = new ClockSteps({
       ...options,
       longestLeadMs,
@@ -74,13 +70,11 @@ export class Dispatcher {
   /** The beginning of a term: the timetable is made anew from the store. */
   async start(): Promise<void> {
     const { store, clock } = this.#options;
-    this.#timetable.clear();
     this.#options.entries.clear();
     this.#revision = await store.currentRevision();
-    this.#horizon = { at: Number.NEGATIVE_INFINITY, after: undefined, more: true };
     await this.clockSteps.begin();
     this.#changesAt = clock.monotonic();
-    await this.#extendHorizon();
+    await this.#upcoming.begin();
     this.#running = true;
     this.wake();
   }
@@ -109,8 +103,7 @@ export class Dispatcher {
 
   /** Whether this entry's next fire time has come, and is still to be claimed. */
   isOverdue(entryId: number): boolean {
-    const dueAt = this.#timetable.dueOf(entryId);
-    return dueAt !== undefined && dueAt <= this.#options.clock.now();
+    return this.#upcoming.isOverdue(entryId);
   }
 
   /** Whether a term goes on, so that ticks have to come. */
@@ -135,7 +128,7 @@ export class Dispatcher {
 
   /** How long the most overdue entry has waited to be decided, ms; 0 where none is overdue. */
   get overdueMs(): number {
-    const { nextDueAt } = this.#timetable;
+    const { nextDueAt } = this.#upcoming;
     return nextDueAt === undefined || !this.#running ? 0 : Math.max(0, this.#options.clock.now() - nextDueAt);
   }
 
@@ -146,13 +139,13 @@ export class Dispatcher {
       this.clockSteps.notice();
       await this.clockSteps.anchorAnew();
       await this.#noticeChanges();
-      await this.#extendHorizon();
+      await this.#upcoming.extend();
       const lease = this.#options.lease();
       if (lease === undefined || !this.#running) return;
       const hasMore = await this.#options.relay.readPage();
       await this.#options.relay.pump();
       const until = this.#options.clock.now() + this.#leadMs;
-      const due = this.#timetable.takeDue(until, batchSize);
+      const due = this.#upcoming.takeDue(until, batchSize);
       if (due.length > 0) await this.#claim(lease, due, until);
       else if (!(await this.#claimCrowd(lease)) && !hasMore) return;
       // Let confirmations and signals in between two batches.
@@ -192,7 +185,7 @@ export class Dispatcher {
       this.#sleep(untrustedPauseMs);
       return;
     }
-    const { nextDueAt } = this.#timetable;
+    const { nextDueAt } = this.#upcoming;
     const untilDueMs = nextDueAt === undefined ? changesEveryMs : nextDueAt - this.#leadMs - this.#options.clock.now();
     this.#sleep(Math.max(0, Math.min(untilDueMs, changesEveryMs)));
   }
@@ -212,19 +205,19 @@ export class Dispatcher {
       for (const { id, dueAt } of due) {
         // A long absence takes long to count: the rest follows in the next batch, after others had their turn.
         if (clock.monotonic() > endsAt) {
-          this.#timetable.set(id, dueAt);
+          this.#upcoming.putBack({ id, dueAt });
           continue;
         }
         const one = compiled.get(id);
         if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= until)
           claims.push(this.#plan(one, now));
-        else if (one !== undefined) this.#schedule(one.entry);
+        else if (one !== undefined) this.#upcoming.place(one.entry);
       }
       await this.#applyResults(claims, await store.claim(lease.token, claims, now), compiled);
     } catch (error) {
       for (const { id, dueAt } of due) {
         relay.release(id, false);
-        this.#timetable.set(id, dueAt);
+        this.#upcoming.putBack({ id, dueAt });
       }
       throw error;
     }
@@ -239,12 +232,12 @@ export class Dispatcher {
   async #claimCrowd(lease: Lease): Promise<boolean> {
     const { clock, relay } = this.#options;
     const now = clock.now();
-    const claimingMs = this.#timetable.countDue(now + longestLeadMs) * claimingMsEach;
+    const claimingMs = this.#upcoming.countDue(now + longestLeadMs) * claimingMsEach;
     if (claimingMs <= this.#leadMs) return false;
     const until = now + Math.min(longestLeadMs, claimingMs + changesEveryMs);
     const due: Due[] = [];
-    for (const one of this.#timetable.takeDue(until, batchSize)) {
-      if (relay.holds(one.id)) this.#timetable.set(one.id, one.dueAt);
+    for (const one of this.#upcoming.takeDue(until, batchSize)) {
+      if (relay.holds(one.id)) this.#upcoming.putBack(one);
       else due.push(one);
     }
     if (due.length > 0) await this.#claim(lease, due, until);
@@ -280,12 +273,12 @@ export class Dispatcher {
         const entry = advanced(one.entry, claim);
         const kept = { ...one, entry };
         entries.keep(kept);
-        this.#schedule(entry);
+        this.#upcoming.place(entry);
         for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0, reason: null });
       }
     }
     // Somebody changed them meanwhile: what they are now decides.
-    if (stale.length > 0) for (const entry of await store.entriesById(stale)) this.#schedule(entry);
+    if (stale.length > 0) for (const entry of await store.entriesById(stale)) this.#upcoming.place(entry);
   }
 
   async #goBeyond(compiled: CompiledEntry): Promise<void> {
@@ -298,7 +291,7 @@ export class Dispatcher {
       await this.write([[entry, planBeyond(compiled)]]);
     } catch (error) {
       log.error(`${entry.name} could not be moved on; trying again: ${reasonOf(error)}`);
-      this.#schedule(entry);
+      this.#upcoming.place(entry);
     }
   }
 
@@ -312,7 +305,7 @@ export class Dispatcher {
     this.#turns++;
     for (const [index, [entry, claim]] of plans.entries()) {
       entries.drop(entry.id);
-      if (results[index] === "claimed") this.#schedule(advanced(entry, claim));
+      if (results[index] === "claimed") this.#upcoming.place(advanced(entry, claim));
       else this.#changesAt = Number.NEGATIVE_INFINITY;
     }
     return results.filter((result) => result === "claimed").length;
@@ -321,11 +314,6 @@ export class Dispatcher {
   #quarantine(entry: Entry, reason: string): Claim {
     this.#options.log.error(`${entry.name} is set aside: ${reason}`, { entry: entry.name, reason });
     return planQuarantine(entry, reason);
-  }
-
-  #schedule(entry: Entry): void {
-    if (isScheduled(entry) && entry.nextFireAt! <= this.#horizon.at) this.#timetable.set(entry.id, entry.nextFireAt!);
-    else this.#timetable.delete(entry.id);
   }
 
   // -------------------------------------------------------------------------------------------------------- noticing
@@ -339,26 +327,12 @@ export class Dispatcher {
       for (const entry of changed) {
         entries.drop(entry.id);
         changedIds.add(entry.id);
-        this.#schedule(entry);
+        this.#upcoming.place(entry);
         this.#revision = entry.revision;
       }
       if (changed.length < 1_000) break;
     }
     this.#changesAt = clock.monotonic();
     if (changedIds.size > 0) relay.forget(changedIds);
-  }
-
-  async #extendHorizon(): Promise<void> {
-    const { store, clock } = this.#options;
-    const now = clock.now();
-    const near = this.#horizon.at - now < horizonMs / 2;
-    if (this.#horizon.more ? this.#timetable.size > horizonPage / 2 : !near) return;
-    const before = Math.max(now + horizonMs, this.#horizon.at);
-    const { after } = this.#horizon;
-    const page = await store.dueEntries({ before, ...(after && { after }), limit: horizonPage });
-    for (const { id, nextFireAt } of page) this.#timetable.set(id, nextFireAt);
-    const more = page.length === horizonPage;
-    const last = page.at(-1) ?? after;
-    this.#horizon = { at: more ? last!.nextFireAt : before - 1, after: last, more };
   }
 }
