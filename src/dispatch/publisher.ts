@@ -22,6 +22,8 @@ interface Lane {
   /** When a message last came to it. */
   usedAt: number;
   retryMs: number;
+  /** It was time to try it, and nothing waited: the next message that comes is tried at once. */
+  isTryOwed: boolean;
 }
 
 export interface PublisherReport {
@@ -204,9 +206,11 @@ export class Publisher {
   #isSendable(held: Held): boolean {
     if (this.#isOver(held)) return false;
     const lane = this.#lanes.get(held.message!.queue);
-    if (lane === undefined) held.state = "in-flight";
+    const isTried = lane === undefined || lane.isTryOwed;
+    if (isTried) held.state = "in-flight";
     else this.#join(lane, held);
-    return lane === undefined;
+    if (lane !== undefined) lane.isTryOwed = false;
+    return isTried;
   }
 
   /** Whether nobody wants it any more: then that is recorded. */
@@ -292,7 +296,7 @@ export class Publisher {
   #hold(held: Held, queue: string, reason: string, now: Instant): void {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
-      lane = { queue, reason, since: now, waiting: [], usedAt: 0, retryMs: firstRetryMs };
+      lane = { queue, reason, since: now, waiting: [], usedAt: 0, retryMs: firstRetryMs, isTryOwed: false };
       this.#lanes.set(queue, lane);
       this.#options.log.warn(`Queue "${queue}": ${reason}. Its messages wait in the outbox.`, { queue });
       this.#probeLater(lane);
@@ -319,6 +323,7 @@ export class Publisher {
       }
       lane.retryMs = Math.min(lane.retryMs * 2, longestRetryMs);
       if (probe !== undefined) void this.#probe(lane, probe);
+      lane.isTryOwed = mayProbe && probe === undefined;
       this.#probeLater(lane);
     });
   }

@@ -328,3 +328,23 @@ test("@reboot is sent although the lease could not be taken at once", async () =
   await engine.stop(1_000);
   assert.equal(world.sent.length, 1);
 });
+
+test("a queue that is back is found, though its one message always gives way before the queue is tried again", async () => {
+  const world = new World();
+  let there = true;
+  world.broker.answer = () => (there ? { result: "confirmed" } : { result: "no-queue", reason: "no queue" });
+  await world.add("ping", { cron: "* * * * * *", task: "a.ping" });
+  await world.add("first", { at: "2027-01-01T12:00:01.100Z", task: "a.ping" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(1_050);
+  there = false;
+  await world.clock.advance(100);
+  // From now on the queue is tried at 950 ms of a second: the run of this second has given way, and the next is not due.
+  await operationsOf(world).remove("first");
+  await world.clock.advance(10_000);
+  there = true;
+  await world.clock.advance(3_500);
+  await engine.stop(1_000);
+  assert.deepEqual((await world.ledger("ping")).at(-1), ["published", 14, 1, null]);
+});
