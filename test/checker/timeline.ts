@@ -50,7 +50,9 @@ export function nominalTimes(
       const { change, certain } = stateAt(history.changes, arrivesAt, tolerance.earlyMs);
       const policy = policyOf(change?.definition ?? era.definition);
       const isLast = place === listed.length - 1 || policy.maxRuns < Number.POSITIVE_INFINITY;
-      const gapMs = isLast ? Number.POSITIVE_INFINITY : listed[place + 1]!.fireAt - fireAt;
+      // The clock may have been put back before the next one.
+      const gapMs =
+        isLast || listed[place + 1]!.fireAt < fireAt ? Number.POSITIVE_INFINITY : listed[place + 1]!.fireAt - fireAt;
       const dueBy = clock.arrival(fireAt + Math.max(0, Math.min(policy.jitterMs, gapMs)), arrivesAt);
       // What may have been claimed ahead when the schedule changed is in the ledger, and must not run any more.
       const isAhead = arrivesAt > era.until + tolerance.earlyMs;
