@@ -5,7 +5,7 @@ import { globSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lasting, type Rig } from "./rig.ts";
+import { type Entries, lasting, type Rig } from "./rig.ts";
 import { rows } from "./rows.ts";
 
 const hourMs = 3_600_000;
@@ -17,22 +17,41 @@ const calmMs = lasting(20_400, 6_400);
 async function underClock(rig: Rig): Promise<{ step(byMs: number): Promise<void>; env: Record<string, string> }> {
   assert.ok(library, "these tests move the clock with libfaketime: apt-get install faketime");
   const shift = join(rig.cwd, "shift");
-  await writeFile(shift, "+0\n");
   const env = {
     LD_PRELOAD: library,
     FAKETIME_TIMESTAMP_FILE: shift,
     FAKETIME_NO_CACHE: "1",
     FAKETIME_DONT_FAKE_MONOTONIC: "1",
   };
+  const write = (offsetMs: number) => writeFile(shift, `${offsetMs < 0 ? "" : "+"}${offsetMs / 1_000}\n`);
+  await write(rig.wallOffsetMs);
   await rig.start([], env);
   return {
     env,
     async step(byMs) {
-      await writeFile(shift, `${byMs < 0 ? "" : "+"}${byMs / 1_000}\n`);
+      await write(rig.wallOffsetMs + byMs);
       rig.faults.push({ what: "clock step", from: Date.now(), until: Date.now(), clockStepMs: byMs });
     },
   };
 }
+
+/** Of several zones, some of which change their clocks then: fixed times, one of them in the gap or overlap, and every minute. */
+const zoned: Entries = (queue, startAt) =>
+  ["Europe/Berlin", "Europe/London", "America/New_York"].flatMap((timezone) =>
+    ["0 2 * * *", "30 2 * * *", "30 1 * * *", "0 1 * * *", "0 3 * * *", "* * * * *", "*/2 2 * * *"].map((crontab) => ({
+      name: `${timezone} ${crontab}`,
+      definition: { crontab, timezone, start_at: new Date(startAt).toISOString(), task: "a.task", options: { queue } },
+    })),
+  );
+
+/** Fifteen seconds before a change of the clocks and as long after it. */
+const acrossChange = (change: string) => async (rig: Rig) => {
+  rig.wallOffsetMs = Date.parse(change) - Date.now() - 15_000;
+  const from = Date.now();
+  rig.faults.push({ what: "another year", from, until: from, recoveryMs: 0, clockStepMs: rig.wallOffsetMs });
+  await underClock(rig);
+  await rig.calm(30_000);
+};
 
 rows(
   "the clock",
@@ -78,6 +97,18 @@ rows(
         );
         await sleep(calmMs);
       },
+    },
+    {
+      number: 33,
+      fault: "the clocks change: the gap of spring",
+      more: zoned,
+      run: acrossChange("2037-03-29T01:00:00Z"),
+    },
+    {
+      number: 33,
+      fault: "the clocks change: the overlap of autumn",
+      more: zoned,
+      run: acrossChange("2037-10-25T01:00:00Z"),
     },
   ],
   { together: true },

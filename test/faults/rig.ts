@@ -39,7 +39,9 @@ export class Rig {
   readonly proxy: TcpProxy;
   readonly witness: Witness;
   readonly #more: Entries;
-  /** The first fire time, once the entries are there. */
+  /** How far the daemons' clock is ahead of ours all the time. */
+  wallOffsetMs = 0;
+  /** The first fire time, by our clock, once the entries are there. */
   startAt = Number.NaN;
   planned: readonly Named[] = [];
   /** When they were written. */
@@ -71,7 +73,8 @@ export class Rig {
   async begin(inMs = beginInMs): Promise<void> {
     const invokedAt = Date.now();
     this.startAt = Math.ceil((invokedAt + inMs) / 1_000) * 1_000;
-    this.planned = [...timetable(this.queue, this.startAt), ...this.#more(this.queue, this.startAt)];
+    const wallStartAt = this.startAt + this.wallOffsetMs;
+    this.planned = [...timetable(this.queue, wallStartAt), ...this.#more(this.queue, wallStartAt)];
     await this.ask((scheduler) => scheduler.addAll(this.planned));
     this.added = { invokedAt, acknowledgedAt: Date.now() };
   }
@@ -124,7 +127,7 @@ export class Rig {
   /** Asks as `beat status` and `beat history` do: from a process that does not lead. */
   async ask<Answer>(question: (scheduler: Scheduler) => Promise<Answer>): Promise<Answer> {
     await using scheduler = new Scheduler({ store: sqlite(this.db), log: silentLog });
-    return question(scheduler);
+    return await question(scheduler);
   }
 
   status(): Promise<SchedulerStatus> {

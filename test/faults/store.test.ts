@@ -28,7 +28,7 @@ async function untilTold(rig: Rig, pattern: RegExp): Promise<string> {
     () => rig.daemon.lines.find(({ level, message }) => /warn|error/.test(level) && pattern.test(message)),
     `a complaint like ${pattern}`,
   );
-  return `said after ${formatDuration(Math.max(0, Date.parse(String(line["timestamp"])) - from))}: ${line.message}`;
+  return `said after ${formatDuration(Math.max(0, Date.parse(String(line["timestamp"])) - from))}`;
 }
 
 const damages: Readonly<Record<string, (path: string, size: number) => Promise<unknown>>> = {

@@ -1,0 +1,100 @@
+// What Beat has around it: rows 34 to 36.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { formatDuration } from "../../src/core/time.ts";
+import { type Entries, isFull, lasting, type Rig } from "./rig.ts";
+import { rows } from "./rows.ts";
+
+const run = promisify(execFile);
+
+/** `count` entries that are all due when the trial begins. */
+const burst =
+  (count: number): Entries =>
+  (queue, startAt) =>
+    Array.from({ length: count }, (_, n) => ({
+      name: `burst-${n}`,
+      definition: { at: new Date(startAt).toISOString(), task: "a.task", options: { queue } },
+    }));
+const isOfBurst = ({ entry }: { readonly entry: string }) => entry.startsWith("burst-");
+const backlog = isFull ? 100_000 : 10_000;
+
+/** The most files that its process may have open. */
+async function limitFiles(rig: Rig, limit: number): Promise<void> {
+  await run("prlimit", ["--pid", String(rig.daemon.child.pid), `--nofile=${limit}:4096`]);
+}
+
+rows("its surroundings", [
+  {
+    number: 34,
+    fault: "nobody reads its log",
+    isQuick: true,
+    async run(rig) {
+      await rig.start(["--log-level", "debug"]);
+      rig.daemon.child.stderr!.pause();
+      await rig.calm(0);
+      const noisy = Array.from({ length: lasting(3_000, 1_500) }, (_, n) => ({
+        name: `noisy-${n}`,
+        definition: { every: "1s", task: "a.task", options: { queue: "nobody" } },
+      }));
+      await rig.ask((scheduler) => scheduler.addAll(noisy));
+      await rig.calm(lasting(60_000, 8_000));
+      await rig.ask(async (scheduler) => {
+        for (const { name } of noisy) await scheduler.remove(name);
+      });
+      rig.daemon.child.stderr!.resume();
+    },
+  },
+  {
+    number: 35,
+    fault: `${backlog.toLocaleString("en")} rows in the outbox at start`,
+    more: burst(backlog),
+    async run(rig) {
+      await rig.proxy.cut();
+      const claiming = rig.spawn();
+      await claiming.line(/nothing listens/);
+      let drainedMs = 0;
+      // Until the last of them is out they are late, as they must be.
+      await rig.fault(
+        "an outbox that is full",
+        async () => {
+          await rig.begin();
+          for (let waiting = 0; waiting < backlog; await sleep(500))
+            waiting = (await rig.status()).outbox.reduce((sum, { count }) => sum + count, 0);
+          await rig.end();
+          await rig.proxy.restore();
+          await rig.start();
+          const from = Date.now();
+          await rig.witness.until((arrived) => arrived.filter(isOfBurst).length >= backlog, 120_000);
+          drainedMs = Date.now() - from;
+        },
+        { deciding: true },
+      );
+      assert.ok(drainedMs > 0);
+      return `drained in ${formatDuration(drainedMs)}`;
+    },
+  },
+  {
+    number: 36,
+    fault: "file descriptors exhausted, memory limit near",
+    isQuick: true,
+    more: burst(3_000),
+    async run(rig) {
+      await rig.start([], { NODE_OPTIONS: "--max-old-space-size=64" });
+      await rig.witness.until((arrived) => arrived.filter(isOfBurst).length >= 3_000);
+      await rig.calm(5_000);
+      await rig.fault("no more files", async () => {
+        const open = await readdir(`/proc/${rig.daemon.child.pid}/fd`);
+        await rig.proxy.cut();
+        await rig.proxy.restore();
+        await limitFiles(rig, open.length - 2);
+        await rig.daemon.line(/EMFILE|open files|descriptors/i);
+        await sleep(lasting(30_000, 5_000));
+        await limitFiles(rig, 1_024);
+      });
+    },
+  },
+]);
