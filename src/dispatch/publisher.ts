@@ -5,26 +5,14 @@
 import type { Broker, Log, Message, PublishOutcome } from "../core/ports.ts";
 import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
+import { type LaneReport, Lanes } from "./lanes.ts";
 import { type Held, lapseOf, note, settlementOf } from "./outbox.ts";
 import { givesWay, type OutletOptions } from "./outlet.ts";
 import { Pace } from "./pace.ts";
 
 const batchSize = 1_000;
-const firstRetryMs = 250;
-const longestRetryMs = 2_000;
+const storeRetryMs = 2_000;
 const doubtMs = 50;
-
-interface Lane {
-  readonly queue: string;
-  readonly reason: string;
-  readonly since: Instant;
-  waiting: Held[];
-  /** When a message last came to it. */
-  usedAt: number;
-  retryMs: number;
-  /** It was time to try it, and nothing waited: the next message that comes is tried at once. */
-  isTryOwed: boolean;
-}
 
 export interface PublisherReport {
   readonly url: string;
@@ -37,12 +25,7 @@ export interface PublisherReport {
   readonly silentMs: number;
   readonly waiting: number;
   /** Queues that can't take their messages now. */
-  readonly queues: readonly {
-    readonly queue: string;
-    readonly reason: string;
-    readonly since: Instant;
-    readonly waiting: number;
-  }[];
+  readonly queues: readonly LaneReport[];
 }
 
 export interface PublisherOptions extends OutletOptions {
@@ -56,7 +39,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #due: DueQueue;
   readonly #pace: Pace;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes: Lanes;
   #available = false;
   #reason: string | null = "not connected yet";
   #since: Instant;
@@ -72,6 +55,12 @@ export class Publisher {
       ...options,
       onDue: () => void options.look().then(() => this.pump()),
       givesWay: (held) => givesWay(held, options),
+    });
+    this.#lanes = new Lanes({
+      ...options,
+      mayTry: () => this.#available && options.mayAct(),
+      isWanted: (held) => held.state === "waiting" && !this.#isOver(held),
+      attempt: (held) => void this.#attempt(held),
     });
     this.#pace = new Pace(options.clock, options.maxRate, () => this.pump());
     this.#since = options.clock.now();
@@ -136,12 +125,7 @@ export class Publisher {
       unconfirmed: this.#unconfirmed,
       silentMs: this.#unconfirmed === 0 ? 0 : Math.round(this.#options.clock.monotonic() - this.#answeredAt),
       waiting: this.#due.size,
-      queues: [...this.#lanes.values()].map(({ queue, reason, since, waiting }) => ({
-        queue,
-        reason,
-        since,
-        waiting: waiting.length,
-      })),
+      queues: this.#lanes.report(),
     };
   }
 
@@ -198,19 +182,16 @@ export class Publisher {
       this.#settle(held, "claimed", null, clock.now());
     }
     while (outbox.leading && !(await settlements.flush())) {
-      await new Promise<void>((resolve) => clock.setTimer(longestRetryMs, resolve));
+      await new Promise<void>((resolve) => clock.setTimer(storeRetryMs, resolve));
     }
   }
 
   /** Unless nobody wants it any more, or its queue is in trouble. */
   #isSendable(held: Held): boolean {
     if (this.#isOver(held)) return false;
-    const lane = this.#lanes.get(held.message!.queue);
-    const isTried = lane === undefined || lane.isTryOwed;
-    if (isTried) held.state = "in-flight";
-    else this.#join(lane, held);
-    if (lane !== undefined) lane.isTryOwed = false;
-    return isTried;
+    const isHeldUp = this.#lanes.holdsUp(held);
+    if (!isHeldUp) held.state = "in-flight";
+    return !isHeldUp;
   }
 
   /** Whether nobody wants it any more: then that is recorded. */
@@ -292,62 +273,27 @@ export class Publisher {
     });
   }
 
-  /** Opens a lane for a queue in trouble, says so once, and tries one of its messages now and then. */
   #hold(held: Held, queue: string, reason: string, now: Instant): void {
-    let lane = this.#lanes.get(queue);
-    if (lane === undefined) {
-      lane = { queue, reason, since: now, waiting: [], usedAt: 0, retryMs: firstRetryMs, isTryOwed: false };
-      this.#lanes.set(queue, lane);
-      this.#options.log.warn(`Queue "${queue}": ${reason}. Its messages wait in the outbox.`, { queue });
-      this.#probeLater(lane);
-    }
     this.#options.settlements.add(note(held, reason, now));
-    this.#join(lane, held);
+    this.#lanes.hold(held, queue, reason);
   }
 
-  #join(lane: Lane, held: Held): void {
-    lane.waiting.push(held);
-    lane.usedAt = this.#options.clock.monotonic();
-  }
-
-  #probeLater(lane: Lane): void {
-    this.#options.clock.setTimer(lane.retryMs, () => {
-      if (this.#lanes.get(lane.queue) !== lane) return;
-      lane.waiting = lane.waiting.filter((held) => held.state === "waiting" && !this.#isOver(held));
-      const mayProbe = this.#available && this.#options.mayAct();
-      const probe = mayProbe ? lane.waiting.shift() : undefined;
-      const unusedMs = this.#options.clock.monotonic() - lane.usedAt;
-      if (lane.waiting.length === 0 && probe === undefined && mayProbe && unusedMs > minuteMs) {
-        this.#lanes.delete(lane.queue);
-        return;
-      }
-      lane.retryMs = Math.min(lane.retryMs * 2, longestRetryMs);
-      if (probe !== undefined) void this.#probe(lane, probe);
-      lane.isTryOwed = mayProbe && probe === undefined;
-      this.#probeLater(lane);
-    });
-  }
-
-  async #probe(lane: Lane, probe: Held): Promise<void> {
-    if (probe.noted) await this.#takeNotesBack([probe]);
-    if (probe.state !== "waiting") return;
-    if (this.#lanes.get(lane.queue) !== lane || !this.#available || !this.#options.mayAct()) {
-      this.#requeue([probe]);
+  /** Sends one message of a queue in trouble, to see whether it takes it. */
+  async #attempt(held: Held): Promise<void> {
+    if (held.noted) await this.#takeNotesBack([held]);
+    if (held.state !== "waiting") return;
+    if (!this.#lanes.has(held.message!.queue) || !this.#available || !this.#options.mayAct()) {
+      this.#requeue([held]);
       return;
     }
-    probe.state = "in-flight";
-    this.#send([probe.message!]);
+    held.state = "in-flight";
+    this.#send([held.message!]);
   }
 
   /** The queue takes messages: everything that waited for it follows, in order. */
   #reopen(queue: string): void {
-    const lane = this.#lanes.get(queue);
-    if (lane === undefined) return;
-    this.#lanes.delete(queue);
-    this.#options.log.info(`Queue "${queue}" takes messages again; ${lane.waiting.length} that waited follow.`, {
-      queue,
-    });
-    for (const held of lane.waiting) this.#due.add(held);
-    this.pump();
+    const waited = this.#lanes.takeAway(queue);
+    for (const held of waited) this.#due.add(held);
+    if (waited.length > 0) this.pump();
   }
 }
