@@ -55,8 +55,8 @@ function verify(source: SqliteConnection, draft: string): void {
   const connection = new SqliteConnection(draft);
   try {
     connection.pragma("journal_mode = WAL");
-    const said = connection.pragma("quick_check(1)");
-    if (said !== "ok") throw damaged(source.location, `its copy is not sound: ${said}`);
+    const [complaint] = connection.complaints("quick_check(1)");
+    if (complaint !== undefined) throw damaged(source.location, `its copy is not sound: ${complaint}`);
     const idOf = ({ database }: SqliteConnection) => database.prepare("SELECT store_id FROM meta").pluck().get();
     if (idOf(connection) !== idOf(source))
       throw new StoreError("the copy is not of this database", { remedy: "Try again." });

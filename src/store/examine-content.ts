@@ -56,10 +56,7 @@ const restore = "Restore a backup, or have it mended by somebody who knows SQL."
 const shownMost = 5;
 
 function pages({ connection, find }: Patient): void {
-  const said = connection.read(() =>
-    connection.database.prepare<[], string>("PRAGMA integrity_check(20)").pluck().all(),
-  );
-  for (const text of said.filter((line) => line !== "ok")) find("error", text, damageRemedy);
+  for (const complaint of connection.complaints("integrity_check(20)")) find("error", complaint, damageRemedy);
 }
 
 function references({ connection, find }: Patient): void {

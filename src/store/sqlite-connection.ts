@@ -77,6 +77,14 @@ export class SqliteConnection {
     return this.read(() => this.database.pragma(text, { simple: true }));
   }
 
+  /** What SQLite finds wrong with its pages: nothing, or some of it. Not what a row says: that is its entry's trouble alone. */
+  complaints(check: "quick_check(1)" | "integrity_check(20)"): string[] {
+    this.pragma("ignore_check_constraints = ON");
+    const lines = this.read(() => this.database.prepare<[], string>(`PRAGMA ${check}`).pluck().all());
+    this.pragma("ignore_check_constraints = OFF");
+    return lines.filter((line) => line !== "ok").map((line) => line.replace("*** in database main ***\n", ""));
+  }
+
   close(): void {
     this.database.close();
   }

@@ -79,10 +79,7 @@ export function asDraft<Result>(location: string, work: (draft: string) => Resul
 export function openToLook(path: string): SqliteConnection {
   const location = resolve(path);
   if (isFileAt(location)) assertNotEmptied(location);
-  const connection = new SqliteConnection(location, { readonly: hasLog(location), busyTimeoutMs: openingTimeoutMs });
-  // A row that breaks a rule of Beat's is that entry's trouble; SQLite's checks are about whether there are rows at all.
-  connection.pragma("ignore_check_constraints = ON");
-  return connection;
+  return new SqliteConnection(location, { readonly: hasLog(location), busyTimeoutMs: openingTimeoutMs });
 }
 
 /** Up to this size all of the database is looked through at the start; that takes some 2.5 ms a megabyte. */
@@ -105,8 +102,8 @@ function inspect(location: string): void {
     if (schemaOf(connection, readMigrations().length) === 0) return;
     const bytes = Number(connection.pragma("page_count")) * Number(connection.pragma("page_size"));
     if (bytes <= quickCheckBytes) {
-      const said = connection.pragma("quick_check(1)");
-      if (said !== "ok") throw damaged(location, String(said));
+      const [complaint] = connection.complaints("quick_check(1)");
+      if (complaint !== undefined) throw damaged(location, complaint);
     } else {
       for (const statement of firstReads) connection.read(() => connection.database.prepare(statement).get());
     }

@@ -115,3 +115,19 @@ test("a database of an older schema is copied as it is", async () => {
   copied.close();
   assert.ok(!existsSync(`${path}-wal`), `${dirname(path)} is as it was`);
 });
+
+test("one torn entry is no reason to have no backup", async () => {
+  const path = pathOf();
+  const store = await openSqliteStore(path);
+  await store.change([insertOf("torn"), insertOf("good")]);
+  await store.close();
+  const hand = new Database(path);
+  hand.pragma("ignore_check_constraints = ON");
+  hand.exec(`UPDATE entries SET definition = '{"every' WHERE name = 'torn'`);
+  hand.close();
+  const copy = pathOf();
+  backUpSqlite(path, copy);
+  const copied = await openSqliteStore(copy);
+  assert.deepEqual(namesOf(await copied.listEntries({ limit: 9 })), ["good", "torn"]);
+  await copied.close();
+});
