@@ -32,7 +32,6 @@ export function freshProgress(
 /** Undefined where the new definition says what the old one said. */
 export function changeOfDefinition(entry: Entry, definition: Definition, now: Instant): Effect | undefined {
   if (JSON.stringify(entry.definition) === JSON.stringify(definition)) return undefined;
-  const stoodStill = entry.quarantine === null && isOff(entry);
   if (entry.quarantine !== null || scheduleOf(entry.definition) !== scheduleOf(definition)) {
     const fields = {
       definition,
@@ -41,7 +40,7 @@ export function changeOfDefinition(entry: Entry, definition: Definition, now: In
       runCount: 0,
       quarantine: null,
     };
-    const { passed } = stoodStill ? goOn(entry, now, "its schedule was changed while it stood still") : { passed: [] };
+    const passed = entry.quarantine === null ? undecided(entry, now) : [];
     return { fields, withdraw: "its schedule was changed", ...(passed.length > 0 && { passed }) };
   }
   const effect = withLimit(entry, definition, now);
@@ -77,6 +76,13 @@ export function endOfPause(entry: Entry, now: Instant, from: "now" | "missed"): 
 
 function isOff(entry: Entry): boolean {
   return entry.pausedAt !== null || entry.definition.enabled === false;
+}
+
+/** The fire times of the old schedule that have come and that nobody decided: they were off, or nobody led. */
+function undecided(entry: Entry, now: Instant): PassedRange[] {
+  if (isOff(entry)) return goOn(entry, now, "its schedule was changed while it stood still").passed;
+  const { passed } = goOn(entry, now, "its schedule was changed before this was decided");
+  return passed.map((range) => ({ ...range, state: "missed" }));
 }
 
 /** Goes on from now with an entry that stood still. */

@@ -180,7 +180,7 @@ export class EntryJudge {
     const written = row !== undefined && row.fireAt === fireAt ? row.dueAt : fireAt;
     const dueAt = Math.max(arrivesAt, this.#case.clock.arrival(written, arrivesAt));
     if (dueAt > dueBy) this.#tell("late", fireAt, first.at, "its due time lies beyond its jitter");
-    if (first.at < dueAt - tolerance.earlyMs)
+    if (first.at < dueAt - tolerance.earlyMs && this.#case.clock.at(first.at) < written - tolerance.earlyMs)
       this.#tell("early", fireAt, first.at, `it came ${dueAt - first.at} ms before it was due`);
     const lateMs = first.at - dueAt;
     this.#late.atAll = Math.max(this.#late.atAll, lateMs);

@@ -40,6 +40,9 @@ export function nominalTimes(
   const all = new Map<number, Nominal>();
   const known = new Set<number>();
   const { endAt, tolerance } = evidence;
+  // Where a step of the clock was made just then, one machine may have seen a time come and another not.
+  const isAtStep = (fireAt: number) =>
+    clock.steps.some(({ at, byMs }) => Math.abs(clock.at(at) - byMs - fireAt) <= tolerance.earlyMs);
   for (const [index, era] of erasOf(history.changes, endAt).entries()) {
     const every = intervalMs(era.definition);
     const listed =
@@ -57,7 +60,7 @@ export function nominalTimes(
       // What may have been claimed ahead when the schedule changed is in the ledger, and must not run any more.
       const isAhead = arrivesAt > era.until + tolerance.earlyMs;
       // One that an earlier schedule had brought is in the ledger already.
-      const isOpen = optional || !certain || known.has(fireAt) || (isAhead && era.until === endAt);
+      const isOpen = optional || isAtStep(fireAt) || !certain || known.has(fireAt) || (isAhead && era.until === endAt);
       const life = isOpen ? "may" : isOn(change) && !isAhead ? "must" : "never";
       all.set(fireAt, { fireAt, arrivesAt, dueBy, life, policy, era: index, phase });
       const wasClaimed = arrivesAt <= era.until + (tolerance.leadMs ?? 300) && observed.includes(fireAt);

@@ -111,6 +111,17 @@ const cases: [title: string, files: LoadedFiles, entries: Entry[], ...changes: u
     },
   ],
   [
+    "a changed schedule accounts for what nobody had decided yet",
+    ofA("every: 20s, task: t"),
+    [entry({ nextFireAt: now - 35 * second })],
+    {
+      ...update,
+      withdraw: "its schedule was changed",
+      passed: [{ ...passedPause, state: "missed", reason: "its schedule was changed before this was decided" }],
+      fields: { ...fresh, definition: { every: "20s", timezone: "UTC", task: "t" }, nextFireAt: now + 20 * second },
+    },
+  ],
+  [
     "an entry that was set aside is given another chance by a change",
     ofA("every: 10s, task: other"),
     [entry({ quarantine: "broken", nextFireAt: now - 1 })],

@@ -148,6 +148,7 @@ class Simulation {
       isDead: (holder) => holder.host === host && this.#living.get(holder.ownerId) === false,
       random: () => random.share(),
       retentionMs: 86_400_000,
+      retentionRows: Number.POSITIVE_INFINITY,
       timeZoneData: "2027a",
       ...(this.#scenario.maxRate !== undefined && { maxRate: this.#scenario.maxRate }),
     };
