@@ -28,6 +28,8 @@ const beginInMs = 1_500;
 export class Rig {
   readonly faults: Fault[] = [];
   readonly daemons: Daemon[] = [];
+  /** Entries that a row has for other ends. */
+  readonly unjudged = new Set<string>();
   /** What this row may take beyond what is promised everywhere. */
   tolerance: Partial<Tolerance> = {};
   readonly t: TestContext;
@@ -135,6 +137,6 @@ export class Rig {
   }
 
   ledger(): Promise<Occurrence[]> {
-    return this.ask((scheduler) => scheduler.history({ limit: 1_000_000 }));
+    return this.ask((scheduler) => scheduler.history({ limit: 10_000_000 }));
   }
 }

@@ -58,7 +58,7 @@ async function conclude(rig: Rig, title: string): Promise<string> {
   }
   const stopped = { invokedAt, acknowledgedAt: Date.now() };
   await sleep(lateMs);
-  const deliveries = witness.arrived;
+  const deliveries = witness.arrived.filter(({ entry }) => !rig.unjudged.has(entry));
   const evidence = evidenceOf({
     title,
     startAt,
@@ -68,7 +68,7 @@ async function conclude(rig: Rig, title: string): Promise<string> {
     added: rig.added!,
     faults,
     deliveries,
-    ledger: await rig.ledger(),
+    ledger: (await rig.ledger()).filter(({ entryName }) => !rig.unjudged.has(entryName)),
     tolerance,
   });
   const { FAULTS_EVIDENCE: kept } = process.env;
