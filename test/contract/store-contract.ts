@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe } from "node:test";
 import type { Store } from "../../src/core/ports.ts";
 import { claimsContract } from "./store/claims.ts";
 import { entriesContract } from "./store/entries.ts";
+import { failuresContract } from "./store/failures.ts";
 import { Subject } from "./store/fixtures.ts";
 import { leaseContract } from "./store/lease.ts";
 import { ledgerContract } from "./store/ledger.ts";
@@ -18,5 +19,6 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     claimsContract(subject);
     ledgerContract(subject);
     leaseContract(subject);
+    failuresContract(subject);
   });
 }

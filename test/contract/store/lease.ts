@@ -1,9 +1,9 @@
-// The lease, and the end of a store.
+// The lease.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LeaseLostError, StoreError } from "../../../src/core/errors.ts";
-import { insertOf, ownerOf, type Subject, t0 } from "./fixtures.ts";
+import { LeaseLostError } from "../../../src/core/errors.ts";
+import { ownerOf, type Subject, t0 } from "./fixtures.ts";
 
 export function leaseContract(subject: Subject): void {
   test("gives a free lease, and tells others who has it", async () => {
@@ -73,30 +73,5 @@ export function leaseContract(subject: Subject): void {
     assert.deepEqual([taken.ownerId, taken.token, taken.acquiredAt], ["two", dead.token + 1, t0 + 1]);
     // The proof was of that holder: it does not take the lease from the next one.
     assert.equal((await subject.store.acquireLease(ownerOf("three"), 10_000, t0 + 2, dead.token)).ownerId, "two");
-  });
-
-  test("says so when it is used after it was closed", async () => {
-    const closed = await subject.open();
-    await closed.close();
-    await closed.close();
-    const calls = [
-      () => closed.change([insertOf("one")]),
-      () => closed.entryByName("one"),
-      () => closed.listEntries({ limit: 1 }),
-      () => closed.changedSince(0, 1),
-      () => closed.claim(1, [], t0),
-      () => closed.settle([{ entryId: 1, fireAt: t0, manual: false, state: "ran", reason: null, attempts: 1, at: t0 }]),
-      () => closed.outbox({ limit: 1 }),
-      () => closed.prune(t0, 1),
-      () => closed.currentLease(),
-      () => closed.acquireLease(ownerOf("one"), 1, t0),
-    ];
-    for (const call of calls) {
-      await assert.rejects(call(), (error: unknown) => {
-        assert.ok(error instanceof StoreError, `${call}: ${error}`);
-        assert.match(error.message, /was closed/);
-        return true;
-      });
-    }
   });
 }
