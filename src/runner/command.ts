@@ -4,6 +4,7 @@
 // unless the run is aborted.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import { Output } from "./output.ts";
@@ -29,14 +30,14 @@ export interface Command {
 export async function runCommand(what: Command): Promise<void> {
   what.signal.throwIfAborted();
   const child = startProcess(what);
+  if (child.pid === undefined) throw notStarted(what.command, await failureOf(child));
   const output = new Output(what.log);
   output.read(child.stdout!, "stdout");
   output.read(child.stderr!, "stderr");
   const stopping = stopOnAbort(child, what);
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
-    child.on("error", (error) => {
-      if (child.pid === undefined) reject(notStarted(what.command, error));
-    });
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {
+    // A signal that could not be sent: how it ended is told all the same.
+    child.on("error", () => {});
     child.on("close", (code, signal) => resolve([code, signal]));
   }).finally(stopping.release);
   await stopping.done();
@@ -55,6 +56,12 @@ function startProcess({ command, env, input }: Command): ChildProcess {
   } catch (error) {
     throw notStarted(command, error);
   }
+}
+
+/** Why it was not started, which is told a moment later. Where file descriptors are exhausted it has no streams either. */
+async function failureOf(child: ChildProcess): Promise<unknown> {
+  const [error] = await once(child, "error").catch((error: unknown) => [error]);
+  return error;
 }
 
 function stopOnAbort(child: ChildProcess, { signal, graceMs, clock }: Command) {
@@ -118,6 +125,12 @@ function notStarted(command: string | readonly string[], error: unknown): JobErr
   if (code === "ENOENT") {
     return new JobError(`there is no command "${file}"`, {
       remedy: "Check its spelling and the PATH that Beat was started with.",
+      cause: error,
+    });
+  }
+  if (code === "EMFILE" || code === "ENFILE") {
+    return new JobError(`"${file}" can't be started: too many open files (${code})`, {
+      remedy: "Raise the limit (ulimit -n, LimitNOFILE=), or let fewer runs go on at once.",
       cause: error,
     });
   }
