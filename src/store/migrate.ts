@@ -3,8 +3,9 @@
 // user_version` which migration was the last.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { StoreError, StoreUnavailableError } from "../core/errors.ts";
+import { StoreError } from "../core/errors.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
+import { isLocked } from "./sqlite-errors.ts";
 import type { SqliteOptions } from "./sqlite-options.ts";
 
 /** "Beat" in ASCII. */
@@ -83,7 +84,7 @@ function useWriteAheadLog(connection: SqliteConnection): void {
       connection.pragma("journal_mode = WAL");
       return;
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError) || attempt === 100) throw error;
+      if (!isLocked(error) || attempt === 100) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 30);
     }
   }

@@ -71,3 +71,9 @@ export function storeErrorOf(error: unknown, location: string): unknown {
     cause: error,
   });
 }
+
+/** Whether another connection holds a lock, so that the same call may succeed in a moment. */
+export function isLocked(error: unknown): boolean {
+  const { code } = ((error as Error | undefined)?.cause ?? {}) as { code?: unknown };
+  return error instanceof StoreUnavailableError && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(String(code));
+}
