@@ -1,4 +1,4 @@
-// Runs before the tests: makes what they need beside npm's packages, a Celery of each tested version, RabbitMQ and faketime.
+// Runs before the tests: makes what they need beside npm's packages, a Celery of each tested version, RabbitMQ, Redis and faketime.
 // With everything there it takes a moment. What it can't make it names, with the remedy, and ends with 1: no test is skipped.
 
 import { spawnSync } from "node:child_process";
@@ -35,6 +35,12 @@ const tools: readonly Tool[] = [
     isThere: () => hasProgram("rabbitmq-server"),
     aptPackage: "rabbitmq-server",
     remedy: "apt-get install -y rabbitmq-server (or brew install rabbitmq)",
+  },
+  {
+    name: "redis-server",
+    isThere: () => hasProgram("redis-server"),
+    aptPackage: "redis-server",
+    remedy: "apt-get install -y redis-server (or brew install redis)",
   },
   {
     name: "faketime",
