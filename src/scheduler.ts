@@ -16,7 +16,6 @@ import { Engine, type EngineReport } from "./dispatch/engine.ts";
 import type { Alert } from "./dispatch/watchdog.ts";
 import { createLog } from "./log.ts";
 import { messageEncoder } from "./message-encoder.ts";
-import { openStore } from "./open-store.ts";
 import { AlertDesk } from "./operating/alert-desk.ts";
 import { OnAlert } from "./operating/on-alert.ts";
 import { isDead, thisProcess } from "./process-identity.ts";
@@ -34,12 +33,16 @@ import {
 } from "./scheduler-options.ts";
 import { handleSignals } from "./signals.ts";
 import { systemClock } from "./system-clock.ts";
+import { whenAvailable } from "./when-available.ts";
 
 /** How many rows before a time are looked at for a range that covers it. */
 const rowsToExplain = 100;
 
 export type { ClockReport } from "./dispatch/clock-steps.ts";
 export type { Alert } from "./dispatch/watchdog.ts";
+
+/** How long the start waits for a database that is there and locked. */
+const lockedMs = 5_000;
 
 export class Scheduler implements AsyncDisposable {
   readonly #options: SchedulerOptions;
@@ -320,7 +323,8 @@ export class Scheduler implements AsyncDisposable {
       { clock: this.#clock, log: this.#log, calendarFiles: () => calendarFiles },
       read,
     );
-    await read();
+    // Somebody else's long write is no reason not to start.
+    await this.#whenAvailable(read, Math.max(this.#waitMs, lockedMs));
     this.#read = read;
   }
 
@@ -355,14 +359,20 @@ export class Scheduler implements AsyncDisposable {
   // ------------------------------------------------------------------------------------------- operating on the store
 
   async #open(): Promise<Opened> {
-    this.#opened ??= openStore({
-      open: this.#options.store ?? memory(),
-      waitMs: this.#waitMs,
+    this.#opened ??= this.#whenAvailable(this.#options.store ?? memory(), this.#waitMs).then((store) => ({
+      store,
+      operations: new Operations({ store, clock: this.#clock }),
+    }));
+    return this.#opened;
+  }
+
+  async #whenAvailable<Result>(attempt: () => Promise<Result>, waitMs: number): Promise<Result> {
+    return whenAvailable(attempt, {
+      waitMs,
       isStopping: () => this.stopping,
       clock: this.#clock,
       log: this.#log,
-    }).then((store) => ({ store, operations: new Operations({ store, clock: this.#clock }) }));
-    return this.#opened;
+    });
   }
 
   /** Adds an entry as a schedule file would write it. */

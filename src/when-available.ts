@@ -1,12 +1,11 @@
-// Opens the store, and waits for one that is away where that is asked for.
+// Waits for a store that is away, where that is asked for.
 
 import { reasonOf, StoreUnavailableError } from "./core/errors.ts";
-import type { Clock, Log, Store } from "./core/ports.ts";
+import type { Clock, Log } from "./core/ports.ts";
 
 const tryEveryMs = 1_000;
 
-export interface OpenStoreOptions {
-  readonly open: () => Promise<Store>;
+export interface Patience {
   /** How long to try again where waiting may help. */
   readonly waitMs: number;
   readonly isStopping: () => boolean;
@@ -14,12 +13,15 @@ export interface OpenStoreOptions {
   readonly log: Log;
 }
 
-/** Rejects as `open` does, at once where waiting does not help. */
-export async function openStore({ open, waitMs, isStopping, clock, log }: OpenStoreOptions): Promise<Store> {
+/** Rejects as `attempt` does, at once where waiting does not help. */
+export async function whenAvailable<Result>(
+  attempt: () => Promise<Result>,
+  { waitMs, isStopping, clock, log }: Patience,
+): Promise<Result> {
   const endsAt = clock.monotonic() + waitMs;
   for (let told = ""; ; ) {
     try {
-      return await open();
+      return await attempt();
     } catch (error) {
       const isOver = isStopping() || clock.monotonic() >= endsAt;
       if (isOver || !(error instanceof StoreUnavailableError)) throw error;
