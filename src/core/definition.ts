@@ -6,7 +6,7 @@ import { z } from "zod";
 import { problemsOfShape } from "./definition-problems.ts";
 import { BeatError, DefinitionError, type Place } from "./errors.ts";
 import { sizeOf, unfitForJson, type ValuePath } from "./json-value.ts";
-import { durationSchema, parseDuration } from "./time.ts";
+import { durationSchema, parseDuration, secondMs } from "./time.ts";
 import { compileSchedule, type ScheduleContext, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
 import { neverFires } from "./triggers/trigger.ts";
 
@@ -43,8 +43,11 @@ const policyShape = {
   misfire_grace_time: durationSchema.optional(),
   coalesce: z.enum(["latest", "earliest", "all"]).optional(),
   catch_up_limit: z.int().min(1).max(10_000).optional(),
-  overlap: z.enum(["skip", "allow"]).optional(),
+  overlap: z.enum(["skip", "queue", "cancel", "allow"]).optional(),
+  max_instances: z.int().min(1).optional(),
   timeout: durationSchema.optional(),
+  retries: z.int().min(0).max(1_000).optional(),
+  retry_delay: durationSchema.optional(),
   description: z.string().optional(),
   tags: z.array(z.string()).optional(),
 };
@@ -180,11 +183,20 @@ function* taskRules(written: Written): Generator<Broken> {
   if (written.timeout !== undefined) {
     yield { message: "is for local runs", remedy: "For a task write options: {time_limit: …}.", path: ["timeout"] };
   }
-  if (written.overlap === "skip") {
+  for (const key of ["retries", "retry_delay"] as const) {
+    if (written[key] === undefined) continue;
     yield {
-      message: "skip needs a target that runs here (run or job): Beat does not see when a Celery task ends",
+      message: "is for local runs: a Celery task's own `max_retries` decides",
+      remedy: "For how often a message is sent, write options: {retry_policy: {max_retries: …}}.",
+      path: [key],
+    };
+  }
+  for (const key of ["overlap", "max_instances"] as const) {
+    if (written[key] === undefined || written[key] === "allow") continue;
+    yield {
+      message: "needs a target that runs here (run or job): Beat does not see when a Celery task ends",
       remedy: "Remove it.",
-      path: ["overlap"],
+      path: [key],
     };
   }
   const { headers } = Object(written.options) as { headers?: unknown };
@@ -249,11 +261,15 @@ export interface Policy {
   readonly coalesce: "latest" | "earliest" | "all";
   /** How many accumulated occurrences `coalesce: all` runs at most; the oldest beyond it are recorded as coalesced. */
   readonly catchUpLimit: number;
-  readonly overlap: "skip" | "allow";
+  /** What becomes of a run while `maxInstances` of its entry are going on. */
+  readonly overlap: "skip" | "queue" | "cancel" | "allow";
+  readonly maxInstances: number;
   readonly timeoutMs: number | null;
   readonly maxRuns: number | null;
-  /** How often a message is tried before it is given up; Infinity: until the broker confirms it, or it expires. */
+  /** How often a message or a local run is tried before it has failed; Infinity: until the broker confirms it, or it expires. */
   readonly maxAttempts: number;
+  /** How long after a failed local run the first retry begins; each further one waits twice as long, up to an hour. */
+  readonly retryDelayMs: number;
 }
 
 export function targetOf(definition: Definition): Target {
@@ -267,15 +283,19 @@ export function targetOf(definition: Definition): Target {
 
 export function policyOf(definition: Definition): Policy {
   const ms = (value: string | number | undefined) => (value === undefined ? null : parseDuration(value));
+  const overlap = definition.overlap ?? (definition.task === undefined ? "skip" : "allow");
   return {
     jitterMs: ms(definition.jitter) ?? 0,
     misfireGraceMs: ms(definition.misfire_grace_time),
     coalesce: definition.coalesce ?? "latest",
     catchUpLimit: definition.catch_up_limit ?? 1_000,
-    overlap: definition.overlap ?? (definition.task === undefined ? "skip" : "allow"),
+    overlap,
+    maxInstances: definition.max_instances ?? (overlap === "allow" ? Number.POSITIVE_INFINITY : 1),
     timeoutMs: ms(definition.timeout),
     maxRuns: definition.max_runs ?? null,
-    maxAttempts: maxAttemptsOf(definition.options ?? {}),
+    maxAttempts:
+      definition.task === undefined ? 1 + (definition.retries ?? 0) : maxAttemptsOf(definition.options ?? {}),
+    retryDelayMs: ms(definition.retry_delay) ?? 10 * secondMs,
   };
 }
 

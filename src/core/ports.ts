@@ -343,13 +343,15 @@ export interface Run {
   readonly fireAt: Instant;
   readonly dueAt: Instant;
   readonly manual: boolean;
+  /** 1 for the first try. */
+  readonly attempt: number;
 }
 
 export type RunOutcome = { readonly result: "ran" | "failed" | "skipped"; readonly reason: string | null };
 
 export interface Runner {
-  /** Undefined where the run may begin now; else why not: `skipped` for good, or `wait` until one ends. */
-  admit(run: Run): undefined | { readonly result: "skipped" | "wait"; readonly reason: string };
+  /** Undefined where the run may begin now; else why not: `skipped` for good, `wait` until any run ends, `queued` until one of its entry does. */
+  admit(run: Run): undefined | { readonly result: "skipped" | "wait" | "queued"; readonly reason: string };
   /** Begins a run that was admitted. `settle` is called exactly once, never synchronously. Never throws. */
   start(run: Run, settle: (run: Run, outcome: RunOutcome) => void): void;
   readonly running: number;

@@ -1,11 +1,14 @@
 // Outbox -> local runner. A run is recorded before it starts, so that a crash leaves a trace of it.
 
+import { shareOf } from "../core/jitter.ts";
 import type { Run, Runner, RunOutcome } from "../core/ports.ts";
+import { formatDuration, hourMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import { type Held, lapseOf, settlementOf } from "./outbox.ts";
 import { givesWay, type OutletOptions } from "./outlet.ts";
 
 const retryMs = 500;
+const longestRetryMs = hourMs;
 
 export interface LauncherOptions extends OutletOptions {
   readonly runner: Runner;
@@ -14,8 +17,10 @@ export interface LauncherOptions extends OutletOptions {
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #due: DueQueue;
-  /** Runs that wait for another one to end. */
+  /** Runs that wait for any other one to end. */
   #queued: Held[] = [];
+  /** Runs that wait for one of their own entry to end, by entry id. */
+  readonly #behind = new Map<number, Held[]>();
   #pumping = false;
   #closed = false;
 
@@ -29,7 +34,8 @@ export class Launcher {
   }
 
   get waiting(): number {
-    return this.#due.size + this.#queued.length;
+    const behind = [...this.#behind.values()].reduce((sum, { length }) => sum + length, 0);
+    return this.#due.size + this.#queued.length + behind;
   }
 
   get running(): number {
@@ -43,6 +49,7 @@ export class Launcher {
   clear(): void {
     this.#due.clear();
     this.#queued = [];
+    this.#behind.clear();
   }
 
   async pump(): Promise<void> {
@@ -97,9 +104,18 @@ export class Launcher {
     }
     const answer = this.#options.runner.admit(runOf(held));
     if (answer === undefined) return true;
-    if (answer.result === "skipped") this.#finish(held, "skipped", answer.reason);
-    else this.#queued.push(held);
+    if (answer.result === "skipped" && held.attempts > 0) this.#finish(held, "failed", `not retried: ${answer.reason}`);
+    else if (answer.result === "skipped") this.#finish(held, "skipped", answer.reason);
+    else if (answer.result === "wait") this.#queued.push(held);
+    else this.#queueBehind(held);
     return false;
+  }
+
+  #queueBehind(held: Held): void {
+    const { id } = held.compiled.entry;
+    const others = this.#behind.get(id);
+    if (others === undefined) this.#behind.set(id, [held]);
+    else others.push(held);
   }
 
   #start(held: Held): void {
@@ -114,15 +130,42 @@ export class Launcher {
       if (held.state === "waiting") this.#settle(held, "claimed", null);
       return;
     }
+    const run = runOf(held);
     held.state = "in-flight";
     held.attempts++;
     held.startedAt = this.#options.clock.now();
-    this.#options.runner.start(runOf(held), (_, outcome) => this.#onOutcome(held, outcome));
+    this.#options.runner.start(run, (_, outcome) => this.#onOutcome(held, outcome));
   }
 
   #onOutcome(held: Held, outcome: RunOutcome): void {
-    this.#finish(held, outcome.result, outcome.reason);
+    if (outcome.result === "failed" && this.#mayRetry(held)) this.#retry(held, outcome.reason);
+    else this.#finish(held, outcome.result, outcome.reason);
+    const { id } = held.compiled.entry;
+    this.#queued.push(...(this.#behind.get(id) ?? []));
+    this.#behind.delete(id);
     void this.pump();
+  }
+
+  #mayRetry({ attempts, compiled }: Held): boolean {
+    return attempts < compiled.policy.maxAttempts && !this.#closed && this.#options.outbox.leading;
+  }
+
+  /** It has run, and so gives way to nothing: it runs again, under the same id, after a while. */
+  #retry(held: Held, reason: string | null): void {
+    const { clock, narrator } = this.#options;
+    const { maxAttempts, retryDelayMs } = held.compiled.policy;
+    const longest = Math.min(longestRetryMs, retryDelayMs * 2 ** (held.attempts - 1));
+    const delayMs = Math.round(longest * (1 - shareOf(held.id, held.attempts) / 5));
+    const next = `try ${held.attempts} of ${maxAttempts} failed: ${reason ?? "no reason given"}; the next is in ${formatDuration(delayMs)}`;
+    held.state = "waiting";
+    held.doubtful = true;
+    this.#settle(held, "claimed", next);
+    narrator.retried(held, next);
+    clock.setTimer(delayMs, () => {
+      if (held.state !== "waiting") return;
+      this.#queued.push(held);
+      void this.pump();
+    });
   }
 
   #finish(held: Held, state: "ran" | "failed" | "skipped" | "missed", reason: string | null): void {
@@ -144,6 +187,6 @@ export class Launcher {
 }
 
 function runOf(held: Held): Run {
-  const { id, fireAt, dueAt, manual, compiled } = held;
-  return { id, entry: compiled.entry, fireAt, dueAt, manual };
+  const { id, fireAt, dueAt, manual, compiled, attempts } = held;
+  return { id, entry: compiled.entry, fireAt, dueAt, manual, attempt: attempts + 1 };
 }

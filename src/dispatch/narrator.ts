@@ -26,6 +26,11 @@ export class Narrator {
     if (this.#published.push({ held, lateMs }) === 1) this.#clock.setTimer(gatherMs, () => this.#tell());
   }
 
+  retried(held: Held, reason: string): void {
+    const { name } = held.compiled.entry;
+    this.#log.warn(`${name}: ${reason}`, { entry: name, id: held.id, reason });
+  }
+
   settled(held: Held, outcome: "ran" | "failed" | "skipped" | "missed", reason: string | null): void {
     const { name } = held.compiled.entry;
     const fields = {

@@ -21,6 +21,8 @@ export interface JobContext {
   readonly lateMs: number;
   /** The occurrence's id: the same when an occurrence is run again after a crash. */
   readonly runId: string;
+  /** 1 for the first try, 2 for the first retry. */
+  readonly attempt: number;
   /** Somebody asked for this run; the schedule did not. */
   readonly manual: boolean;
   /** Aborted at the timeout and when Beat stops. A job that goes on regardless is given up after 5 s. */

@@ -73,7 +73,7 @@ class LocalRunner implements Runner {
 
   admit(run: Run): ReturnType<Runner["admit"]> {
     const overlap = this.#overlap(run);
-    if (overlap !== undefined) return { result: "skipped", reason: overlap };
+    if (overlap !== undefined) return overlap;
     if (this.#closing !== undefined) return { result: "wait", reason: "Beat is stopping" };
     if (this.running < this.#maxRuns) return undefined;
     return { result: "wait", reason: `${this.running} runs are going on, the most at once is ${this.#maxRuns}` };
@@ -91,18 +91,23 @@ class LocalRunner implements Runner {
     return this.#closing;
   }
 
-  #overlap(run: Run): string | undefined {
-    const others = this.#byEntry.get(run.entry.id);
-    const policy = policyOf(run.entry.definition).overlap;
-    if (policy === "skip") {
-      const other = others?.values().next().value;
-      if (other === undefined) return undefined;
-      const forMs = Math.round(this.#options.clock.monotonic() - other.beganAtMs);
-      const state = other.settled ? "was given up and has not stopped" : "is still going on";
-      return `the run of ${timeText(other.run.fireAt)} ${state}, ${formatDuration(forMs)} after its start`;
-    }
-    const givenUp = [...(others ?? [])].filter((other) => other.settled).length;
-    return givenUp < maxGivenUpRuns ? undefined : `${givenUp} runs of it were given up and have not stopped`;
+  /** What becomes of a run while others of its entry are going on; undefined: it may begin beside them. */
+  #overlap(run: Run): ReturnType<Runner["admit"]> {
+    const others = [...(this.#byEntry.get(run.entry.id) ?? [])];
+    const { overlap, maxInstances } = policyOf(run.entry.definition);
+    const givenUp = others.filter((other) => other.settled).length;
+    if (overlap !== "skip" && givenUp >= maxGivenUpRuns)
+      return { result: "skipped", reason: `${givenUp} runs of it were given up and have not stopped` };
+    // One that was given up can't be waited for.
+    const going = overlap === "skip" ? others : others.filter((other) => !other.settled);
+    const [oldest] = going;
+    if (oldest === undefined || going.length < maxInstances) return undefined;
+    const forMs = Math.round(this.#options.clock.monotonic() - oldest.beganAtMs);
+    const state = oldest.settled ? "was given up and has not stopped" : "is still going on";
+    const reason = `the run of ${timeText(oldest.run.fireAt)} ${state}, ${formatDuration(forMs)} after its start`;
+    if (overlap === "cancel")
+      oldest.controller.abort(new JobError(`cancelled: the run of ${timeText(run.fireAt)} took its place`));
+    return { result: overlap === "skip" || overlap === "allow" ? "skipped" : "queued", reason };
   }
 
   /** Never rejects. */
@@ -164,6 +169,7 @@ class LocalRunner implements Runner {
       dueTime: new Date(run.dueAt),
       lateMs,
       runId: run.id,
+      attempt: run.attempt,
       manual: run.manual,
       signal,
       log,
@@ -237,6 +243,7 @@ function variablesOf(run: Run): Record<string, string> {
     BEAT_FIRE_TIME: timeText(run.fireAt),
     BEAT_DUE_TIME: timeText(run.dueAt),
     BEAT_RUN_ID: run.id,
+    BEAT_ATTEMPT: String(run.attempt),
     BEAT_SCHEDULED: run.manual ? "0" : "1",
   };
 }

@@ -156,9 +156,14 @@ const bad: [title: string, value: unknown, ...problems: string[]][] = [
     "timeout: is for local runs. For a task write options: {time_limit: …}.",
   ],
   [
+    "retries of a task",
+    { ...task, retries: 3 },
+    "retries: is for local runs: a Celery task's own `max_retries` decides. For how often a message is sent, write options: {retry_policy: {max_retries: …}}.",
+  ],
+  [
     "overlap of a task",
     { ...task, overlap: "skip" },
-    "overlap: skip needs a target that runs here (run or job): Beat does not see when a Celery task ends. Remove it.",
+    "overlap: needs a target that runs here (run or job): Beat does not see when a Celery task ends. Remove it.",
   ],
   [
     "a timeout of nothing",
@@ -249,13 +254,18 @@ test("targets and policies are read with their defaults", () => {
     overlap: "allow",
     timeoutMs: null,
     maxRuns: null,
+    maxInstances: Infinity,
+    maxAttempts: Infinity,
+    retryDelayMs: 10_000,
   };
   assert.deepEqual(policyOf(parseDefinition(task)), defaults);
   assert.deepEqual(
-    policyOf(parseDefinition({ every: 1, run: "x", timeout: "1m", max_runs: 2, misfire_grace_time: 1.5 })),
+    policyOf(parseDefinition({ every: 1, run: "x", timeout: "1m", max_runs: 2, misfire_grace_time: 1.5, retries: 3 })),
     {
       ...defaults,
       overlap: "skip",
+      maxInstances: 1,
+      maxAttempts: 4,
       timeoutMs: 60_000,
       maxRuns: 2,
       misfireGraceMs: 1_500,

@@ -57,6 +57,7 @@ test("a command is told about the run by its environment, and inherits what Beat
   assert.deepEqual(
     printed(setting),
     [
+      "BEAT_ATTEMPT=1",
       "BEAT_DUE_TIME=2027-01-01T09:00:00.500Z",
       'BEAT_NAME=a "b" $c',
       "BEAT_FIRE_TIME=2027-01-01T09:00:00.000Z",

@@ -28,7 +28,7 @@ export function entryOf(definition: Partial<Definition>, name = "tidy"): Entry {
 }
 
 export function runOf(entry: Entry, changes: Partial<Run> = {}): Run {
-  return { id: `run-${++lastId}`, entry, fireAt, dueAt: fireAt, manual: false, ...changes };
+  return { id: `run-${++lastId}`, entry, fireAt, dueAt: fireAt, manual: false, attempt: 1, ...changes };
 }
 
 /** Starts a run; resolves when it is settled. A second settlement of the same run rejects. */

@@ -42,6 +42,7 @@ test("a job is told about its run", async () => {
       dueTime: new Date(fireAt),
       lateMs: 250,
       runId: run.id,
+      attempt: 1,
       manual: true,
       signal: undefined,
       log: undefined,
@@ -141,6 +142,45 @@ test("overlap: skip refuses a second run of the same entry and of no other; allo
   assert.equal(runner.admit(runOf({ ...entry, definition: { ...entry.definition, overlap: "allow" } })), undefined);
   first.end();
   assert.equal((await outcome).result, "ran");
+  assert.equal(runner.admit(runOf(entry)), undefined);
+});
+
+test("max_instances: so many of one entry at once; what comes on top is skipped or queued", () => {
+  const { runner } = setUp({ slow: () => new Promise(() => {}) });
+  for (const [overlap, result] of [
+    ["skip", "skipped"],
+    ["queue", "queued"],
+  ] as const) {
+    const entry = entryOf({ job: "slow", overlap, max_instances: 2 });
+    void outcomeOf(runner, runOf(entry));
+    assert.equal(runner.admit(runOf(entry)), undefined);
+    void outcomeOf(runner, runOf(entry));
+    assert.equal(runner.admit(runOf(entry))?.result, result);
+  }
+});
+
+test("overlap: cancel aborts the run that goes on, and the next waits for its end", async () => {
+  const { runner, clock } = setUp({
+    wait: ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  });
+  const entry = entryOf({ job: "wait", overlap: "cancel" });
+  const outcome = outcomeOf(runner, runOf(entry));
+  await clock.advance(1_000);
+  const next = runOf(entry, { fireAt: fireAt + 10_000 });
+  assert.equal(runner.admit(next)?.result, "queued");
+  assert.deepEqual(await outcome, {
+    result: "failed",
+    reason: "cancelled: the run of 2027-01-01T09:00:10.000Z took its place",
+  });
+  assert.equal(runner.admit(next), undefined);
+});
+
+test("one that was given up is not queued behind", async () => {
+  const { runner, clock } = setUp({ hang: () => new Promise(() => {}) });
+  const entry = entryOf({ job: "hang", timeout: "5s", overlap: "queue" });
+  const outcome = outcomeOf(runner, runOf(entry));
+  await clock.advance(10_000);
+  await outcome;
   assert.equal(runner.admit(runOf(entry)), undefined);
 });
 

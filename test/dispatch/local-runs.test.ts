@@ -1,0 +1,122 @@
+// Local runs from the outbox on, with the real runner: overlap, retries, and what the ledger says of them.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createRunner, type JobContext } from "../../src/runner/runner.ts";
+import { start, World } from "./world.ts";
+
+/** A world whose jobs take their time, and what was begun: seconds since the start of the fire time and of the beginning. */
+function setUp(job: (world: World, context: JobContext) => unknown) {
+  const world = new World();
+  const begun: (readonly [forSeconds: number, atSeconds: number])[] = [];
+  const jobs = new Map([
+    [
+      "work",
+      (context: JobContext) => {
+        begun.push([(context.fireTime.getTime() - start) / 1_000, (world.clock.now() - start) / 1_000]);
+        return job(world, context);
+      },
+    ],
+  ]);
+  const { clock, log } = world;
+  const engine = world.engine({ runner: createRunner({ clock, log, jobs, jobsDir: undefined }) });
+  return { world, engine, begun };
+}
+
+const lasting =
+  (ms: number) =>
+  (world: World, { signal }: JobContext) =>
+    new Promise<void>((resolve, reject) => {
+      world.clock.setTimer(ms, resolve);
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+
+test("overlap: queue begins the next run when the last one ends, and holds up no other entry", async () => {
+  const { world, engine, begun } = setUp(lasting(25_000));
+  await world.add("slow", { every: "10s", job: "work", overlap: "queue", coalesce: "all", max_runs: 3 });
+  await world.add("other", { at: "2027-01-01T12:00:30Z", job: "work" });
+  await engine.start();
+  await world.clock.advance(120_000);
+  await engine.stop(0);
+  assert.deepEqual(begun, [
+    [10, 10],
+    [30, 30],
+    [20, 35],
+    [30, 60],
+  ]);
+  assert.deepEqual(
+    (await world.ledger("slow")).map(([state]) => state),
+    ["ran", "ran", "ran"],
+  );
+});
+
+test("overlap: queue with coalesce: latest keeps the newest waiting", async () => {
+  const { world, engine, begun } = setUp(lasting(35_000));
+  await world.add("slow", { every: "10s", job: "work", overlap: "queue", max_runs: 4 });
+  await engine.start();
+  await world.clock.advance(120_000);
+  await engine.stop(0);
+  assert.deepEqual(begun, [
+    [10, 10],
+    [40, 45],
+  ]);
+  assert.deepEqual(
+    (await world.ledger("slow")).map(([state]) => state),
+    ["ran", "coalesced", "coalesced", "ran"],
+  );
+});
+
+test("overlap: cancel ends the run that goes on, and begins the next", async () => {
+  const { world, engine, begun } = setUp(lasting(15_000));
+  await world.add("slow", { every: "10s", job: "work", overlap: "cancel", max_runs: 2 });
+  await engine.start();
+  await world.clock.advance(60_000);
+  await engine.stop(0);
+  assert.deepEqual(begun, [
+    [10, 10],
+    [20, 20],
+  ]);
+  const [first, second] = await world.ledger("slow");
+  assert.deepEqual([first?.[0], second?.[0]], ["failed", "ran"]);
+  assert.match(String(first?.[3]), /cancelled: the run of 2027-01-01T12:00:20/);
+});
+
+test("a failed run is tried again, later each time, under the same id, and the ledger says how often", async () => {
+  const attempts: (readonly [id: string, attempt: number])[] = [];
+  const { world, engine, begun } = setUp((_, { runId, attempt }) => {
+    attempts.push([runId, attempt]);
+    if (attempt < 3) throw new Error("not yet");
+  });
+  await world.add("flaky", { at: "2027-01-01T12:00:10Z", job: "work", retries: 3, retry_delay: "10s" });
+  await engine.start();
+  await world.clock.advance(12_000);
+  const [waiting] = await world.ledger();
+  assert.match(String(waiting?.[3]), /^try 1 of 4 failed: not yet; the next is in (8|9|10)s/);
+  await world.clock.advance(60_000);
+  await engine.stop(0);
+  assert.deepEqual(
+    attempts.map(([, attempt]) => attempt),
+    [1, 2, 3],
+  );
+  assert.equal(new Set(attempts.map(([id]) => id)).size, 1);
+  const gaps = begun.slice(1).map(([, at], index) => at - begun[index]![1]);
+  assert.equal(gaps[0]! >= 8 && gaps[0]! <= 10 && gaps[1]! >= 16 && gaps[1]! <= 20, true, `${gaps}`);
+  assert.deepEqual(
+    (await world.ledger()).map(([state]) => state),
+    ["ran"],
+  );
+});
+
+test("a run that never succeeds has failed after its last try", async () => {
+  const { world, engine, begun } = setUp(() => {
+    throw new Error("never");
+  });
+  await world.add("broken", { at: "2027-01-01T12:00:10Z", job: "work", retries: 2, retry_delay: "1s" });
+  await world.add("fragile", { at: "2027-01-01T12:00:10Z", job: "work" });
+  await engine.start();
+  await world.clock.advance(60_000);
+  await engine.stop(0);
+  assert.equal(begun.length, 4);
+  assert.deepEqual(await world.ledger("broken"), [["failed", 10, 1, "never"]]);
+  assert.deepEqual(await world.ledger("fragile"), [["failed", 10, 1, "never"]]);
+});
