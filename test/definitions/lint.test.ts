@@ -100,9 +100,9 @@ test("schedules that never fire again, or seldom", () => {
 
 test("triggers that meet too seldom to be found are told, not hung upon", () => {
   const started = performance.now();
-  const [found] = one('cron: "* * * * * *", except: {every: 1s, start_at: 2020-01-01}');
+  const [found] = one('cron: "* * * * * *", except: {every: 1s, start_at: 2026-01-02}');
   assert.equal(found?.rule, "never-fires");
-  assert.match(found.message, /no fire time was found in 45000 steps/);
+  assert.match(found.message, /no fire time was found in [0-9]+ steps/);
   assert.ok(performance.now() - started < 2_000);
 });
 

@@ -4,9 +4,9 @@ import { BeatError, DefinitionError } from "../errors.ts";
 import { dayMs, type Instant } from "../time.ts";
 import type { CompileContext } from "./context.ts";
 import { inQuotes } from "./date-time.ts";
-import { commonInterval } from "./interval.ts";
+import { commonInterval, type Interval } from "./interval.ts";
 import type { Ask, Trigger } from "./trigger.ts";
-import { apart } from "./wall-clock.ts";
+import { apart, type WallClock } from "./wall-clock.ts";
 
 export interface Union {
   readonly kind: "any";
@@ -107,7 +107,7 @@ function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, a
     if (asked < misses || agreed > 1) continue;
     const years = ((wanted - missedSince) * direction) / yearMs;
     if (years > patientYears && years * asked > patience) giveUp(years);
-    const span = "pattern" in last && "pattern" in trigger ? apart(last, trigger, wanted) : undefined;
+    const span = isStepped(last) && isStepped(trigger) ? apart(last, trigger, wanted) : undefined;
     if (span === undefined) continue;
     wanted = direction === 1 ? span.until : span.from;
     // These two decide: the others need not be asked for as long as they are apart.
@@ -116,6 +116,9 @@ function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, a
   }
   return wanted;
 }
+
+const isStepped = (trigger: Trigger): trigger is WallClock | Interval =>
+  "pattern" in trigger || trigger.kind === "interval";
 
 function giveUp(years: number): never {
   throw new BeatError(`the triggers have no time in common in ${Math.floor(years)} years`, {

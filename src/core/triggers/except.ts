@@ -7,7 +7,7 @@ import type { Instant } from "../time.ts";
 import type { CompileContext } from "./context.ts";
 import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
 import type { Ask, Trigger } from "./trigger.ts";
-import { coveredHour } from "./wall-clock.ts";
+import { coveredSpan } from "./wall-clock.ts";
 
 export interface Except {
   readonly kind: "except";
@@ -130,7 +130,11 @@ function spanFrom(triggers: readonly Trigger[], trigger: Trigger, instant: Insta
   const found = triggers.find((each) => firesAt(each, instant));
   if (found === undefined) return undefined;
   const isStepped = "pattern" in found && ("pattern" in trigger || trigger.kind === "interval");
-  return (isStepped ? coveredHour(found, trigger, instant) : undefined) ?? { from: instant, until: instant + 1 };
+  return (isStepped ? coveredSpan(found, trigger, instant) : undefined) ?? { from: instant, until: instant + 1 };
+}
+
+export function isLeftOut({ spans, triggers }: Except, instant: Instant, firesAt: Fires): boolean {
+  return spanAt(spans, instant) !== undefined || triggers.some((each) => firesAt(each, instant));
 }
 
 function spanAt(spans: readonly Span[], instant: Instant): Span | undefined {

@@ -111,6 +111,8 @@ export function commonInterval(left: Interval, right: Interval): Interval | unde
 /** Nothing fires after the year 9999. */
 const maxInstant = BigInt(Date.UTC(9999, 11, 31, 23, 59, 59, 999));
 
+export const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+
 const modulo = (value: bigint, by: bigint): bigint => ((value % by) + by) % by;
 
 /** The greatest common divisor of a and b, and a factor of a that makes it, modulo b. */

@@ -111,17 +111,22 @@ export function wallPattern(fields: PatternFields): WallPattern {
   };
 }
 
-/** Whether `covering`, in an hour in which it matches at all, matches every time that `covered` can. */
-export function coversHours(covering: WallPattern, covered: WallPattern): boolean {
-  const { seconds } = covering;
-  const allSeconds = (covered.seconds.low & ~seconds.low) === 0 && (covered.seconds.high & ~seconds.high) === 0;
-  return allSeconds && hasEveryMinute(covering);
+/** Whether `covering` names every minute and second of the hour that `covered` names. */
+export function coversMinutes(covering: WallPattern, covered: WallPattern): boolean {
+  const covers = (a: Sixty, b: Sixty): boolean => (b.low & ~a.low) === 0 && (b.high & ~a.high) === 0;
+  return covers(covering.seconds, covered.seconds) && covers(covering.minutes, covered.minutes);
 }
 
-export const hasEveryMinute = ({ minutes }: WallPattern): boolean =>
-  minutes.low === everyThirty && minutes.high === everyThirty;
+/** Whether it names the minutes of the hour that are `minute` plus or minus a multiple of `step`, which divides an hour. */
+export function hasMinutes({ minutes }: WallPattern, minute: number, step: number): boolean {
+  for (let each = modulo(minute, step); each < 60; each += step) if (!has(minutes, each)) return false;
+  return true;
+}
 
-const everyThirty = 0x3fff_ffff;
+/** The hours in a row around one that is named: from the first up to the one after the last. */
+export function hoursAround({ hours }: WallPattern, hour: number): readonly [from: number, until: number] {
+  return [32 - Math.clz32(~hours & ((1 << hour) - 1)), lowestBit(~hours & (-1 << hour))];
+}
 
 /** The calendar repeats after 400 years: what did not match in as many never does. */
 const maxYears = 400;
@@ -272,6 +277,17 @@ export function meetInDay(left: WallPattern, right: WallPattern, aheadMs: number
     if (found === other) return true;
     second += (found < 0 ? daySeconds : found) - other;
     if (second >= daySeconds) return false;
+  }
+  return false;
+}
+
+/** Whether it names a time of day that is `anyMs` plus or minus a multiple of `stepMs`, which divides a day. */
+export function meetsStep(pattern: WallPattern, anyMs: number, stepMs: number): boolean {
+  for (let at = modulo(anyMs, stepMs); at < dayMs; ) {
+    const second = nextSecondOfDay(pattern, Math.ceil(at / secondMs));
+    if (second < 0) return false;
+    if (second * secondMs === at) return true;
+    at += Math.ceil((second * secondMs - at) / stepMs) * stepMs;
   }
   return false;
 }

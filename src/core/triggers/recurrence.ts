@@ -7,6 +7,7 @@
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
 import { dayNumber, daysIn, isLeapYear, packedDate, weekdayOf } from "./date-time.ts";
+import { greatestCommonDivisor } from "./interval.ts";
 
 export const frequencies = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"] as const;
 export type Frequency = (typeof frequencies)[number];
@@ -100,8 +101,6 @@ function emptyPeriods({ frequency, interval }: Recurrence): number {
   const all = periodsOfCalendar[frequency];
   return Math.min(maxEmptyPeriods, all / greatestCommonDivisor(all, interval) + 1);
 }
-
-export const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
 /** The last of the first `count` occurrences, or what comes after all of them; undefined where it would take too long to count. */
 export function lastOf(rule: Recurrence, count: number): WallTime | undefined {

@@ -4,7 +4,8 @@ import { DefinitionError, nearest } from "../errors.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
 import { dayNumber, daysIn, inQuotes, packedDate, weekdayOf } from "./date-time.ts";
-import { type Frequency, frequencies, greatestCommonDivisor, lastOf, type Recurrence, timesOf } from "./recurrence.ts";
+import { greatestCommonDivisor } from "./interval.ts";
+import { type Frequency, frequencies, lastOf, type Recurrence, timesOf } from "./recurrence.ts";
 
 export interface ParsedSet {
   readonly rules: readonly Recurrence[];

@@ -16,8 +16,17 @@
 import type { Instant } from "../time.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
-import type { Interval } from "./interval.ts";
-import { coversHours, hasEveryMinute, meetInDay, nextMatch, previousMatch, type WallPattern } from "./pattern.ts";
+import { greatestCommonDivisor, type Interval } from "./interval.ts";
+import {
+  coversMinutes,
+  hasMinutes,
+  hoursAround,
+  meetInDay,
+  meetsStep,
+  nextMatch,
+  previousMatch,
+  type WallPattern,
+} from "./pattern.ts";
 
 export interface DstRule {
   /** What becomes of a time in a gap: it runs at the end of the gap, or not, or only if the gap is shorter than a day. */
@@ -122,7 +131,7 @@ function previousReal({ pattern, zone }: WallClock, before: Instant): Instant | 
 }
 
 interface Meeting {
-  readonly right: WallPattern;
+  readonly right: WallPattern | Interval;
   readonly aheadMs: number;
   readonly meet: boolean;
 }
@@ -130,11 +139,14 @@ interface Meeting {
 /** What was found out about a pattern and others. */
 const meetings = new WeakMap<WallPattern, readonly Meeting[]>();
 
-function meetInSomeDay(left: WallPattern, right: WallPattern, aheadMs: number): boolean {
+function meetInSomeDay(left: WallPattern, right: WallPattern | Interval, aheadMs: number): boolean {
   const known = meetings.get(left) ?? [];
   const found = known.find((each) => each.right === right && each.aheadMs === aheadMs);
   if (found !== undefined) return found.meet;
-  const meet = meetInDay(left, right, aheadMs);
+  const meet =
+    "kind" in right
+      ? meetsStep(left, right.firstAt + aheadMs, greatestCommonDivisor(right.everyMs, dayMs))
+      : meetInDay(left, right, aheadMs);
   meetings.set(left, [...known, { right, aheadMs, meet }]);
   return meet;
 }
@@ -144,34 +156,53 @@ function meetInSomeDay(left: WallPattern, right: WallPattern, aheadMs: number): 
  * at once, since no time of day of the one is one of the other. Undefined where they may. At `from` both may run what fell into gaps.
  */
 export function apart(
-  left: WallClock,
-  right: WallClock,
+  left: WallClock | Interval,
+  right: WallClock | Interval,
   instant: Instant,
 ): { readonly from: Instant; readonly until: Instant } | undefined {
-  const [a, b] = [left.zone.stretchAt(instant), right.zone.stretchAt(instant)];
+  if (left.kind === "interval") return right.kind === "interval" ? undefined : apart(right, left, instant);
+  const a = left.zone.stretchAt(instant);
+  if (right.kind === "interval") {
+    return instant <= a.from || meetInSomeDay(left.pattern, right, a.offsetMs) ? undefined : a;
+  }
+  const b = right.zone.stretchAt(instant);
   const [from, until] = [Math.max(a.from, b.from), Math.min(a.until, b.until)];
   if (instant <= from) return undefined;
   return meetInSomeDay(left.pattern, right.pattern, a.offsetMs - b.offsetMs) ? undefined : { from, until };
 }
 
 /**
- * The hour of the wall clock around a fire time of both, if `covering` fires in it whenever `covered` can. Undefined where it may not.
- * It lets a search step over what is left out by the hour: a day has 86,400 seconds.
+ * The hours of a day of the wall clock around a fire time of both, if `covering` fires in it whenever `covered` can. Undefined
+ * where it may not. It lets a search step over what is left out: a day has 86,400 seconds.
  */
-export function coveredHour(
+export function coveredSpan(
   covering: WallClock,
   covered: WallClock | Interval,
   instant: Instant,
 ): { readonly from: Instant; readonly until: Instant } | undefined {
   const { pattern, zone, dst } = covering;
-  if (dst.overlap === "first") return undefined;
-  // An interval of whole minutes keeps to its second, as long as the offset is the same.
-  const isCovered =
-    covered.kind === "interval"
-      ? covered.everyMs % minuteMs === 0 && hasEveryMinute(pattern)
-      : coversHours(pattern, covered.pattern);
-  if (!isCovered) return undefined;
-  const { from, until } = zone.stretchAt(instant);
-  const hourBegan = instant - (zone.wallAt(instant) % hourMs);
-  return { from: Math.max(from, hourBegan), until: Math.min(until, hourBegan + hourMs) };
+  const { offsetMs, shownBefore, ...own } = zone.stretchAt(instant);
+  const other = covered.kind === "interval" ? own : covered.zone.stretchAt(instant);
+  const [from, until] = [Math.max(own.from, other.from), Math.min(own.until, other.until)];
+  const wall = instant + offsetMs;
+  // At the end of a gap both run what fell into it, which says nothing of the hour.
+  if (instant === from || !coversHour(covering, covered, instant)) return undefined;
+  const midnight = Math.floor(wall / dayMs) * dayMs;
+  const [firstHour, nextHour] = hoursAround(pattern, Math.floor((wall - midnight) / hourMs));
+  const began = Math.max(from + 1, midnight + firstHour * hourMs - offsetMs);
+  if (dst.overlap === "first" && began + offsetMs <= shownBefore) return undefined;
+  return { from: began, until: Math.min(until, midnight + nextHour * hourMs - offsetMs) };
+}
+
+/** Whether `covering`, in an hour in which it matches at all, matches every time that `covered` can. Both fire at `instant`. */
+function coversHour({ pattern, zone }: WallClock, covered: WallClock | Interval, instant: Instant): boolean {
+  const wall = zone.wallAt(instant);
+  if (covered.kind === "interval") {
+    // An interval of whole minutes keeps to its second, as long as the offset is the same.
+    const stepMs = greatestCommonDivisor(covered.everyMs, hourMs);
+    return stepMs % minuteMs === 0 && hasMinutes(pattern, Math.floor(wall / minuteMs), stepMs / minuteMs);
+  }
+  if (!coversMinutes(pattern, covered.pattern)) return false;
+  const aheadMs = wall - covered.zone.wallAt(instant);
+  return covered.zone === zone || (aheadMs % minuteMs === 0 && hasMinutes(pattern, 0, 1));
 }

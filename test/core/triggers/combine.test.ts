@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { nextFireTimes } from "../../../src/core/fire-times.ts";
 import { compileSchedule, type Schedule } from "../../../src/core/triggers/schedule.ts";
 import {
   fireTimesBetween,
@@ -62,7 +63,7 @@ test("all: what never meets is refused, soon", () => {
   assertRefused({ all: [{ every: 86_399.999 }, { every: 86_400.001 }] }, "all", /never fires/);
   assertRefused(
     { all: [{ all: [{ cron: "* * * * *" }, { every: 60.001 }] }, { every: 59.999 }] },
-    "all.0.all",
+    "all",
     /never fires/,
   );
   assert.ok(performance.now() - start < 1_000);
@@ -211,5 +212,69 @@ test("any is the union of the sets, all their intersection, except their differe
       );
     }),
     { numRuns: 300 },
+  );
+});
+
+test("what meets for the first time in years is found", () => {
+  const next = (schedule: Schedule, after: string): string | undefined =>
+    nextFireTimes(schedule, { after: new Date(after) })[0]
+      ?.toISOString()
+      .slice(0, 16);
+  const [lastOfFebruary, sundays] = [{ cron: "0 9 L 2 *" }, { cron: "0 9 * * 0" }];
+  assert.equal(next({ all: [lastOfFebruary, sundays] }, "2026-03-01"), "2027-02-28T09:00");
+  assert.equal(next({ all: [lastOfFebruary, sundays] }, "2027-03-01"), "2032-02-29T09:00");
+  const inLeapYears = { apscheduler: { year: "2024-2096/4", hour: 9 } };
+  assert.equal(
+    next({ all: [{ cron: "0 9 13 * *" }, { cron: "* * * * fri" }, inLeapYears] }, "2025-01-01"),
+    "2028-10-13T09:00",
+  );
+  // Magadan was 12 hours ahead of UTC in some years, and is 11 now.
+  const everyThirdHour = { crontab: { minute: 0, hour: "*/3" }, timezone: "Asia/Magadan" };
+  const all = [{ every: "90m", start_at: "1970-01-01" }, everyThirdHour];
+  assert.equal(next({ all }, "1970-01-01"), "1981-03-31T15:00");
+  assert.equal(next({ all }, "2013-01-01"), "2013-01-01T03:00");
+  assert.throws(() => next({ all }, "2030-01-01"), /no time in common/);
+});
+
+test("what is left out for months is stepped over", () => {
+  const timezone = "Europe/Berlin";
+  const next = (schedule: Schedule): string | undefined =>
+    nextFireTimes({ ...schedule, timezone }, { after: new Date("2026-03-01") })[0]?.toISOString();
+  const december = "2026-11-30T23:00:00.000Z";
+  const except = [{ cron: "*/5 * * 1-11 *" }];
+  assert.equal(next({ every: "5m", except }), december);
+  assert.equal(next({ cron: "*/10 * * * *", except }), december);
+  assert.equal(next({ cron: "1/5 * * * *", except }), "2026-03-01T00:01:00.000Z");
+  assert.equal(next({ cron: "* * * * * *", except: [{ cron: "* 0-11,12-23 * 1-11 *" }] }), "2026-03-01T00:00:01.000Z");
+  assert.equal(
+    next({
+      cron: "* * * * *",
+      except: [{ cron: "* 0-22 * * *", dst: { overlap: "both" } }, { cron: "* 23 * 1-11 *" }],
+    }),
+    "2026-12-01T22:00:00.000Z",
+  );
+  // A fixed time is not left out of the second pass of an hour that is shown twice.
+  assert.equal(
+    next({ cron: "* * * * *", except: [{ cron: "0-59 0-22 * * *" }, { cron: "* 23 * 1-11 *" }] }),
+    "2026-10-25T01:00:00.000Z",
+  );
+});
+
+test("what all of them name is left out, though they never meet again", () => {
+  const timezone = "Pacific/Fakaofo";
+  // The day that Tokelau skipped: what it held runs at the end of it, once.
+  const except = {
+    all: [
+      { crontab: { minute: 0, hour: 1 }, timezone },
+      { cron: "0 */3 * * 6", timezone },
+    ],
+  };
+  const times = nextFireTimes({ every: "10m", start_at: "1970-01-01", except } as Schedule, {
+    after: new Date("2011-12-30T09:45Z"),
+    count: 3,
+  });
+  assert.deepEqual(
+    times.map((each) => each.toISOString().slice(11, 16)),
+    ["09:50", "10:10", "10:20"],
   );
 });
