@@ -76,10 +76,11 @@ export class Witness {
         connection.close().catch(() => undefined);
         return;
       }
-      const headers = message.properties.headers as Record<string, string>;
+      const headers = message.properties.headers as Record<string, string | undefined>;
       this.arrived.push({
-        entry: headers["periodic_task_name"]!,
-        fireAt: Date.parse(headers["beat_fire_time"]!),
+        // Celery's own beat says neither which entry it was nor for which time.
+        entry: headers["periodic_task_name"] ?? headers["task"]!,
+        fireAt: headers["beat_fire_time"] === undefined ? null : Date.parse(headers["beat_fire_time"]),
         id: headers["id"]!,
         redelivered: message.fields.redelivered,
         at: Date.now(),
