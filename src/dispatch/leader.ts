@@ -209,7 +209,7 @@ export class Leader {
     if (this.#lease === undefined) return;
     this.#lease = undefined;
     this.#seen = undefined;
-    this.#options.log.warn(`Lost the lead: ${reason}. Standing by.`);
+    this.#options.log.warn(`Lost the lead, standing by: ${reason}`);
     await this.#options.onStandingBy(undefined);
   }
 

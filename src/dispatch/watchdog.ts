@@ -144,7 +144,7 @@ export class Watchdog {
       this.#active.set(alert, { since: clock.now(), message, toldAt: monotonic, foundAt: monotonic });
       this.#raised++;
     }
-    log.error(`Alert: ${message}.`, { alert });
+    log.error(`Alert: ${message.replace(/\.$/, "")}.`, { alert });
     this.#emit(alert, active === undefined ? "raised" : "lasting", this.#active.get(alert)!);
   }
 
