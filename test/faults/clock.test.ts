@@ -84,6 +84,8 @@ rows(
       number: 22,
       fault: "the clock put back by an hour, restarted",
       async run(rig) {
+        // From outside nobody knows how far an interval was from its next time when its daemon was not running.
+        rig.tolerance = { minCertainShare: 0.8 };
         const clock = await underClock(rig);
         await rig.calm(calmMs);
         await rig.fault(

@@ -65,7 +65,6 @@ rows(
     {
       number: 26,
       fault: "a function as argument",
-      isQuick: true,
       async run(rig) {
         await rig.start();
         await rig.calm(1_000);
@@ -98,7 +97,6 @@ rows(
     {
       number: 28,
       fault: "an invalid entry added while running",
-      isQuick: true,
       async run(rig) {
         await rig.start();
         await rig.calm(1_000);

@@ -67,8 +67,12 @@ export function assertValid(verdict: Verdict): void {
   assert.equal(verdict.outcome, "valid", reportOf(verdict));
 }
 
-/** `nominal times | missing | twice | second ids | early | late | back after`: a row of the table in docs/reliability.md. */
-export function figuresOf(verdict: Verdict, faults: readonly Fault[], deliveries: readonly Delivery[]): string {
+/** Of the table in docs/reliability.md: nominal times, missing, twice, second ids, early, late, said after, back after. */
+export function figuresOf(
+  verdict: Verdict,
+  { faults, deliveries }: Pick<Evidence, "faults" | "deliveries">,
+  complaints: readonly number[],
+): string {
   const { counts, findings, worstLateMs } = verdict;
   const count = (kind: RegExp) => findings.filter((finding) => kind.test(finding.kind)).length;
   return [
@@ -78,8 +82,16 @@ export function figuresOf(verdict: Verdict, faults: readonly Fault[], deliveries
     count(/second id/),
     count(/early|extra/),
     seconds(worstLateMs.undisturbed),
+    saidAfter(faults, complaints),
     seconds(backAfterMs(faults, deliveries)),
   ].join(" | ");
+}
+
+/** How long after a fault began the first warning was logged. */
+function saidAfter(faults: readonly Fault[], complaints: readonly number[]): string {
+  const [fault] = faults;
+  const first = fault && complaints.find((at) => at >= fault.from);
+  return first === undefined ? "" : seconds(first - fault!.from);
 }
 
 /** How long after the end of a fault the last message came that had been due before it. */

@@ -75,5 +75,13 @@ async function conclude(rig: Rig, title: string): Promise<string> {
   if (kept) await writeFile(join(kept, `${title.replace(" ", "-")}.json`), JSON.stringify(evidence));
   const verdict = check(evidence);
   assertValid(verdict);
-  return figuresOf(verdict, faults, deliveries);
+  const complaints = rig.daemons
+    .flatMap(({ lines }) => lines)
+    .filter(({ level }) => level === "warn" || level === "error")
+    .map(({ timestamp }) => Date.parse(String(timestamp)));
+  return figuresOf(
+    verdict,
+    evidence,
+    complaints.toSorted((a, b) => a - b),
+  );
 }
