@@ -2,8 +2,8 @@
 
 import { hostname } from "node:os";
 import { type MessageBuilder, prepareMessage } from "./celery/message.ts";
-import type { Target } from "./core/definition.ts";
 import { BeatError } from "./core/errors.ts";
+import type { Target } from "./core/target.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
 import type { Encode } from "./dispatch/relay.ts";
 

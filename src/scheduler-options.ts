@@ -1,9 +1,10 @@
 // What a program gives to a Scheduler.
 
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { type Definition, definitionKeys, type targetKeys } from "./core/definition.ts";
+import { type Definition, definitionKeys } from "./core/definition.ts";
 import { reasonOf, UsageError } from "./core/errors.ts";
 import type { Clock, Log, Store } from "./core/ports.ts";
+import type { targetKeys } from "./core/target.ts";
 import { parseDuration } from "./core/time.ts";
 import type { triggerKeys } from "./core/triggers/schedule.ts";
 import type { JobFunction } from "./runner/job.ts";

@@ -10,9 +10,9 @@
 // Everything that a worker is known to lose, or to die of, is refused here with a BeatError, before anything is sent.
 // Whether a message expired is the broker's to see, at the moment of sending.
 
-import type { Target, TaskOptions } from "../core/definition.ts";
 import { BeatError } from "../core/errors.ts";
 import type { Message } from "../core/ports.ts";
+import type { Target, TaskOptions } from "../core/target.ts";
 import { formatDuration, type Instant, parseDuration, secondMs } from "../core/time.ts";
 import { checkJson, isPlainObject } from "./arguments.ts";
 import { pythonJson, pythonRepr } from "./python.ts";

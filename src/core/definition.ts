@@ -5,37 +5,11 @@
 import { z } from "zod";
 import { problemsOfShape } from "./definition-problems.ts";
 import { BeatError, DefinitionError, type Place } from "./errors.ts";
-import { sizeOf, unfitForJson, type ValuePath } from "./json-value.ts";
+import { sizeOf, type ValuePath } from "./json-value.ts";
+import { type Broken, brokenTargetRules, isSent, maxAttemptsOf, targetKeys, targetShape } from "./target.ts";
 import { durationSchema, parseDuration, secondMs } from "./time.ts";
 import { compileSchedule, type ScheduleContext, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
 import { neverFires } from "./triggers/trigger.ts";
-
-/** The options of apply_async that travel with a message. */
-const optionsSchema = z.strictObject({
-  queue: z.string().min(1).optional(),
-  exchange: z.string().optional(),
-  routing_key: z.string().optional(),
-  priority: z.int().min(0).max(255).optional(),
-  expires: z.union([z.literal("next"), durationSchema]).optional(),
-  time_limit: durationSchema.optional(),
-  soft_time_limit: durationSchema.optional(),
-  headers: z.record(z.string(), z.unknown()).optional(),
-  ignore_result: z.boolean().optional(),
-  shadow: z.string().optional(),
-  reply_to: z.string().optional(),
-  delivery_mode: z.union([z.literal(1), z.literal(2)]).optional(),
-  retry: z.boolean().optional(),
-  retry_policy: z.strictObject({ max_retries: z.int().min(0).nullable().optional() }).optional(),
-});
-
-const targetShape = {
-  task: z.string().min(1).optional(),
-  args: z.array(z.unknown()).optional(),
-  kwargs: z.record(z.string(), z.unknown()).optional(),
-  options: optionsSchema.optional(),
-  run: z.union([z.string().min(1), z.array(z.string()).min(1)]).optional(),
-  job: z.string().min(1).optional(),
-};
 
 const policyShape = {
   enabled: z.boolean().optional(),
@@ -51,8 +25,6 @@ const policyShape = {
   description: z.string().optional(),
   tags: z.array(z.string()).optional(),
 };
-
-export const targetKeys = ["task", "run", "job"] as const;
 
 export const definitionSchema = z.strictObject({ ...scheduleShape, ...targetShape, ...policyShape });
 
@@ -132,37 +104,16 @@ function check(
 
 // -------------------------------------------------------------------------------------- rules that join several keys
 
-interface Broken {
-  readonly message: string;
-  readonly remedy: string;
-  readonly path?: ValuePath;
-}
-
 type Written = { readonly [Key in keyof Definition]?: unknown };
-
-const needsTask = ["args", "kwargs", "options"] as const;
 
 /** `ill`: its shape is wrong already; then what seems to be missing may only be misspelt. */
 function* brokenRules(written: Written, ill: boolean): Generator<Broken> {
   yield* exactlyOne(written, "trigger", triggerKeys, ill);
   yield* exactlyOne(written, "target", targetKeys, ill);
-  const [target] = targetKeys.filter((key) => written[key] !== undefined);
-  if (target === "task") yield* taskRules(written);
-  if (target === "run" || target === "job") {
-    for (const key of needsTask) {
-      if (written[key] !== undefined)
-        yield { message: `belongs to a task, and this entry has ${target}`, remedy: "Remove it.", path: [key] };
-    }
-  }
+  yield* brokenTargetRules(written);
+  if (isSent(written)) yield* taskRules(written);
   if (!ill && written.timeout !== undefined && parseDuration(written.timeout as string) === 0) {
     yield { message: "must be longer than 0", remedy: "Leave it out where there is no limit.", path: ["timeout"] };
-  }
-  const command = [written.run ?? []].flat();
-  if (Array.isArray(written.run) && command[0] === "") {
-    yield { message: "the command is empty", remedy: "Its first item is the program.", path: ["run", 0] };
-  }
-  if (command.some((part) => typeof part === "string" && part.includes("\0"))) {
-    yield { message: "must not hold a null character", remedy: "No command can take one.", path: ["run"] };
   }
 }
 
@@ -199,59 +150,9 @@ function* taskRules(written: Written): Generator<Broken> {
       path: [key],
     };
   }
-  const { headers } = Object(written.options) as { headers?: unknown };
-  for (const [path, value] of [
-    [["args"], written.args],
-    [["kwargs"], written.kwargs],
-    [["options", "headers"], headers],
-  ] as const) {
-    if (value === undefined) continue;
-    for (const unfit of unfitForJson(value, path)) {
-      yield {
-        message: `${unfit.what} can't be written as JSON`,
-        remedy: "Give texts, numbers, true, false, null, lists and maps.",
-        path: unfit.path,
-      };
-    }
-    for (const poisonous of poisonousValues(value, path)) {
-      yield {
-        message:
-          'is an object of only "__type__" and "__value__" with a type that kombu does not know; workers refuse it',
-        remedy: "Add a key or rename one.",
-        path: poisonous,
-      };
-    }
-  }
-}
-
-const kombuTypes = new Set(["datetime", "date", "time", "decimal", "uuid", "bytes", "base64"]);
-
-/** Paths of values that kombu 5.3 and later can't decode: the worker would lose the message. */
-function* poisonousValues(value: unknown, path: ValuePath): Generator<ValuePath> {
-  if (typeof value !== "object" || value === null) return;
-  const type = (value as Record<string, unknown>)["__type__"];
-  const isTyped =
-    Object.hasOwn(value, "__type__") && Object.hasOwn(value, "__value__") && Object.keys(value).length === 2;
-  if (isTyped && !kombuTypes.has(String(type))) yield path;
-  for (const [key, child] of Object.entries(value)) {
-    yield* poisonousValues(child, [...path, Array.isArray(value) ? Number(key) : key]);
-  }
 }
 
 // ------------------------------------------------------------------------------------- what the stages read from it
-
-export type Target =
-  | {
-      readonly kind: "task";
-      readonly task: string;
-      readonly args: readonly unknown[];
-      readonly kwargs: Readonly<Record<string, unknown>>;
-      readonly options: TaskOptions;
-    }
-  | { readonly kind: "run"; readonly command: string | readonly string[] }
-  | { readonly kind: "job"; readonly job: string };
-
-export type TaskOptions = z.infer<typeof optionsSchema>;
 
 export interface Policy {
   /** An occurrence is due up to this long after its fire time. */
@@ -272,18 +173,9 @@ export interface Policy {
   readonly retryDelayMs: number;
 }
 
-export function targetOf(definition: Definition): Target {
-  if (definition.task !== undefined) {
-    const { task, args = [], kwargs = {}, options = {} } = definition;
-    return { kind: "task", task, args, kwargs, options };
-  }
-  if (definition.run !== undefined) return { kind: "run", command: definition.run };
-  return { kind: "job", job: definition.job! };
-}
-
 export function policyOf(definition: Definition): Policy {
   const ms = (value: string | number | undefined) => (value === undefined ? null : parseDuration(value));
-  const overlap = definition.overlap ?? (definition.task === undefined ? "skip" : "allow");
+  const overlap = definition.overlap ?? (isSent(definition) ? "allow" : "skip");
   return {
     jitterMs: ms(definition.jitter) ?? 0,
     misfireGraceMs: ms(definition.misfire_grace_time),
@@ -293,15 +185,9 @@ export function policyOf(definition: Definition): Policy {
     maxInstances: definition.max_instances ?? (overlap === "allow" ? Number.POSITIVE_INFINITY : 1),
     timeoutMs: ms(definition.timeout),
     maxRuns: definition.max_runs ?? null,
-    maxAttempts:
-      definition.task === undefined ? 1 + (definition.retries ?? 0) : maxAttemptsOf(definition.options ?? {}),
+    maxAttempts: isSent(definition) ? maxAttemptsOf(definition.options ?? {}) : 1 + (definition.retries ?? 0),
     retryDelayMs: ms(definition.retry_delay) ?? 10 * secondMs,
   };
-}
-
-function maxAttemptsOf({ retry, retry_policy }: TaskOptions): number {
-  const maxRetries = retry === false ? 0 : retry_policy?.max_retries;
-  return typeof maxRetries === "number" ? 1 + maxRetries : Number.POSITIVE_INFINITY;
 }
 
 /** The part of a definition that decides when it fires: a change of it starts the progress anew. */

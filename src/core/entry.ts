@@ -1,6 +1,7 @@
 // An entry is a definition and its progress. The store is the truth; everything else holds copies of it.
 
-import { type Definition, type Policy, policyOf, type Target, targetOf } from "./definition.ts";
+import { type Definition, type Policy, policyOf } from "./definition.ts";
+import { type Target, targetOf } from "./target.ts";
 import type { Instant } from "./time.ts";
 import { compileSchedule } from "./triggers/schedule.ts";
 import type { Trigger } from "./triggers/trigger.ts";

@@ -2,8 +2,9 @@
 // written, not when it falls due.
 
 import { prepareMessage } from "../celery/message.ts";
-import { type Definition, parseDefinition, targetOf } from "../core/definition.ts";
+import { type Definition, parseDefinition } from "../core/definition.ts";
 import { BeatError, DefinitionError, type Place } from "../core/errors.ts";
+import { targetOf } from "../core/target.ts";
 
 /** Like parseDefinition, and what a task would send is checked as well. Throws DefinitionError. */
 export function checkedDefinition(

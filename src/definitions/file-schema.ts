@@ -1,7 +1,8 @@
 // The JSON Schema of a schedule file, for editors: made from the zod description of a definition.
 
 import { z } from "zod";
-import { definitionSchema, targetKeys } from "../core/definition.ts";
+import { definitionSchema } from "../core/definition.ts";
+import { targetKeys } from "../core/target.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 
 const dateRange = {

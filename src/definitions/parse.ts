@@ -4,10 +4,11 @@
 import { isUtf8 } from "node:buffer";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { type Definition, nameProblem, targetKeys } from "../core/definition.ts";
+import { type Definition, nameProblem } from "../core/definition.ts";
 import type { Origin } from "../core/entry.ts";
 import { BeatError, DefinitionError, nearest, type Place } from "../core/errors.ts";
 import { sizeOf } from "../core/json-value.ts";
+import { targetKeys } from "../core/target.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 import { zoneOf } from "../core/zone.ts";
 import {

@@ -9,9 +9,10 @@
 // A function can't be killed. One that does not stop is given up: its run is settled and no longer takes a place among the
 // concurrent runs, but it counts for its entry's overlap until it really ends, so that hanging copies do not pile up.
 
-import { policyOf, targetOf } from "../core/definition.ts";
+import { policyOf } from "../core/definition.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Log, Run, Runner, RunOutcome } from "../core/ports.ts";
+import { targetOf } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";

@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  definitionKeys,
-  nameProblem,
-  parseDefinition,
-  policyOf,
-  scheduleOf,
-  targetOf,
-} from "../../src/core/definition.ts";
+import { definitionKeys, nameProblem, parseDefinition, policyOf, scheduleOf } from "../../src/core/definition.ts";
 import { DefinitionError } from "../../src/core/errors.ts";
+import { targetOf } from "../../src/core/target.ts";
 import { triggerKeys } from "../../src/core/triggers/schedule.ts";
 
 /** What `describe` says of each problem, without the place that is the same in all. */
