@@ -9,9 +9,8 @@ import { type Answer, explain } from "./core/explain.ts";
 import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
 import type { Instant } from "./core/time.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
-import { type AppliedFiles, Operations } from "./definitions/operations.ts";
+import { Operations } from "./definitions/operations.ts";
 import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
-import { watchScheduleFiles } from "./definitions/watch.ts";
 import { Engine, type EngineReport } from "./dispatch/engine.ts";
 import type { Alert } from "./dispatch/watchdog.ts";
 import { createLog } from "./log.ts";
@@ -21,6 +20,7 @@ import { OnAlert } from "./operating/on-alert.ts";
 import { isDead, thisProcess } from "./process-identity.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { createRunner } from "./runner/runner.ts";
+import { ScheduleFiles } from "./schedule-files.ts";
 import {
   commandEnvironment,
   durationOption,
@@ -59,9 +59,7 @@ export class Scheduler implements AsyncDisposable {
   /** Entries on their way into the store. */
   readonly #added = new Set<Promise<unknown>>();
   #engine: Engine | undefined;
-  #watch: { close(): Promise<void> } | undefined;
-  /** Reads the schedule files. */
-  #read: (() => Promise<void>) | undefined;
+  #files: ScheduleFiles | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<Stopped> | undefined;
   /** Why it stopped by itself. */
@@ -185,7 +183,10 @@ export class Scheduler implements AsyncDisposable {
         onStopping?.();
         void this.stop();
       },
-      reload: () => void this.#reload(),
+      reload: () => {
+        if (this.#files === undefined) this.#log.info("SIGHUP: there are no schedule files to read.");
+        else void this.#files.readNow();
+      },
     });
     try {
       await this.start().catch((error) => {
@@ -239,15 +240,6 @@ export class Scheduler implements AsyncDisposable {
     void this.stop({ drain: 0 });
   }
 
-  async #reload(): Promise<void> {
-    if (this.#read === undefined) {
-      this.#log.info("SIGHUP: there are no schedule files to read.");
-      return;
-    }
-    this.#log.info("SIGHUP: reading the schedule files.");
-    await this.#read().catch((error) => this.#log.error(`The schedule files could not be read: ${reasonOf(error)}`));
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
@@ -256,7 +248,18 @@ export class Scheduler implements AsyncDisposable {
     const { operations, store } = await this.#open();
     await Promise.all(this.#added);
     const { schedules = [], broker: url } = this.#options;
-    if (schedules.length > 0) await this.#follow(schedules, operations);
+    if (schedules.length > 0) {
+      this.#files = new ScheduleFiles({
+        paths: schedules,
+        jobsDir: this.#options.jobsDir,
+        operations,
+        clock: this.#clock,
+        log: this.#log,
+        onApplied: () => this.#engine?.wake(),
+      });
+      // Somebody else's long write is no reason not to start.
+      await this.#whenAvailable(() => this.#files!.read(), Math.max(this.#waitMs, lockedMs));
+    }
     const broker = url === undefined ? undefined : await this.#connect(url);
     const jobsDir = this.#options.jobsDir ?? (schedules.length > 0 ? schedulesRoot(schedules) : undefined);
     this.#engine = new Engine({
@@ -289,7 +292,7 @@ export class Scheduler implements AsyncDisposable {
   async #stop(drainMs: number): Promise<Stopped> {
     try {
       await this.#started?.catch(() => {});
-      await this.#watch?.close();
+      await this.#files?.close();
       const left = (await this.#engine?.stop(drainMs)) ?? 0;
       await this.#alerts.close();
       await Promise.allSettled(this.#added);
@@ -300,37 +303,6 @@ export class Scheduler implements AsyncDisposable {
     } finally {
       this.#onStopped();
     }
-  }
-
-  async #follow(paths: readonly string[], operations: Operations): Promise<void> {
-    const { jobsDir } = this.#options;
-    let calendarFiles: readonly string[] = [];
-    let reading: Promise<unknown> = Promise.resolve();
-    const apply = async () => {
-      const loaded = await loadScheduleFiles(paths, jobsDir === undefined ? {} : { jobsDir });
-      ({ calendarFiles } = loaded);
-      this.#tellOf(await operations.applyFiles(loaded));
-      this.#engine?.wake();
-    };
-    // One at a time, whoever asks.
-    const read = () => {
-      const done = reading.then(apply);
-      reading = done.catch(() => {});
-      return done;
-    };
-    this.#watch = watchScheduleFiles(
-      paths,
-      { clock: this.#clock, log: this.#log, calendarFiles: () => calendarFiles },
-      read,
-    );
-    // Somebody else's long write is no reason not to start.
-    await this.#whenAvailable(read, Math.max(this.#waitMs, lockedMs));
-    this.#read = read;
-  }
-
-  #tellOf({ summary, problems }: AppliedFiles): void {
-    for (const problem of problems) this.#log.error(reasonOf(problem));
-    if (summary !== "") this.#log.info(summary);
   }
 
   async #connect(url: string): Promise<Broker> {
