@@ -2,12 +2,7 @@
 
 import { reasonOf } from "../core/errors.ts";
 import type { AmqpAddress } from "./amqp-address.ts";
-
-export interface ConnectFailure {
-  readonly reason: string;
-  /** Only a human can help. */
-  readonly permanent: boolean;
-}
+import type { ConnectFailure } from "./kept-broker.ts";
 
 /** Why a connection could not be made. */
 export function connectFailure(error: unknown, address: AmqpAddress): ConnectFailure {

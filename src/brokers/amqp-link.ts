@@ -1,5 +1,4 @@
-// One connection to RabbitMQ, from its handshake to its end. It is never repaired: whatever breaks it settles every
-// message on it as `unavailable`, and amqp.ts makes a new one.
+// One connection to RabbitMQ, from its handshake to its end.
 
 import { type ChannelModel, connect } from "amqplib";
 import { reasonOf } from "../core/errors.ts";
@@ -7,6 +6,8 @@ import type { Clock } from "../core/ports.ts";
 import type { AmqpAddress } from "./amqp-address.ts";
 import { channelFailure } from "./amqp-failure.ts";
 import { AmqpPublisher } from "./amqp-publisher.ts";
+import type { Link, LinkListener } from "./kept-broker.ts";
+import type { Sending } from "./sending.ts";
 
 export interface AmqpLinkOptions {
   readonly clock: Clock;
@@ -14,22 +15,16 @@ export interface AmqpLinkOptions {
   readonly confirmLimitMs: number;
 }
 
-export interface AmqpLinkListener {
-  lost(reason: string): void;
-  blocked(reason: string): void;
-  unblocked(): void;
-}
-
 /** How long the channel may take to open after the handshake. */
 const openLimitMs = 10_000;
 const closeLimitMs = 1_000;
 
-export class AmqpLink {
-  readonly publisher: AmqpPublisher;
+export class AmqpLink implements Link {
+  readonly #publisher: AmqpPublisher;
   readonly #connection: ChannelModel;
   readonly #abort: AbortController;
   readonly #clock: Clock;
-  readonly #listener: AmqpLinkListener;
+  readonly #listener: LinkListener;
   #isClosed = false;
 
   private constructor(
@@ -37,24 +32,24 @@ export class AmqpLink {
     abort: AbortController,
     vhost: string,
     options: AmqpLinkOptions,
-    listener: AmqpLinkListener,
+    listener: LinkListener,
   ) {
     this.#connection = connection;
     this.#abort = abort;
     this.#clock = options.clock;
     this.#listener = listener;
-    this.publisher = new AmqpPublisher(connection, { ...options, vhost, giveUp: (reason) => this.#destroy(reason) });
+    this.#publisher = new AmqpPublisher(connection, { ...options, vhost, giveUp: (reason) => this.#destroy(reason) });
     connection.on("error", (error) => {
-      this.publisher.endReason ??= `the connection to the broker broke: ${reasonOf(error)}`;
+      this.#publisher.endReason ??= `the connection to the broker broke: ${reasonOf(error)}`;
     });
     connection.on("close", (error) => this.#onClose(error));
     connection.on("blocked", (text) => {
       const reason = `the broker takes no messages now: ${text}`;
-      this.publisher.block(reason);
+      this.#publisher.block(reason);
       this.#listener.blocked(reason);
     });
     connection.on("unblocked", () => {
-      this.publisher.unblock();
+      this.#publisher.unblock();
       this.#listener.unblocked();
     });
   }
@@ -64,7 +59,7 @@ export class AmqpLink {
     address: AmqpAddress,
     abort: AbortController,
     options: AmqpLinkOptions,
-    listener: AmqpLinkListener,
+    listener: LinkListener,
   ): Promise<AmqpLink> {
     const { connectTimeoutMs, vhost, ...target } = address;
     const cancelTimer = options.clock.setTimer(connectTimeoutMs + openLimitMs, () => abort.abort());
@@ -75,17 +70,36 @@ export class AmqpLink {
         { ...socket, clientProperties: { connection_name: "beat" } },
       );
       const link = new AmqpLink(connection, abort, vhost, options, listener);
-      await link.publisher.openChannel();
+      await link.#publisher.openChannel();
       return link;
     } finally {
       cancelTimer();
     }
   }
 
-  /** Ends the connection properly, and by force if that takes longer than a second. */
+  get unsettled(): number {
+    return this.#publisher.unsettled;
+  }
+
+  get blockedReason(): string | undefined {
+    return this.#publisher.blockedReason;
+  }
+
+  get endReason(): string | undefined {
+    return this.#publisher.endReason;
+  }
+
+  publish(sendings: readonly Sending[]): void {
+    this.#publisher.publish(sendings);
+  }
+
+  drained(): Promise<void> {
+    return this.#publisher.drained();
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    this.publisher.endReason ??= "the broker connection was closed";
+    this.#publisher.endReason ??= "the broker connection was closed";
     const cancel = this.#clock.setTimer(closeLimitMs, () => this.#abort.abort());
     // amqplib's promise stays pending for ever where the connection breaks before the answer; the event comes in any case.
     const closed = new Promise((resolve) => this.#connection.once("close", resolve));
@@ -97,7 +111,7 @@ export class AmqpLink {
 
   /** Tears the connection down without a word to the other side. */
   #destroy(reason: string): void {
-    this.publisher.endReason ??= reason;
+    this.#publisher.endReason ??= reason;
     this.#abort.abort();
   }
 
@@ -108,7 +122,7 @@ export class AmqpLink {
       error === undefined
         ? "the connection to the broker was closed"
         : `the broker closed the connection: ${channelFailure(error)}`;
-    this.publisher.end(reason);
-    this.#listener.lost(this.publisher.endReason ?? reason);
+    this.#publisher.end(reason);
+    this.#listener.lost(this.#publisher.endReason ?? reason);
   }
 }
