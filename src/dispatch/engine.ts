@@ -79,7 +79,7 @@ export class Engine {
     this.#options = options;
     const { clock, store, log, broker, runner, encode } = options;
     const outbox = this.#outbox;
-    const entries = new EntryCache(store, cachedEntries);
+    const entries = new EntryCache(store, cachedEntries, encode);
     const narrator = new Narrator(clock, log);
     const settlements = new Settlements(clock, store, log);
     this.#settlements = settlements;

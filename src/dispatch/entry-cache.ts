@@ -3,6 +3,7 @@
 import { type CompiledEntry, compileEntry, type Entry, isScheduled } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Store } from "../core/ports.ts";
+import type { Encode } from "./relay.ts";
 
 export interface Loaded {
   readonly compiled: Map<number, CompiledEntry>;
@@ -15,9 +16,12 @@ export class EntryCache {
   readonly #capacity: number;
   readonly #entries = new Map<number, CompiledEntry>();
 
-  constructor(store: Store, capacity: number) {
+  readonly #encode: Encode;
+
+  constructor(store: Store, capacity: number, encode: Encode) {
     this.#store = store;
     this.#capacity = capacity;
+    this.#encode = encode;
   }
 
   /** The entries of these ids; removed ones are left out. */
@@ -33,7 +37,7 @@ export class EntryCache {
     if (unknown.length === 0) return { compiled, broken };
     for (const entry of await this.#store.entriesById(unknown)) {
       try {
-        const fresh = compileEntry(entry);
+        const fresh = this.#prepared(entry);
         compiled.set(entry.id, fresh);
         if (isScheduled(entry)) this.keep(fresh);
       } catch (error) {
@@ -41,6 +45,15 @@ export class EntryCache {
       }
     }
     return { compiled, broken };
+  }
+
+  /** An entry whose messages can't be built can't be used: found once here, and not at every fire time. */
+  #prepared(entry: Entry): CompiledEntry {
+    const compiled = compileEntry(entry);
+    const at = entry.nextFireAt ?? entry.createdAt;
+    if (compiled.target.kind === "task")
+      this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at, manual: false, attempts: 0 });
+    return compiled;
   }
 
   /** Remembers an entry's latest progress. */

@@ -125,7 +125,7 @@ rows(
           "--task",
           "a.task",
         ]);
-        assert.equal(code, 1, stderr);
+        assert.equal(code, 2, stderr);
         await rig.calm(calmMs);
       },
     },
