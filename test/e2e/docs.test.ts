@@ -17,6 +17,7 @@ import {
   StoreUnavailableError,
   UsageError,
 } from "../../src/core/errors.ts";
+import { beat as beatHere } from "../cli/commands.ts";
 import { startRabbitmq } from "../servers/rabbitmq.ts";
 import { beat, folder, root } from "./beat.ts";
 import { Running, systemEnvironment } from "./running.ts";
@@ -53,7 +54,7 @@ const commandLines = blocksIn("sh").flatMap(({ place, text }) =>
 );
 /** All that stands in code: blocks and `spans`. */
 const codeOf = (text: string) =>
-  [...text.matchAll(/^```.*?^```$|^ {4}.*$|`[^`\n]+`/gms)].map(([code]) => code).join("\n");
+  [...text.matchAll(/^```.*?^```$|^ {4}[^\n]*$|`[^`\n]+`/gms)].map(([code]) => code).join("\n");
 
 suite("the documents", { concurrency: 2 }, () => {
   test("every command line runs", async (t) => {
@@ -114,12 +115,12 @@ suite("the documents", { concurrency: 2 }, () => {
     await run(join(root, "node_modules/.bin/tsc"), ["-p", cwd], { cwd }).catch((error) => assert.fail(error.stdout));
   });
 
-  test("every flag is one that the command's help names, and every command is one of beat's", async () => {
-    const overview = (await beat(["--help"])).stdout;
+  test("every flag is one that the command's help names, and every command is one of beat's", async (t) => {
+    const helpOf = async (...command: string[]) => (await beatHere(t, ...command, "--help")).stdout;
+    const overview = await helpOf();
     const commands = [...overview.matchAll(/^ +beat ([a-z]+)/gm)].map((match) => match[1]!);
-    const helps = new Map(
-      await Promise.all(commands.map(async (command) => [command, (await beat([command, "--help"])).stdout] as const)),
-    );
+    const helps = new Map<string, string>();
+    for (const command of commands) helps.set(command, await helpOf(command));
     const flagsOf = (text: string) => [...text.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map((match) => match[1]!);
     const known = (flag: string, help: string) => new RegExp(`(^|\\s)--${flag}\\s`, "m").test(help);
     // Flags of other programs that the documents start.
