@@ -59,8 +59,11 @@ export class Launcher {
       for (let batch = this.#admitted(); batch.length > 0; batch = this.#admitted()) {
         for (const held of batch) this.#settle(held, "running", null);
         if (!(await this.#options.settlements.flush())) {
-          // Not recorded, so not begun: the store is away.
-          for (const held of batch) held.state = "waiting";
+          // Not recorded, so not begun: the store is away. Nor must that be recorded later, when others may lead.
+          for (const held of batch) {
+            held.state = "waiting";
+            this.#settle(held, "claimed", null);
+          }
           this.#queued.unshift(...batch);
           this.#options.clock.setTimer(retryMs, () => void this.pump());
           return;

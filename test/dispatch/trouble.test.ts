@@ -348,3 +348,18 @@ test("a queue that is back is found, though its one message always gives way bef
   await engine.stop(1_000);
   assert.deepEqual((await world.ledger("ping")).at(-1), ["published", 14, 1, null]);
 });
+
+test("a run that could not be recorded before the lead was lost is begun in the next term", async () => {
+  const world = new World();
+  await world.add("job", { at: "2027-01-01T12:00:02.000Z", job: "job" });
+  let isLocked = false;
+  const engine = world.engine({ store: lockable(world.store, ["settle", "renewLease", "claim"], () => isLocked) });
+  await engine.start();
+  await world.clock.advance(1_900);
+  isLocked = true;
+  await world.clock.advance(10_000);
+  isLocked = false;
+  await world.clock.advance(10_000);
+  await engine.stop(1_000);
+  assert.deepEqual(await world.ledger("job"), [["ran", 2, 1, null]]);
+});
