@@ -20,9 +20,11 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
     const { run, passed, lastFireAt, nextFireAt } = decide(situation);
     return {
       ...expecting(entry),
-      due: run.map((fireAt, index) => {
+      due: run.map((fireAt) => {
         const id = occurrenceId(storeId, entry.id, fireAt);
-        const dueAt = dueTime(id, fireAt, policy.jitterMs, run[index + 1] ?? nextFireAt);
+        // Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same.
+        const { jitterMs } = policy;
+        const dueAt = jitterMs === 0 ? fireAt : dueTime(id, fireAt, jitterMs, nextFireTime(trigger, fireAt));
         return { id, fireAt, dueAt, manual: false };
       }),
       passed: [...passed, ...leftOut(compiled, lastFireAt, run.length + countOf(passed))],

@@ -563,6 +563,26 @@ test("a pause between claim and due time is kept to", async () => {
   ]);
 });
 
+test("a run that is made in the place of others has the delay that it would have had alone", async () => {
+  const world = new World();
+  await world.add("first", { every: "10s", task: "a.task", jitter: "1m", coalesce: "earliest" });
+  await world.add("last", { every: "10s", task: "a.task", jitter: "1m", max_runs: 1 });
+  await world.clock.advance(95_000);
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(10_000);
+  await engine.stop(1_000);
+  const rows = await world.store.history({ states: ["published"], limit: 10 });
+  assert.deepEqual(
+    rows.map(({ entryName, fireAt, dueAt }) => [entryName, (fireAt - start) / 1_000, dueAt < fireAt + 10_000]),
+    [
+      ["first", 100, true],
+      ["last", 90, true],
+      ["first", 10, true],
+    ],
+  );
+});
+
 test("jitter delays each run by its own time, before the next one, and supersedes nothing", async () => {
   const world = new World();
   await world.add("spread", { every: "10s", task: "a.task", jitter: "1m" });
