@@ -34,6 +34,7 @@ export interface Account {
 
 const sentStates = new Set(["published", "ran"]);
 const openStates = new Set(["claimed", "running"]);
+const givenUpStates = new Set(["cancelled", "failed", "missed", "skipped"]);
 
 export class EntryJudge {
   readonly #case: Case;
@@ -84,15 +85,26 @@ export class EntryJudge {
     return { findings: this.#findings, counts: this.#counts, late: this.#late };
   }
 
-  #deadline({ arrivesAt, dueBy }: Nominal): Pick<Account, "outage" | "deadline"> {
-    const { tolerance } = this.#case.evidence;
-    const outage = outageAt(this.#case.outages, arrivesAt - (tolerance.leadMs ?? 300), dueBy + tolerance.lateMs);
+  #deadline({
+    fireAt,
+    arrivesAt,
+    dueBy,
+  }: Pick<Nominal, "fireAt" | "arrivesAt" | "dueBy">): Pick<Account, "outage" | "deadline"> {
+    const { outages, clock, evidence } = this.#case;
+    const { tolerance } = evidence;
+    const outage = outageAt(outages, arrivesAt - (tolerance.leadMs ?? 300), dueBy + tolerance.lateMs);
     const since = Math.max(dueBy, outage?.until ?? 0);
     const backlogMs =
       outage === undefined || tolerance.ratePerSecond === undefined
         ? 0
-        : (1_000 * this.#case.evidence.deliveries.length) / tolerance.ratePerSecond;
-    return { outage, deadline: since + tolerance.lateMs + backlogMs };
+        : (1_000 * evidence.deliveries.length) / tolerance.ratePerSecond;
+    const deadline = since + tolerance.lateMs + backlogMs;
+    // It came while nobody could decide on it, and then the clock was put back behind it: it comes once more.
+    const step = clock.steps.find(({ at }) => at >= arrivesAt && at <= deadline && clock.at(at) < fireAt);
+    if (!outage?.deciding || step === undefined) return { outage, deadline };
+    const again = clock.arrival(fireAt, step.at);
+    const later = this.#deadline({ fireAt, arrivesAt: again, dueBy: again + dueBy - arrivesAt });
+    return { outage, deadline: Math.max(deadline, later.deadline) };
   }
 
   // ---------------------------------------------------------------------------------------------- one nominal time
@@ -170,7 +182,9 @@ export class EntryJudge {
   /** Off before it could be decided, and never on again: it is recorded when it is. */
   #wasSwitchedOff({ nominal, deadline }: Account): boolean {
     const later = this.#case.history.changes.filter(({ invokedAt }) => invokedAt > nominal.arrivesAt - 1);
-    return later.length > 0 && later[0]!.invokedAt <= deadline && later.every((change) => !isOn(change));
+    if (later.length === 0 || later[0]!.invokedAt > deadline) return false;
+    const end = later.findIndex((change) => isOn(change) || change.definition === null);
+    return end < 0 || later[end]!.definition === null;
   }
 
   #judgeTimes({ nominal, row, deliveries: [first], outage, deadline }: Account): void {
@@ -346,7 +360,7 @@ export class EntryJudge {
       if (deadline > evidence.endAt) continue;
       if (came.length > 0 && came[0]!.at > deadline)
         this.#tell("late", invokedAt, came[0]!.at, `a manual run came ${came[0]!.at - acknowledgedAt} ms late`);
-      if (came.length > 0 || row?.state === "cancelled" || row?.state === "failed" || row?.state === "missed") continue;
+      if (came.length > 0 || (row !== undefined && givenUpStates.has(row.state))) continue;
       this.#tell(
         row === undefined ? "missing: never decided" : "missing: decided, not sent",
         invokedAt,

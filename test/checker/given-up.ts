@@ -48,7 +48,8 @@ function judgeCoalesced(
   const newer = accounts.slice(place + 1).find(wasSent);
   if (policy.coalesce === "all") {
     const kept = accounts.slice(place + 1).filter((one) => wasSent(one) && one.outage === outage);
-    return outage?.deciding && kept.length >= policy.catchUpLimit
+    const made = accounts.filter((one) => one.nominal.era === nominal.era && wasSent(one));
+    return outage !== undefined && (kept.length >= policy.catchUpLimit || made.length >= policy.maxRuns)
       ? undefined
       : `all were to be made, up to ${policy.catchUpLimit}, and ${kept.length} newer ones were`;
   }
@@ -67,8 +68,8 @@ function judgeMissed(
   accounts: readonly Account[],
   { clock }: Case,
 ): string | undefined {
-  const { policy, fireAt } = nominal;
-  const latest = clock.at(deadline);
+  const { policy, fireAt, arrivesAt } = nominal;
+  const latest = clock.highest(arrivesAt, deadline);
   if (outage === undefined) return "nothing kept it from being made in time";
   if (policy.graceMs !== null && latest - fireAt > policy.graceMs) return undefined;
   const next = accounts.find((one) => one.nominal.fireAt > fireAt)?.nominal.fireAt ?? Number.POSITIVE_INFINITY;
@@ -89,6 +90,8 @@ function judgeFailed({ nominal, outage }: Account, { id }: LedgerRow, { publishe
   if (policy.isLocal) return outage?.deciding ? undefined : "its run never began";
   if (publishes === undefined) return outage === undefined ? "nothing was wrong with the broker" : undefined;
   const outcomes = publishes.get(id)?.map(({ outcome }) => outcome) ?? [];
-  const wasGivenUp = outcomes.includes("doubtful") && (policy.givesUp || policy.expiresMs !== null);
+  // What another process may have sent is in doubt too.
+  const wasInDoubt = outcomes.includes("doubtful") || outage?.deciding === true;
+  const wasGivenUp = wasInDoubt && (policy.givesUp || policy.expiresMs !== null);
   return wasGivenUp || outcomes.includes("refused") ? undefined : "the broker never refused it";
 }

@@ -52,10 +52,7 @@ export function nominalTimes(
     for (const [place, { fireAt, arrivesAt, phase, optional }] of listed.entries()) {
       const { change, certain } = stateAt(history.changes, arrivesAt, tolerance.earlyMs);
       const policy = policyOf(change?.definition ?? era.definition);
-      const isLast = place === listed.length - 1 || policy.maxRuns < Number.POSITIVE_INFINITY;
-      // The clock may have been put back before the next one.
-      const gapMs =
-        isLast || listed[place + 1]!.fireAt < fireAt ? Number.POSITIVE_INFINITY : listed[place + 1]!.fireAt - fireAt;
+      const gapMs = every ?? (listed[place + 1]?.fireAt ?? Number.POSITIVE_INFINITY) - fireAt;
       const dueBy = clock.arrival(fireAt + Math.max(0, Math.min(policy.jitterMs, gapMs)), arrivesAt);
       // What may have been claimed ahead when the schedule changed is in the ledger, and must not run any more.
       const isAhead = arrivesAt > era.until + tolerance.earlyMs;
@@ -123,15 +120,10 @@ function isBeforeWritten(era: Era, clock: WallClock, fireAt: number): boolean {
 
 function wallClockTimes(era: Era, clock: WallClock): Listed[] {
   const after = clock.at(era.from);
-  return wallTimes(era.definition, after, latestWall(era, clock) + longestLeadMs).map((fireAt) => {
+  return wallTimes(era.definition, after, clock.highest(era.from, era.until) + longestLeadMs).map((fireAt) => {
     const arrivesAt = clock.arrival(fireAt, era.from);
     return { fireAt, arrivesAt, phase: 0, optional: isBeforeWritten(era, clock, fireAt) };
   });
-}
-
-function latestWall({ from, until }: Era, clock: WallClock): number {
-  const within = clock.steps.filter(({ at }) => at > from && at <= until);
-  return Math.max(clock.at(until), ...within.map(({ at, offsetMs, byMs }) => at + Math.max(offsetMs, offsetMs - byMs)));
 }
 
 /**
@@ -234,6 +226,10 @@ class Elapsed {
     const expected = [next - byMs, next + this.#every - byMs];
     const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));
     if (claimedAhead) this.#add(next, true);
+    // What nobody had decided by then may have given way to the new beginning.
+    const from = window.reduce((least, fault) => Math.min(least, fault.from), at);
+    for (const [place, one] of this.#listed.entries())
+      if (one.arrivesAt >= from - this.#every) this.#listed[place] = { ...one, optional: true };
     this.#next = fits ? seen : expected[0]!;
     this.#since = at;
     this.#phase++;

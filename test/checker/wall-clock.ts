@@ -24,6 +24,12 @@ export class WallClock {
     return time + offsetMs;
   }
 
+  /** The latest wall time that it showed in [from, until]. */
+  highest(from: number, until: number): number {
+    const within = this.steps.filter(({ at }) => at > from && at <= until);
+    return Math.max(this.at(until), ...within.map(({ at, offsetMs, byMs }) => at + offsetMs - Math.min(0, byMs)));
+  }
+
   /** The first true time, not before `since`, at which the clock showed `wall` or more. */
   arrival(wall: number, since: number): number {
     let time = since;

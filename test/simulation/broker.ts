@@ -18,8 +18,6 @@ export interface Attempt {
   readonly at: number;
   readonly machine: Machine;
   outcome: Publish["outcome"];
-  /** Whether the ledger said that it was sent when it was handed over for the next time. */
-  wasLedgered: boolean;
 }
 
 export class SimulatedServer {
@@ -34,8 +32,6 @@ export class SimulatedServer {
   readonly missingQueues = new Set<string>();
   readonly deliveries: Delivery[] = [];
   readonly attempts: Attempt[] = [];
-  /** The last one of each message, by whichever process. */
-  readonly lastAttempts = new Map<string, Attempt>();
   readonly connections = new Set<SimulatedConnection>();
   readonly scheduler: Scheduler;
   readonly random: Random;
@@ -101,17 +97,14 @@ export class SimulatedConnection implements Broker {
   readonly window = window;
   readonly #server: SimulatedServer;
   readonly #machine: Machine;
-  /** Whether a message's row says that it was published: asked when it is handed over again. */
-  readonly #isLedgered: (id: string) => boolean;
   #listener: BrokerListener | undefined;
   #connected = false;
   #closed = false;
   readonly #outstanding = new Set<Outstanding>();
 
-  constructor(server: SimulatedServer, machine: Machine, isLedgered: (id: string) => boolean) {
+  constructor(server: SimulatedServer, machine: Machine) {
     this.#server = server;
     this.#machine = machine;
-    this.#isLedgered = isLedgered;
   }
 
   async open(listener: BrokerListener): Promise<void> {
@@ -122,18 +115,14 @@ export class SimulatedConnection implements Broker {
   publish(messages: readonly Message[], settle: Outstanding["settle"]): void {
     for (const message of messages) {
       if (!this.#machine.survives()) return;
-      const earlier = this.#server.lastAttempts.get(message.id);
-      if (earlier !== undefined) earlier.wasLedgered = this.#isLedgered(message.id);
       const machine = this.#machine;
       const attempt: Attempt = {
         id: message.id,
         at: this.#server.scheduler.now,
         machine,
         outcome: "doubtful",
-        wasLedgered: true,
       };
       this.#server.attempts.push(attempt);
-      this.#server.lastAttempts.set(message.id, attempt);
       machine.note(
         `sends ${String(message.headers["periodic_task_name"])} of ${String(message.headers["beat_fire_time"])}`,
       );
@@ -216,16 +205,20 @@ export class SimulatedConnection implements Broker {
   }
 }
 
-/** As the checker reads it: a confirmation that never got to the ledger leaves the next process in doubt. */
-export function publishesOf(attempts: readonly Attempt[]): Publish[] {
+/**
+ * As the checker reads them. A confirmation that was not in the ledger within a second left another process in doubt:
+ * `publishedAt` says when the ledger was told.
+ */
+export function publishesOf(attempts: readonly Attempt[], publishedAt: (id: string) => number): Publish[] {
   const next = new Map<string, Attempt>();
   return attempts
     .toReversed()
     .map((attempt): Publish => {
-      const { id, at, outcome, machine, wasLedgered } = attempt;
+      const { id, at, outcome, machine } = attempt;
       const later = next.get(id);
       next.set(id, attempt);
-      const isLost = later !== undefined && later.machine !== machine && !wasLedgered;
+      const isLost =
+        later !== undefined && later.machine !== machine && publishedAt(id) > Math.min(later.at, at + 1_000);
       return { id, at, outcome: isLost ? "doubtful" : outcome };
     })
     .toReversed();

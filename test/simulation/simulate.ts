@@ -77,7 +77,7 @@ class Simulation {
 
   async run(): Promise<Outcome> {
     const scenario = this.#scenario;
-    this.#store = await openStore(scenario.store, uuidOf(scenario.seed));
+    this.#store = await openStore(scenario.store, uuidOf(scenario.seed), () => this.#scheduler.now);
     try {
       return await this.#play(scenario);
     } finally {
@@ -128,7 +128,7 @@ class Simulation {
     seat.machine = machine;
     this.#living.set(name, true);
     machine.note("starts");
-    const connection = new SimulatedConnection(this.#server, machine, (id) => this.#store.isPublished(id));
+    const connection = new SimulatedConnection(this.#server, machine);
     machine.onDeath = () => {
       this.#living.set(name, false);
       connection.abandon();
@@ -340,7 +340,7 @@ class Simulation {
       triggers: this.#history.triggers,
       faults: this.#faults,
       deliveries: [...this.#server.deliveries, ...this.#runs.map(({ machine: _, ...run }) => run)],
-      publishes: publishesOf(this.#server.attempts),
+      publishes: publishesOf(this.#server.attempts, (id) => this.#store.publishedAt(id)),
       ledger: await store.history({ limit: 1_000_000 }),
     };
   }

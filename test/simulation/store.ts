@@ -11,15 +11,15 @@ import { openSqliteStore } from "../../src/store/sqlite.ts";
 
 export interface SimulatedStore {
   readonly store: Store;
-  /** Whether the ledger was told that the occurrence of this id is published. */
-  isPublished(id: string): boolean;
+  /** When the ledger was told that the occurrence of this id is published; Infinity: it never was. */
+  publishedAt(id: string): number;
   /** The so-many-th statement that writes, from now, fails; `onFailure` is called first. Nothing happens in memory. */
   failStatement(nth: number, onFailure: () => void): void;
   close(): Promise<void>;
 }
 
-export async function openStore(kind: "memory" | "sqlite", id: string): Promise<SimulatedStore> {
-  if (kind === "memory") return watched(new MemoryStore(id), () => {});
+export async function openStore(kind: "memory" | "sqlite", id: string, now: () => number): Promise<SimulatedStore> {
+  if (kind === "memory") return watched(new MemoryStore(id), now, () => {});
   const folder = mkdtempSync(join(root, "beat-simulation-"));
   const path = join(folder, "beat.sqlite");
   copyFileSync(await template(), path);
@@ -27,15 +27,15 @@ export async function openStore(kind: "memory" | "sqlite", id: string): Promise<
   database.prepare("UPDATE meta SET store_id = ?").run(id);
   database.close();
   const store = await openSqliteStore(path, { synchronous: "NORMAL" });
-  return watched(store, () => {
+  return watched(store, now, () => {
     armed = undefined;
     rmSync(folder, { recursive: true });
   });
 }
 
-function watched(store: Store, onClose: () => void): SimulatedStore {
+function watched(store: Store, now: () => number, onClose: () => void): SimulatedStore {
   const keys = new Map<string, string>();
-  const published = new Set<string>();
+  const published = new Map<string, number>();
   const keyOf = (entryId: number, fireAt: number, manual: boolean) => `${entryId} ${fireAt} ${manual}`;
   const layer: Partial<Store> = {
     async claim(token, claims, now) {
@@ -50,7 +50,7 @@ function watched(store: Store, onClose: () => void): SimulatedStore {
     async settle(settlements) {
       await store.settle(settlements);
       for (const { entryId, fireAt, manual, state } of settlements)
-        if (state === "published") published.add(keyOf(entryId, fireAt, manual));
+        if (state === "published") published.set(keyOf(entryId, fireAt, manual), now());
     },
   };
   return {
@@ -60,7 +60,7 @@ function watched(store: Store, onClose: () => void): SimulatedStore {
         return typeof value === "function" ? value.bind(target) : value;
       },
     }),
-    isPublished: (id) => published.has(keys.get(id) ?? ""),
+    publishedAt: (id) => published.get(keys.get(id) ?? "") ?? Number.POSITIVE_INFINITY,
     failStatement: (nth, onFailure) => {
       armed = { left: nth, onFailure };
     },
