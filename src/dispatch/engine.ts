@@ -158,7 +158,7 @@ export class Engine {
     await this.#relay.close(drainMs);
   }
 
-  /** Whatever stands still, a stop ends. */
+  /** Whatever stands still or fails, a stop goes on to its end. */
   async #inTime(work: Promise<void>, limitMs: number): Promise<void> {
     const { clock, log } = this.#options;
     let cancel = () => {};
@@ -168,7 +168,8 @@ export class Engine {
         resolve();
       });
     });
-    await Promise.race([work, tooLate]).finally(cancel);
+    const done = work.catch((error) => log.error(`Not all could be ended as it should: ${reasonOf(error)}`));
+    await Promise.race([done, tooLate]).finally(cancel);
   }
 
   /** Something changed in this process: look now. */
