@@ -3,7 +3,7 @@
 
 import { accessSync, constants, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { BeatError, reasonOf } from "../core/errors.ts";
+import { BeatError } from "../core/errors.ts";
 import {
   contentChecks,
   countOf,
@@ -13,8 +13,7 @@ import {
   type Surroundings,
 } from "./examine-content.ts";
 import { readMigrations, schemaOf } from "./migrate.ts";
-import type { SqliteConnection } from "./sqlite-connection.ts";
-import { statOf } from "./sqlite-files.ts";
+import { realpathOf, statOf } from "./sqlite-files.ts";
 import { openToLook } from "./sqlite-open.ts";
 
 export type { Finding } from "./examine-content.ts";
@@ -43,20 +42,33 @@ export function examineSqlite(path: string, surroundings: Surroundings): Examina
   const findings: Finding[] = [];
   const under = (check: string) => (severity: Severity, message: string, remedy: string) =>
     void findings.push({ severity, check, message, remedy });
-  const files = examineFiles(location, under("files"));
-  const content = examineContent(location, surroundings, under);
+  const unknown = { bytes: 0, logBytes: 0, freeBytes: null };
+  const files = found(() => examineFiles(location, under("files")), under("files")) ?? unknown;
+  const content = found(() => examineContent(location, surroundings, under), under("opening")) ?? null;
   return { location, ...files, content, findings };
+}
+
+/** What `look` returns; where it fails, that is found instead. */
+function found<Result>(look: () => Result, find: Patient["find"]): Result | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof BeatError)) throw error;
+    find("error", error.message, error.remedy ?? "Mend what else is found, and try again.");
+    return undefined;
+  }
 }
 
 type Under = (check: string) => Patient["find"];
 
 function examineFiles(location: string, find: Patient["find"]): Pick<Examination, "bytes" | "logBytes" | "freeBytes"> {
-  const log = `${location}-wal`;
-  const folder = dirname(location);
+  const real = realpathOf(location);
+  const log = `${real}-wal`;
+  const folder = dirname(real);
   const stats = statOf(location);
   const freeBytes = freeBytesOf(folder);
   if (stats?.isFile()) {
-    for (const path of [location, log, `${location}-shm`]) examineRights(path, find);
+    for (const path of [real, log, `${real}-shm`]) examineRights(path, find);
     examineFolder(folder, find);
     if (!mayWrite(location) || !mayWrite(folder))
       find("note", "this user can't write it", "`beat start` has to run as one who can write the file and its folder.");
@@ -118,9 +130,8 @@ function freeBytesOf(folder: string): number | null {
 }
 
 function examineContent(location: string, surroundings: Surroundings, under: Under): Examination["content"] {
-  let connection: SqliteConnection | undefined;
+  const connection = openToLook(location);
   try {
-    connection = openToLook(location);
     const known = readMigrations().length;
     const schema = schemaOf(connection, known);
     if (schema < known) {
@@ -131,24 +142,14 @@ function examineContent(location: string, surroundings: Surroundings, under: Und
       );
     }
     const checks = contentChecks.filter(({ needs }) => needs === "any schema" || schema === known);
-    for (const { name, check } of checks) examineOne({ ...surroundings, connection, find: under(name) }, check);
-    const count = (table: string) => countOf(connection!, `SELECT count(*) FROM ${table}`);
+    for (const { name, check } of checks) {
+      const find = under(name);
+      found(() => check({ ...surroundings, connection, find }), find);
+    }
+    const count = (table: string) => countOf(connection, `SELECT count(*) FROM ${table}`);
     return { schema, entries: count("entries WHERE removed_at IS NULL"), occurrences: count("occurrences") };
-  } catch (error) {
-    if (!(error instanceof BeatError)) throw error;
-    under("opening")("error", error.message, error.remedy ?? "");
-    return null;
   } finally {
-    connection?.close();
-  }
-}
-
-function examineOne(patient: Patient, check: (patient: Patient) => void): void {
-  try {
-    check(patient);
-  } catch (error) {
-    if (!(error instanceof BeatError)) throw error;
-    patient.find("error", `it could not be looked at: ${reasonOf(error)}`, "Mend what else is found, and try again.");
+    connection.close();
   }
 }
 

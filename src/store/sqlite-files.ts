@@ -59,8 +59,8 @@ export function assertNotEmptied(location: string): void {
     });
   }
   const log = `${realpathOf(location)}-wal`;
-  const header = beginningOf(log);
-  if (header.length === 0 || header.every((byte) => byte === 0) || isLogHeader(header)) return;
+  // Twice, since another process may just have been writing it.
+  if (beginsWell(log) || beginsWell(log)) return;
   throw new StoreError(`the write-ahead log ${log} is damaged, and with it the last changes of the database`, {
     remedy: `Restore a backup; or, to go on without those changes, move ${log} away.`,
   });
@@ -71,11 +71,17 @@ export function hasLog(location: string): boolean {
 }
 
 /** SQLite names a database's other files after what a link leads to. */
-function realpathOf(location: string): string {
+export function realpathOf(location: string): string {
   return statOf(location) ? realpathSync(location) : location;
 }
 
 const logHeaderBytes = 32;
+
+/** An empty one and zeros, which a power cut can leave, hold nothing that could be lost. */
+function beginsWell(log: string): boolean {
+  const header = beginningOf(log);
+  return header.every((byte) => byte === 0) || isLogHeader(header);
+}
 
 /** At most a header. Empty where there is no log. */
 function beginningOf(log: string): Buffer {
