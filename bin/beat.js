@@ -16,5 +16,6 @@ const { main } = await import(
   existsSync(sources) ? sources.href : new URL("../dist/cli/main.js", import.meta.url).href
 );
 process.exitCode = await main(process.argv.slice(2));
-// What nobody reads of the output, and a promise that never settles, don't keep it from ending.
-setTimeout(() => process.exit(), 2_000).unref();
+// A scheduler that has stopped ends, though nobody reads its log or something stands still for ever. Other commands wait for
+// whoever reads their output.
+if (process.argv[2] === "start") setTimeout(() => process.exit(), 2_000).unref();

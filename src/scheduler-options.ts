@@ -85,9 +85,9 @@ export function embeddedBrokerUrl(scheduleDb: string): string {
   return `sqla+sqlite:///${join(dirname(path), `${basename(path, extname(path))}-broker.sqlite`)}`;
 }
 
-/** What commands inherit: this process's environment, less the broker's URL, which may hold a password. */
+/** What commands inherit: this process's environment, less the URLs in it that may hold secrets. */
 export function commandEnvironment(): Record<string, string | undefined> {
-  const { BEAT_BROKER: _, ...rest } = process.env;
+  const { BEAT_BROKER: _broker, BEAT_ON_ALERT: _hook, ...rest } = process.env;
   return rest;
 }
 

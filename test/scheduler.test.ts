@@ -1,0 +1,68 @@
+// What the scheduler adds to its stages: who it says leads, how long it waits for its store, and how it ends.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StoreError, StoreUnavailableError } from "../src/core/errors.ts";
+import type { Log } from "../src/core/ports.ts";
+import { Scheduler } from "../src/index.ts";
+import { silentLog } from "../src/log.ts";
+import { MemoryStore } from "../src/store/memory.ts";
+import { SimulatedClock } from "../src/testing/simulated-clock.ts";
+
+const elsewhere = { ownerId: "someone", host: "elsewhere", pid: 1 };
+
+test("a lease that was renewed in times to come is nobody's: the clock was put back, and its holder was not seen since", async () => {
+  const clock = new SimulatedClock();
+  const store = new MemoryStore();
+  await using scheduler = new Scheduler({ store: async () => store, clock, log: silentLog });
+  await store.acquireLease(elsewhere, 4_000, clock.now());
+  assert.equal((await scheduler.status()).leader?.ownerId, "someone");
+  clock.stepWall(-3_600_000);
+  assert.equal((await scheduler.status()).leader, undefined);
+});
+
+test("a store that is away is waited for as long as it is asked for, said once; one that can't be used is not", async () => {
+  const clock = new SimulatedClock();
+  const lines: string[] = [];
+  const log: Log = { ...silentLog, warn: (message) => void lines.push(message) };
+  const away = new StoreUnavailableError("it is locked");
+  let attempts = 0;
+  const store = async () => {
+    if (attempts++ < 5) throw away;
+    return new MemoryStore();
+  };
+  const waiting = new Scheduler({ store, clock, log, wait: "10s" });
+  const started = waiting.start();
+  await clock.advance(6_000);
+  await started;
+  assert.equal(attempts, 6);
+  assert.equal(lines.length, 1);
+  assert.equal(waiting.health().state, "leading");
+  await waiting.stop();
+
+  for (const [error, wait] of [
+    [away, "2s"],
+    [away, 0],
+    [new StoreError("it is damaged"), "1h"],
+  ] as const) {
+    const scheduler = new Scheduler({ store: () => Promise.reject(error), clock, log, wait });
+    const refused = assert.rejects(scheduler.start(), error);
+    await clock.advance(4_000);
+    await refused;
+    await scheduler.stop();
+  }
+});
+
+test("a stop tells what is left, and how it is", async () => {
+  const clock = new SimulatedClock();
+  const scheduler = new Scheduler({ clock, log: silentLog, broker: "amqp://127.0.0.1:9//" });
+  assert.equal(scheduler.health().state, "starting");
+  scheduler.every("1s", { task: "a.task" });
+  await scheduler.start();
+  await clock.advance(2_500);
+  assert.deepEqual([scheduler.health().state, scheduler.health().alive], ["leading", true]);
+  const stopped = scheduler.stop({ drain: 0 });
+  await clock.advance(10_000);
+  assert.deepEqual(await stopped, { left: 1 });
+  assert.equal(scheduler.health().state, "stopping");
+});
