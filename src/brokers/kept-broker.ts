@@ -52,8 +52,8 @@ export interface KeptBrokerOptions {
   readonly random?: () => number;
 }
 
-/** Waits between attempts, doubling from the first to the last. Where only a human can help there is no hurry. */
-const retryMs = { first: 200, last: 5_000 };
+/** Waits between attempts, doubling from the first to the last: a broker that is back is found within 2 s. Where only a human can help there is no hurry. */
+const retryMs = { first: 200, last: 2_000 };
 const permanentRetryMs = { first: 5_000, last: 30_000 };
 /** A connection that lived this long was a good one: the waits begin anew. */
 const goodAfterMs = 5_000;
