@@ -1,8 +1,9 @@
 // An AMQP URL, read the way that kombu reads it.
 
-import { BrokerError, nearest } from "../core/errors.ts";
+import { BrokerError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { secondMs } from "../core/time.ts";
+import { checkParameters, secondsOf, unescaped } from "./url-text.ts";
 
 export interface AmqpAddress {
   readonly protocol: "amqp" | "amqps";
@@ -33,16 +34,9 @@ export function parseAmqpUrl(url: string): AmqpAddress {
   const hasUser = parsed.username !== "" || parsed.password !== "";
   const number = (name: (typeof parameters)[number], otherwise: number) => {
     const text = parsed.searchParams.get(name);
-    if (text === null) return otherwise;
-    if (!/^\d{1,4}$/.test(text))
-      throw new BrokerError(`${name}=${text} in ${maskUrl(url)} is not a number of seconds`, {
-        remedy: "Write a whole number.",
-      });
-    return Number(text);
+    return text === null ? otherwise : secondsOf(name, text, url);
   };
-  for (const name of parsed.searchParams.keys()) {
-    if (!parameters.some((known) => known === name)) throw unknownParameter(name, url);
-  }
+  checkParameters(parsed.searchParams.keys(), parameters, url);
   return {
     protocol,
     hostname: parsed.hostname.replace(/^\[|\]$/g, "") || "127.0.0.1",
@@ -55,27 +49,9 @@ export function parseAmqpUrl(url: string): AmqpAddress {
   };
 }
 
-/** A `%` that begins no escape stands for itself. */
-function unescaped(text: string): string {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
-    try {
-      return decodeURIComponent(escapes);
-    } catch {
-      return escapes;
-    }
-  });
-}
-
 function malformed(url: string): BrokerError {
   return new BrokerError(`${maskUrl(url)} is not an AMQP URL`, {
     remedy:
       "Write amqp://user:password@host:5672/vhost. In the password, write / as %2F, # as %23 and ? as %3F; in the virtual host, write @ as %40.",
-  });
-}
-
-function unknownParameter(name: string, url: string): BrokerError {
-  const guess = nearest(name, parameters);
-  return new BrokerError(`unknown parameter "${name}" in ${maskUrl(url)}`, {
-    remedy: guess ? `Did you mean "${guess}"?` : `Known parameters: ${parameters.join(", ")}.`,
   });
 }

@@ -17,9 +17,14 @@ export interface BrokerOptions {
 type Connect = (url: string, options: BrokerOptions) => Promise<Broker>;
 
 const amqp: Connect = async (url, options) => new (await import("./amqp.ts")).AmqpBroker(url, options);
+const redis: Connect = async (url, options) => new (await import("./redis.ts")).RedisBroker(url, options);
 const brokers: ReadonlyMap<string, Connect> = new Map([
   ["amqp", amqp],
   ["amqps", amqp],
+  ["redis", redis],
+  ["rediss", redis],
+  ["redis+socket", redis],
+  ["sentinel", redis],
   ["sqla+sqlite", async (url, options) => (await import("./database.ts")).DatabaseBroker.at(url, options)],
   ["memory", async () => new (await import("./memory.ts")).MemoryBroker()],
 ]);

@@ -4,13 +4,11 @@
 // after ten seconds the messages go back to where they came from. The file is looked at before each write: a database
 // that was deleted or replaced is opened anew, since what is written to a deleted file reaches nobody.
 
-import { randomUUID } from "node:crypto";
-import { encodeEnvelope } from "../celery/envelope.ts";
-import { expiredText } from "../celery/message.ts";
 import { BrokerError, reasonOf } from "../core/errors.ts";
 import type { Broker, BrokerListener, Clock, Log, Message, PublishOutcome } from "../core/ports.ts";
 import { type DatabaseFile, databasePath, identityOf, isBusy, openDatabaseFile } from "./database-file.ts";
 import { MessageRows } from "./database-rows.ts";
+import { enveloped } from "./enveloped.ts";
 import { confirm, fail, failLater, type Sending } from "./sending.ts";
 import { UnreadNotice } from "./unread-notice.ts";
 
@@ -165,7 +163,7 @@ export class DatabaseBroker implements Broker {
     const written: Sending[] = [];
     const refused: [Sending, string][] = [];
     for (const sending of batch) {
-      const payload = encode(sending.message, now);
+      const payload = enveloped(sending.message, "the embedded broker", now);
       if (typeof payload === "string") {
         rows.push({ queue: sending.message.queue, payload });
         written.push(sending);
@@ -239,19 +237,5 @@ export class DatabaseBroker implements Broker {
       if (this.#isOpen) callback();
     });
     this.#cancels.add(cancel);
-  }
-}
-
-function encode(message: Message, now: number): string | { readonly refusal: string } {
-  if (message.exchange !== "") {
-    return {
-      refusal: `the embedded broker has no exchanges: give the task a queue instead of the exchange "${message.exchange}"`,
-    };
-  }
-  if (message.expiresAt !== null && message.expiresAt < now) return { refusal: expiredText(message.expiresAt, now) };
-  try {
-    return encodeEnvelope(message, randomUUID(), now);
-  } catch (error) {
-    return { refusal: `the message cannot be encoded: ${reasonOf(error)}` };
   }
 }

@@ -34,6 +34,10 @@ export class Line {
   #items: Sending[] = [];
   #next = 0;
 
+  get isEmpty(): boolean {
+    return this.#next >= this.#items.length;
+  }
+
   push(sendings: readonly Sending[]): void {
     for (const sending of sendings) this.#items.push(sending);
   }

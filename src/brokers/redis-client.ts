@@ -1,0 +1,57 @@
+// How ioredis is used, and what is said first on a connection.
+
+import type { Redis, RedisOptions } from "ioredis";
+import type { RedisAddress } from "./redis-address.ts";
+import { firstWord } from "./redis-failure.ts";
+
+/** How long closing may take. */
+export const closeLimitMs = 1_000;
+/** A list that is never there. */
+export const probeKey = "beat.probe";
+
+/** Who we are, which database, and whether it takes writes. Rejects with what Redis answers. */
+export async function greet(redis: Redis, address: RedisAddress): Promise<void> {
+  const { username, password, database } = address;
+  if (username !== "") await redis.call("AUTH", username, password);
+  else if (password !== "") await redis.call("AUTH", password);
+  redis.call("CLIENT", "SETNAME", "beat").catch(() => undefined); // For whoever lists the clients; old servers know no names.
+  if (database !== 0) await redis.call("SELECT", database);
+  await probe(redis, address);
+}
+
+/** Rejects where the server takes no writes now. */
+export async function probe(redis: Redis, { keys }: RedisAddress): Promise<void> {
+  await redis.call("LPUSHX", keys.prefix + probeKey, "").catch((error: Error) => {
+    // A user who may only write to queues finds out with a message.
+    if (firstWord(error.message) !== "NOPERM") throw error;
+  });
+}
+
+/** ioredis as a plain client: one connection, nothing is tried twice behind our back. */
+export function optionsOf({ target, tls, connectTimeoutMs }: RedisAddress): Omit<RedisOptions, "replyMapping"> {
+  const options: RedisOptions = {
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    disconnectTimeout: closeLimitMs / 2,
+    retryStrategy: null,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    protocol: 2,
+    ...(tls && { tls: tls() }),
+  };
+  if (!("sentinels" in target)) return { ...options, ...target };
+  const { sentinels, masterName, sentinelUsername, sentinelPassword } = target;
+  return {
+    ...options,
+    sentinels: [...sentinels],
+    name: masterName,
+    sentinelUsername,
+    sentinelPassword,
+    sentinelRetryStrategy: () => null,
+    sentinelCommandTimeout: connectTimeoutMs,
+    updateSentinels: false,
+    enableTLSForSentinelMode: tls !== undefined,
+  };
+}

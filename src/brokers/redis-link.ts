@@ -1,0 +1,279 @@
+// One connection to Redis, from its handshake to its end, and the messages on it.
+//
+// Workers take messages from lists, which LPUSH makes where there are none: there is nothing to declare. Messages are
+// encoded in short slices, so that a burst does not hold up the event loop, and those of a slice for the same list go
+// in one LPUSH, which Redis takes whole or not at all. Its reply is the confirmation.
+//
+// A server that answers and takes no writes (out of memory, a replica, loading) is as good as away. That is found out by a
+// write that changes nothing: LPUSHX on a list that is not there, when the connection is made and every few seconds.
+
+import type { EventEmitter } from "node:events";
+import { Redis } from "ioredis";
+import { reasonOf } from "../core/errors.ts";
+import type { Clock } from "../core/ports.ts";
+import { ConfirmDeadline } from "./confirm-deadline.ts";
+import { enveloped } from "./enveloped.ts";
+import type { Link, LinkListener } from "./kept-broker.ts";
+import { listKey, type RedisAddress } from "./redis-address.ts";
+import { closeLimitMs, greet, optionsOf, probe, probeKey } from "./redis-client.ts";
+import { isReply, replyFailure } from "./redis-failure.ts";
+import { confirm, fail, Line, type Sending } from "./sending.ts";
+
+export interface RedisLinkOptions {
+  readonly clock: Clock;
+  readonly confirmLimitMs: number;
+}
+
+/** What went to one list in one command. */
+interface Batch {
+  readonly queue: string;
+  readonly sendings: Sending[];
+  readonly payloads: string[];
+}
+
+/** How long the handshake may take after the connection is made. */
+const handshakeLimitMs = 10_000;
+const probeEveryMs = 10_000;
+/** Messages encoded in one turn of the event loop, and how much text. */
+const slice = { messages: 256, characters: 1 << 20 };
+
+export class RedisLink implements Link {
+  blockedReason: string | undefined;
+  endReason: string | undefined;
+  readonly #redis: Redis;
+  readonly #address: RedisAddress;
+  readonly #clock: Clock;
+  readonly #listener: LinkListener;
+  readonly #deadline: ConfirmDeadline;
+  readonly #line = new Line();
+  readonly #inFlight = new Set<Batch>();
+  /** Replies that are still to come. */
+  #expected = 0;
+  #unsettled = 0;
+  #pumping = false;
+  #fault: unknown;
+  #cancelProbe: (() => void) | undefined;
+  #drained: (() => void) | undefined;
+
+  private constructor(redis: Redis, address: RedisAddress, options: RedisLinkOptions, listener: LinkListener) {
+    this.#redis = redis;
+    this.#address = address;
+    this.#clock = options.clock;
+    this.#listener = listener;
+    this.#deadline = new ConfirmDeadline(
+      options.clock,
+      options.confirmLimitMs,
+      () => false,
+      (idleMs) => this.#end(`Redis at ${address.at} answered nothing for ${Math.round(idleMs / 1_000)} s`),
+    );
+    redis.on("error", (error) => (this.#fault ??= error));
+    // The replies that came before the end are told first.
+    redis.on("close", () => setImmediate(() => this.#end(this.#lossReason())));
+    this.#probeLater();
+    void this.#warnOfEviction();
+  }
+
+  /** Rejects with what ioredis threw. */
+  static async open(
+    address: RedisAddress,
+    abort: AbortController,
+    options: RedisLinkOptions,
+    listener: LinkListener,
+  ): Promise<RedisLink> {
+    const redis = new Redis(optionsOf(address));
+    // ioredis rejects with "Connection is closed." and tells the cause here.
+    let fault: unknown;
+    const onFault = (error: unknown) => (fault ??= error);
+    redis.on("error", onFault);
+    (redis as EventEmitter).on("sentinelError", onFault);
+    const stop = () => redis.disconnect();
+    abort.signal.addEventListener("abort", stop);
+    const cancelTimer = options.clock.setTimer(address.connectTimeoutMs + handshakeLimitMs, () => {
+      fault ??= new Error("ETIMEDOUT");
+      stop();
+    });
+    try {
+      await redis.connect();
+      await greet(redis, address);
+      if (redis.status !== "ready") throw new Error("Connection is closed.");
+      return new RedisLink(redis, address, options, listener);
+    } catch (error) {
+      redis.disconnect();
+      throw isReply(error) ? error : (fault ?? error);
+    } finally {
+      cancelTimer();
+      abort.signal.removeEventListener("abort", stop);
+      redis.off("error", onFault);
+      redis.on("error", () => undefined);
+    }
+  }
+
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  publish(sendings: readonly Sending[]): void {
+    this.#unsettled += sendings.length;
+    this.#line.push(sendings);
+    this.#pump();
+  }
+
+  async drained(): Promise<void> {
+    if (this.#unsettled > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      if (this.#redis.status === "end") resolve();
+      else this.#redis.once("end", resolve);
+    });
+    this.#end("the broker connection was closed");
+    await Promise.race([closed, new Promise<void>((resolve) => this.#clock.setTimer(closeLimitMs, resolve))]);
+  }
+
+  /** What is unsettled goes back: it may have arrived. */
+  #end(reason: string): void {
+    if (this.endReason !== undefined) return;
+    this.endReason = this.blockedReason ?? reason;
+    this.blockedReason = this.endReason;
+    this.#deadline.stop();
+    this.#cancelProbe?.();
+    this.#redis.disconnect();
+    const unsettled = [...this.#inFlight].flatMap(({ sendings }) => sendings).concat(this.#line.clear());
+    this.#inFlight.clear();
+    for (const sending of unsettled) this.#fail(sending, "unavailable", this.endReason);
+    this.#listener.lost(this.endReason);
+  }
+
+  #lossReason(): string {
+    const { at } = this.#address;
+    if (this.#fault === undefined) return `Redis at ${at} closed the connection`;
+    return `the connection to Redis at ${at} broke: ${reasonOf(this.#fault)}`;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- sending
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      if (this.blockedReason === undefined) this.#slice();
+    });
+  }
+
+  #slice(): void {
+    const batches = new Map<string, Batch>();
+    const now = this.#clock.now();
+    let characters = 0;
+    for (let count = 0; count < slice.messages && characters < slice.characters; count++) {
+      const sending = this.#line.next();
+      if (sending === undefined) break;
+      const { message } = sending;
+      const payload = enveloped(message, "Redis", now);
+      if (typeof payload !== "string") {
+        this.#fail(sending, "refused", payload.refusal);
+        continue;
+      }
+      characters += payload.length;
+      const key = listKey(this.#address.keys, message.queue, message.priority);
+      const batch = batches.get(key);
+      if (batch === undefined) batches.set(key, { queue: message.queue, sendings: [sending], payloads: [payload] });
+      else {
+        batch.sendings.push(sending);
+        batch.payloads.push(payload);
+      }
+    }
+    if (batches.size > 0) this.#send(batches);
+    if (!this.#line.isEmpty) this.#pump();
+  }
+
+  #send(batches: ReadonlyMap<string, Batch>): void {
+    const sent = [...batches.values()];
+    const pipeline = this.#redis.pipeline();
+    for (const [key, { payloads }] of batches) pipeline.lpush(key, ...payloads);
+    for (const batch of sent) this.#inFlight.add(batch);
+    this.#expect();
+    pipeline.exec().then(
+      (results) => {
+        for (const [index, batch] of sent.entries()) this.#onReply(batch, results?.[index]?.[0] ?? null);
+        this.#onReplied();
+      },
+      (error) => this.#end(reasonOf(error)),
+    );
+  }
+
+  #onReply(batch: Batch, error: Error | null): void {
+    if (!this.#inFlight.delete(batch)) return;
+    if (error === null) {
+      this.#unsettled -= batch.sendings.length;
+      for (const sending of batch.sendings) confirm(sending);
+      this.#checkDrained();
+      return;
+    }
+    const { concerns, reason } = replyFailure(error, batch.queue, this.#address);
+    const largest = batch.payloads.indexOf(batch.payloads.toSorted((one, other) => other.length - one.length)[0]!);
+    for (const [index, sending] of batch.sendings.entries()) {
+      if (concerns === "list") this.#fail(sending, "no-queue", reason);
+      else if (concerns === "message" && index === largest) this.#fail(sending, "refused", reason);
+      else this.#fail(sending, "unavailable", reason);
+    }
+    if (concerns === "server") this.#block(reason);
+  }
+
+  /** The server takes nothing: what is unsent goes back, and the connection ends once what was sent is answered. */
+  #block(reason: string): void {
+    if (this.blockedReason !== undefined) return;
+    this.blockedReason = reason;
+    this.#listener.blocked(reason);
+    for (const sending of this.#line.clear()) this.#fail(sending, "unavailable", reason);
+  }
+
+  #expect(): void {
+    if (this.#expected++ === 0) this.#deadline.start();
+  }
+
+  #onReplied(): void {
+    this.#deadline.progress();
+    if (--this.#expected > 0 || this.endReason !== undefined) return;
+    this.#deadline.stop();
+    if (this.blockedReason !== undefined) this.#end(this.blockedReason);
+  }
+
+  #fail(sending: Sending, result: "no-queue" | "refused" | "unavailable", reason: string): void {
+    this.#unsettled--;
+    fail(sending, result, reason);
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (this.#unsettled === 0) this.#drained?.();
+  }
+
+  // ------------------------------------------------------------------------------------------------------- watching
+
+  #probeLater(): void {
+    this.#cancelProbe = this.#clock.setTimer(probeEveryMs, () => void this.#probe());
+  }
+
+  /** Also tells firewalls that the connection is in use. */
+  async #probe(): Promise<void> {
+    this.#expect();
+    try {
+      await probe(this.#redis, this.#address);
+    } catch (error) {
+      if (isReply(error)) this.#block(replyFailure(error as Error, probeKey, this.#address).reason);
+    }
+    if (this.endReason === undefined) this.#probeLater();
+    this.#onReplied();
+  }
+
+  async #warnOfEviction(): Promise<void> {
+    const memory = await this.#redis.info("memory").catch(() => ""); // Not every user may ask.
+    const policy = /^maxmemory_policy:(allkeys-\S+)/m.exec(memory)?.[1];
+    if (policy === undefined || /^maxmemory:0\s/m.test(memory)) return;
+    this.#listener.notice(
+      `Redis at ${this.#address.at} deletes whole queues when its memory is full (maxmemory-policy ${policy}); set it to noeviction.`,
+    );
+  }
+}

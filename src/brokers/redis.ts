@@ -1,0 +1,35 @@
+// Redis, as kombu uses it: alone, over TLS, over a Unix socket, or behind Sentinels.
+
+import { maskUrl } from "../core/mask.ts";
+import { KeptBroker, type KeptBrokerOptions, type LinkListener } from "./kept-broker.ts";
+import { parseRedisUrl } from "./redis-address.ts";
+import { connectFailure } from "./redis-failure.ts";
+import { RedisLink } from "./redis-link.ts";
+
+export interface RedisBrokerOptions extends KeptBrokerOptions {
+  /** A connection whose server answers nothing for so long, with replies expected, is given up. */
+  readonly confirmLimitMs?: number;
+}
+
+export class RedisBroker extends KeptBroker {
+  /** Throws BrokerError for a URL that is none. */
+  constructor(url: string, options: RedisBrokerOptions) {
+    const address = parseRedisUrl(url);
+    const { clock, confirmLimitMs = 15_000 } = options;
+    const told = new Set<string>();
+    const transport = {
+      url: maskUrl(url),
+      at: address.at,
+      window: 2_500,
+      async open(abort: AbortController, listener: LinkListener) {
+        const notice = (text: string) => {
+          if (!told.has(text)) listener.notice(text);
+          told.add(text);
+        };
+        return RedisLink.open(address, abort, { clock, confirmLimitMs }, { ...listener, notice });
+      },
+      failure: (error: unknown) => connectFailure(error, address),
+    };
+    super(transport, options);
+  }
+}

@@ -1,0 +1,34 @@
+// What the URLs of brokers have in common.
+
+import { BrokerError, nearest } from "../core/errors.ts";
+import { maskUrl } from "../core/mask.ts";
+
+/** A `%` that begins no escape stands for itself. */
+export function unescaped(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
+}
+
+/** Throws BrokerError for a parameter that is not one of `known`. */
+export function checkParameters(names: Iterable<string>, known: readonly string[], url: string): void {
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const guess = nearest(name, known);
+    throw new BrokerError(`unknown parameter "${name}" in ${maskUrl(url)}`, {
+      remedy: guess ? `Did you mean "${guess}"?` : `Known parameters: ${known.join(", ")}.`,
+    });
+  }
+}
+
+/** Throws BrokerError where `text` is not a whole number of seconds. */
+export function secondsOf(name: string, text: string, url: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw new BrokerError(`${name}=${text} in ${maskUrl(url)} is not a number of seconds`, {
+    remedy: "Write a whole number.",
+  });
+}
