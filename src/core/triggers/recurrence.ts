@@ -1,13 +1,13 @@
 // One rule of RFC 5545, section 3.3.10, as a set of wall times: no zones. A rule steps through periods (years, months, weeks,
 // days, hours, minutes or seconds from its start); each period holds the days and times of day that the BY parts leave or
-// name. Periods are numbered, so a search begins where it is asked and not at the start. Which days the BY parts leave
-// depends on nothing but the calendar of the year, and of calendars there are few: so a search goes from one such day to the
-// next, though centuries lie between them, and knows soon that there is none.
+// name. Periods are numbered, so a search begins where it is asked and not at the start. It goes from one day that the BY parts
+// leave to the next, though centuries lie between them, and knows soon that there is none.
 
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
-import { dayNumber, daysIn, isLeapYear, packedDate, weekdayOf } from "./date-time.ts";
+import { dayNumber, daysIn, packedDate } from "./date-time.ts";
 import { greatestCommonDivisor } from "./interval.ts";
+import { daysBetween, firstAtOrAbove, nextDayIn, previousDayIn, weekOf } from "./recurrence-days.ts";
 
 export const frequencies = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"] as const;
 export type Frequency = (typeof frequencies)[number];
@@ -46,14 +46,46 @@ const periodsOfCalendar: Record<Frequency, number> = {
 };
 /** What has no occurrence in so many periods that may hold one is given up. */
 const maxEmptyPeriods = 6_000;
-/** Counted are so many periods that hold occurrences. */
-const maxCountedPeriods = 2_000;
-const lastDayOfAll = dayNumber(9999, 12, 31);
+export const lastDayOfAll = dayNumber(9999, 12, 31);
 
 const subDailyMs: Partial<Record<Frequency, number>> = { HOURLY: hourMs, MINUTELY: minuteMs, SECONDLY: secondMs };
 
+/** What a rule answered last: of rules in a set all are asked, though one of them alone comes next. */
+interface Answers {
+  next: { readonly asked: WallTime; readonly found: WallTime | null };
+  previous: { readonly asked: WallTime; readonly found: WallTime | null };
+}
+
+const lastAnswers = new WeakMap<Recurrence, Answers>();
+
+function answersOf(rule: Recurrence): Answers {
+  let answers = lastAnswers.get(rule);
+  if (answers === undefined) {
+    answers = { next: { asked: Infinity, found: null }, previous: { asked: -Infinity, found: null } };
+    lastAnswers.set(rule, answers);
+  }
+  return answers;
+}
+
 /** The first occurrence at or after `wall`, or null. */
 export function nextOccurrence(rule: Recurrence, wall: WallTime): WallTime | null {
+  const answers = answersOf(rule);
+  const { asked, found } = answers.next;
+  if (wall >= asked && (found === null || wall <= found)) return found;
+  answers.next = { asked: wall, found: findNext(rule, wall) };
+  return answers.next.found;
+}
+
+/** The last occurrence at or before `wall`, or null. */
+export function previousOccurrence(rule: Recurrence, wall: WallTime): WallTime | null {
+  const answers = answersOf(rule);
+  const { asked, found } = answers.previous;
+  if (wall <= asked && (found === null || wall >= found)) return found;
+  answers.previous = { asked: wall, found: findPrevious(rule, wall) };
+  return answers.previous.found;
+}
+
+function findNext(rule: Recurrence, wall: WallTime): WallTime | null {
   const wanted = Math.max(wall, rule.start);
   const firstDay = nextDayIn(rule, Math.floor(wanted / dayMs));
   if (firstDay === undefined) return null;
@@ -77,8 +109,7 @@ export function nextOccurrence(rule: Recurrence, wall: WallTime): WallTime | nul
   return null;
 }
 
-/** The last occurrence at or before `wall`, or null. */
-export function previousOccurrence(rule: Recurrence, wall: WallTime): WallTime | null {
+function findPrevious(rule: Recurrence, wall: WallTime): WallTime | null {
   const latest = Math.min(wall, rule.until);
   let period = periodAt(rule, latest);
   for (let left = emptyPeriods(rule); period >= 0 && left > 0; left--) {
@@ -102,47 +133,6 @@ function emptyPeriods({ frequency, interval }: Recurrence): number {
   return Math.min(maxEmptyPeriods, all / greatestCommonDivisor(all, interval) + 1);
 }
 
-/** The last of the first `count` occurrences, or what comes after all of them; undefined where it would take too long to count. */
-export function lastOf(rule: Recurrence, count: number): WallTime | undefined {
-  const atStart = contentOf(rule, 0);
-  if (isSteady(rule)) {
-    const [size, index] = [sizeOf(atStart), itemsBefore(atStart, rule.start) + count - 1];
-    const period = Math.floor(index / size);
-    if (boundsOf(rule, period).firstDay > lastDayOfAll) return rule.until;
-    return Math.min(itemAt(contentOf(rule, period), index % size), rule.until);
-  }
-  let left = count;
-  let last = rule.start - 1;
-  for (let periods = 0; periods < maxCountedPeriods; periods++) {
-    const next = nextOccurrence(rule, last + 1);
-    if (next === null) return last;
-    const content = contentOf(rule, periodAt(rule, next));
-    const [index, size] = [itemsBefore(content, next), sizeOf(content)];
-    if (index + left <= size) return Math.min(itemAt(content, index + left - 1), rule.until);
-    left -= size - index;
-    last = itemAt(content, size - 1);
-  }
-  return undefined;
-}
-
-/** Whether every period holds the same times, so that counting them is arithmetic. */
-function isSteady({
-  frequency,
-  months,
-  weekNumbers,
-  yearDays,
-  monthDays,
-  weekdays,
-  positions,
-  ...rule
-}: Recurrence): boolean {
-  const named = [months, weekNumbers, yearDays, monthDays, weekdays, positions];
-  if (frequency === "HOURLY") named.push(rule.hours);
-  if (frequency === "MINUTELY") named.push(rule.hours, rule.minutes);
-  if (frequency === "SECONDLY") named.push(rule.hours, rule.minutes, rule.seconds);
-  return frequencies.indexOf(frequency) >= 3 && named.every((each) => each.length === 0);
-}
-
 export function occursAt(rule: Recurrence, wall: WallTime): boolean {
   return wall >= rule.start && wall <= rule.until && firstIn(contentOf(rule, periodAt(rule, wall)), wall) === wall;
 }
@@ -154,24 +144,24 @@ const monthOf = (day: number): number => {
   const date = packedDate(day);
   return (date >> 9) * 12 + ((date >> 5) & 15) - 1;
 };
-const weekOf = (day: number, weekStart: number): number => day - ((weekdayOf(day) - weekStart + 7) % 7);
-
 /** The number of the last period that begins at or before `wall`. */
-function periodAt(rule: Recurrence, wall: WallTime): number {
-  const [day, startDay] = [Math.floor(wall / dayMs), Math.floor(rule.start / dayMs)];
+export function periodAt(rule: Recurrence, wall: WallTime): number {
   const stepMs = subDailyMs[rule.frequency];
   if (stepMs !== undefined) return Math.floor((wall - periodStart(rule, stepMs)) / (stepMs * rule.interval));
-  const steps = {
-    YEARLY: () => Math.floor(monthOf(day) / 12) - Math.floor(monthOf(startDay) / 12),
-    MONTHLY: () => monthOf(day) - monthOf(startDay),
-    WEEKLY: () => (weekOf(day, rule.weekStart) - weekOf(startDay, rule.weekStart)) / 7,
-    DAILY: () => day - startDay,
-  }[rule.frequency as "YEARLY" | "MONTHLY" | "WEEKLY" | "DAILY"]();
-  return Math.floor(steps / rule.interval);
+  return Math.floor(stepsTo(rule, Math.floor(wall / dayMs)) / rule.interval);
+}
+
+/** How many years, months, weeks or (else) days lie between the start of the rule and a day. */
+export function stepsTo({ frequency, start, weekStart }: Recurrence, day: number): number {
+  const startDay = Math.floor(start / dayMs);
+  if (frequency === "YEARLY") return (packedDate(day) >> 9) - (packedDate(startDay) >> 9);
+  if (frequency === "MONTHLY") return monthOf(day) - monthOf(startDay);
+  if (frequency === "WEEKLY") return (weekOf(day, weekStart) - weekOf(startDay, weekStart)) / 7;
+  return day - startDay;
 }
 
 /** The days of a period, both inclusive. */
-function boundsOf(rule: Recurrence, period: number): { firstDay: number; lastDay: number } {
+export function boundsOf(rule: Recurrence, period: number): { firstDay: number; lastDay: number } {
   const steps = period * rule.interval;
   const startDay = Math.floor(rule.start / dayMs);
   const stepMs = subDailyMs[rule.frequency];
@@ -196,7 +186,7 @@ function boundsOf(rule: Recurrence, period: number): { firstDay: number; lastDay
 /** What a period holds, times before the start of the rule included: every time on every day, unless positions choose. */
 type Content = { readonly days: readonly number[]; readonly times: readonly number[] } | readonly WallTime[];
 
-function contentOf(rule: Recurrence, period: number): Content {
+export function contentOf(rule: Recurrence, period: number): Content {
   const { firstDay, lastDay } = boundsOf(rule, period);
   const times = timesIn(rule, period);
   const days = times.length > 0 ? daysBetween(rule, firstDay, lastDay) : [];
@@ -226,32 +216,21 @@ function lastIn(content: Content, wall: WallTime): WallTime | undefined {
   return day === undefined ? undefined : day * dayMs + times[firstAtOrAbove(times, wall - day * dayMs + 1) - 1]!;
 }
 
-const sizeOf = (content: Content): number =>
+export const sizeOf = (content: Content): number =>
   "days" in content ? content.days.length * content.times.length : content.length;
 
-const itemAt = (content: Content, index: number): WallTime =>
+export const itemAt = (content: Content, index: number): WallTime =>
   "days" in content
     ? content.days[Math.floor(index / content.times.length)]! * dayMs + content.times[index % content.times.length]!
     : content[index]!;
 
 /** How many of its times are before `wall`. */
-function itemsBefore(content: Content, wall: WallTime): number {
+export function itemsBefore(content: Content, wall: WallTime): number {
   if (!("days" in content)) return firstAtOrAbove(content, wall);
   const { days, times } = content;
   const today = Math.floor(wall / dayMs);
   const index = firstAtOrAbove(days, today);
   return index * times.length + (days[index] === today ? firstAtOrAbove(times, wall - today * dayMs) : 0);
-}
-
-function firstAtOrAbove(ascending: readonly number[], bound: number): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle]! >= bound) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** The times of day in milliseconds, ascending: all that the rule names, or those that lie in a period shorter than a day. */
@@ -276,7 +255,7 @@ export function timesOf(hours: readonly number[], minutes: readonly number[], se
   );
 }
 
-/** The day, hours or minutes around a period shorter than a day, if a BY part empties it: the search steps over it. */
+/** The day, hours, minutes or seconds around a period shorter than a day, if a BY part empties it: the search steps over it. */
 function emptySpan(
   rule: Recurrence,
   period: number,
@@ -289,10 +268,16 @@ function emptySpan(
   if (nextDayIn(rule, day) !== day) return { from: midnight, until: midnight + dayMs };
   const hour = Math.floor((at - midnight) / hourMs);
   if (rule.hours.length > 0 && !rule.hours.includes(hour)) return spanBetween(rule.hours, hour, midnight, hourMs, 24);
-  const began = midnight + hour * hourMs;
-  const minute = Math.floor((at - began) / minuteMs);
-  return stepMs < hourMs && rule.minutes.length > 0 && !rule.minutes.includes(minute)
-    ? spanBetween(rule.minutes, minute, began, minuteMs, 60)
+  if (stepMs === hourMs) return undefined;
+  const hourBegan = midnight + hour * hourMs;
+  const minute = Math.floor((at - hourBegan) / minuteMs);
+  if (rule.minutes.length > 0 && !rule.minutes.includes(minute))
+    return spanBetween(rule.minutes, minute, hourBegan, minuteMs, 60);
+  if (stepMs === minuteMs) return undefined;
+  const minuteBegan = hourBegan + minute * minuteMs;
+  const second = Math.floor((at - minuteBegan) / secondMs);
+  return rule.seconds.length > 0 && !rule.seconds.includes(second)
+    ? spanBetween(rule.seconds, second, minuteBegan, secondMs, 60)
     : undefined;
 }
 
@@ -301,113 +286,4 @@ function spanBetween(named: readonly number[], value: number, start: WallTime, u
   const earlier = named.findLast((each) => each < value) ?? -1;
   const later = named.find((each) => each > value) ?? cycle;
   return { from: start + (earlier + 1) * unitMs, until: start + later * unitMs };
-}
-
-// ----------------------------------------------------------------------------------------------------------- days
-
-/** The first day at or after `day` that the BY parts leave in; undefined where there is none in 400 years. */
-function nextDayIn(rule: Recurrence, day: number): number | undefined {
-  const first = packedDate(day) >> 9;
-  for (let year = first; year <= first + 400; year++) {
-    const [newYear, days] = [dayNumber(year, 1, 1), daysOf(rule, year)];
-    const found = days[firstAtOrAbove(days, day - newYear)];
-    if (found !== undefined) return newYear + found;
-  }
-  return undefined;
-}
-
-/** The last day at or before `day` that the BY parts leave in; undefined where there is none in 400 years. */
-function previousDayIn(rule: Recurrence, day: number): number | undefined {
-  const last = packedDate(day) >> 9;
-  for (let year = last; year >= last - 400; year--) {
-    const [newYear, days] = [dayNumber(year, 1, 1), daysOf(rule, year)];
-    const found = days[firstAtOrAbove(days, day - newYear + 1) - 1];
-    if (found !== undefined) return newYear + found;
-  }
-  return undefined;
-}
-
-/** The days from `firstDay` to `lastDay` that the BY parts leave in. */
-function daysBetween(rule: Recurrence, firstDay: number, lastDay: number): number[] {
-  const found: number[] = [];
-  for (let year = packedDate(firstDay) >> 9; ; year++) {
-    const [newYear, days] = [dayNumber(year, 1, 1), daysOf(rule, year)];
-    if (newYear > lastDay) return found;
-    for (let index = firstAtOrAbove(days, firstDay - newYear); index < days.length; index++) {
-      if (newYear + days[index]! > lastDay) return found;
-      found.push(newYear + days[index]!);
-    }
-  }
-}
-
-/** For each calendar that a year can have, the days of it that a rule leaves in, counted from 0. */
-const daysOfYears = new WeakMap<Recurrence, (readonly number[] | undefined)[]>();
-
-function daysOf(rule: Recurrence, year: number): readonly number[] {
-  let known = daysOfYears.get(rule);
-  if (known === undefined) {
-    known = [];
-    daysOfYears.set(rule, known);
-  }
-  // Days at its ends may lie in a week of the year before or after: where that one is a leap year, they have other numbers.
-  const leap = isLeapYear(year) ? 1 : isLeapYear(year - 1) ? 2 : isLeapYear(year + 1) ? 3 : 0;
-  const calendar = weekdayOf(dayNumber(year, 1, 1)) * 4 + leap;
-  let days = known[calendar];
-  if (days === undefined) {
-    days = findDays(rule, year);
-    known[calendar] = days;
-  }
-  return days;
-}
-
-function findDays(rule: Recurrence, year: number): number[] {
-  const found: number[] = [];
-  const newYear = dayNumber(year, 1, 1);
-  const countsInYear = rule.frequency === "YEARLY" && rule.months.length === 0;
-  for (let month = 1, first = newYear; month <= 12; first += daysIn(year, month), month++) {
-    if (rule.months.length > 0 && !rule.months.includes(month)) continue;
-    const last = first + daysIn(year, month) - 1;
-    const [firstDay, lastDay] = countsInYear ? [newYear, newYear + daysIn(year, 2) + 336] : [first, last];
-    for (let day = first; day <= last; day++)
-      if (isDayIn(rule, day, firstDay, lastDay, day - first + 1, last - day + 1)) found.push(day - newYear);
-  }
-  return found;
-}
-
-/** Whether the BY parts leave a day of their months in. Weekdays are counted from `firstDay` to `lastDay`: in its year or month. */
-function isDayIn(
-  rule: Recurrence,
-  day: number,
-  firstDay: number,
-  lastDay: number,
-  monthDay: number,
-  monthDayFromEnd: number,
-): boolean {
-  const { monthDays, yearDays, weekNumbers, weekdays } = rule;
-  if (monthDays.length > 0 && !monthDays.includes(monthDay) && !monthDays.includes(-monthDayFromEnd)) return false;
-  if (yearDays.length > 0) {
-    const year = packedDate(day) >> 9;
-    const yearDay = day - dayNumber(year, 1, 1) + 1;
-    if (!yearDays.includes(yearDay) && !yearDays.includes(yearDay - (daysIn(year, 2) + 337) - 1)) return false;
-  }
-  if (weekdays.length > 0) {
-    const own = weekdayOf(day);
-    const isNamed = weekdays.some(({ weekday, nth }) => {
-      if (weekday !== own) return false;
-      if (nth === 0) return true;
-      return nth > 0 ? Math.floor((day - firstDay) / 7) === nth - 1 : Math.floor((lastDay - day) / 7) === -nth - 1;
-    });
-    if (!isNamed) return false;
-  }
-  return weekNumbers.length === 0 || isWeekIn(rule, day);
-}
-
-/** Weeks begin on `weekStart` and belong to the year that holds at least four of their days. */
-function isWeekIn({ weekNumbers, weekStart }: Recurrence, day: number): boolean {
-  const week = weekOf(day, weekStart);
-  const year = packedDate(week + 3) >> 9;
-  const firstWeek = (each: number): number => weekOf(dayNumber(each, 1, 4), weekStart);
-  const number = (week - firstWeek(year)) / 7 + 1;
-  const weeks = (firstWeek(year + 1) - firstWeek(year)) / 7;
-  return weekNumbers.includes(number) || weekNumbers.includes(number - weeks - 1);
 }

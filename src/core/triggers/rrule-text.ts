@@ -5,7 +5,8 @@ import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
 import { dayNumber, daysIn, inQuotes, packedDate, weekdayOf } from "./date-time.ts";
 import { greatestCommonDivisor } from "./interval.ts";
-import { type Frequency, frequencies, lastOf, type Recurrence, timesOf } from "./recurrence.ts";
+import { type Frequency, frequencies, type Recurrence, timesOf } from "./recurrence.ts";
+import { lastOf } from "./recurrence-count.ts";
 
 export interface ParsedSet {
   readonly rules: readonly Recurrence[];
@@ -16,6 +17,7 @@ export interface ParsedSet {
 
 const maxLength = 20_000;
 const maxCount = 100_000;
+const maxRules = 50;
 const weekdayNames = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"];
 /** The lists of numbers, with what each may hold. */
 const numberLists = {
@@ -69,6 +71,8 @@ export function parseRecurrenceSet(value: unknown, start: WallTime, zone: Zone):
         );
     }
   }
+  if (rules.length + exceptRules.length > maxRules)
+    refuse(`${rules.length + exceptRules.length} rules are too many`, `Give at most ${maxRules}, or dates.`);
   return { rules, exceptRules, dates: dates.sort((a, b) => a - b), exceptDates: new Set(exceptDates) };
 }
 
