@@ -51,7 +51,8 @@ export function parseIcalendar(
   );
   const reader = new Reader(file);
   const read = (event: IcalendarEvent, replaced: readonly IcalendarEvent[]) => {
-    if (problems.length >= maxProblems) return;
+    // Rules that bring too many dates are followed once, and not for each of hundreds of events.
+    if (problems.length >= maxProblems || reader.isFull) return;
     try {
       reader.add(event, replaced);
     } catch (error) {
@@ -73,6 +74,10 @@ class Reader {
 
   constructor(file: string) {
     this.#file = file;
+  }
+
+  get isFull(): boolean {
+    return this.#count > maxDates;
   }
 
   /** `replaced`: events of the same name that stand for single times of this one. Throws DefinitionError. */
@@ -160,6 +165,16 @@ class Reader {
     this.#rules += rules.length;
     if (this.#rules > maxRules) {
       throw this.#problem(first.line, `the file holds more than ${maxRules} rules`, "Write some of them as dates.");
+    }
+    const isShort = ({ value }: ContentLine) =>
+      /\bFREQ=(HOURLY|MINUTELY|SECONDLY)\b|\bBY(HOUR|MINUTE|SECOND)=/i.test(value);
+    const short = start.kind === "day" ? rules.find(isShort) : undefined;
+    if (short !== undefined) {
+      throw this.#problem(
+        short.line,
+        `${titleOf(event)} takes whole days, which do not recur within a day`,
+        "Give DTSTART a time, or a rule of days.",
+      );
     }
     const text = rules.map(({ name, value }) => `${name}:${untilInUtc(value, start)}`).join("\n");
     const wall = start.kind === "zoned" ? start.zone.wallAt(start.at) : start.at;

@@ -208,6 +208,11 @@ const bad: [title: string, text: string, ...problems: string[]][] = [
     'h.ics:3: the event "tick" brings the file over 10000 dates. Give rules an end (UNTIL), or leave events out.',
   ],
   [
+    "whole days that recur by the hour",
+    event("SUMMARY:tick", "DTSTART;VALUE=DATE:20260102", "RRULE:FREQ=HOURLY"),
+    'h.ics:6: the event "tick" takes whole days, which do not recur within a day. Give DTSTART a time, or a rule of days.',
+  ],
+  [
     "periods",
     event("DTSTART:20260102T000000Z", "RDATE;VALUE=PERIOD:20260103T000000Z/PT1H"),
     "h.ics:5: RDATE with periods is not understood. Write dates or date-times.",
