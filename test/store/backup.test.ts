@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -130,4 +131,29 @@ test("one torn entry is no reason to have no backup", async () => {
   const copied = await openSqliteStore(copy);
   assert.deepEqual(namesOf(await copied.listEntries({ limit: 9 })), ["good", "torn"]);
   await copied.close();
+});
+
+test("a backup that was put beside the log of what it replaces is refused, and good without it", async () => {
+  const path = pathOf();
+  const store = await openSqliteStore(path);
+  await store.change(Array.from({ length: 500 }, (_, n) => insertOf(`entry-${n}`)));
+  const copy = pathOf();
+  backUpSqlite(path, copy);
+  await store.close();
+  const again = await openSqliteStore(path);
+  await again.change(Array.from({ length: 50 }, (_, n) => insertOf(`later-${n}`)));
+  const restored = pathOf();
+  copyFileSync(copy, restored);
+  copyFileSync(`${path}-wal`, `${restored}-wal`);
+  await again.close();
+  const before = [restored, `${restored}-wal`].map((file) => readFileSync(file));
+  await assert.rejects(openSqliteStore(restored), /is damaged/);
+  assert.deepEqual(
+    [restored, `${restored}-wal`].map((file) => readFileSync(file)),
+    before,
+  );
+  renameSync(`${restored}-wal`, `${restored}.old-log`);
+  const good = await openSqliteStore(restored);
+  assert.equal((await good.listEntries({ limit: 9_999 })).length, 500);
+  await good.close();
 });
