@@ -85,10 +85,12 @@ export function embeddedBrokerUrl(scheduleDb: string): string {
   return `sqla+sqlite:///${join(dirname(path), `${basename(path, extname(path))}-broker.sqlite`)}`;
 }
 
-/** What commands inherit: this process's environment, less the URLs in it that may hold secrets. */
+/** URLs that may hold secrets, and what systemd says to this process alone. */
+const notForCommands = new Set(["BEAT_BROKER", "BEAT_ON_ALERT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]);
+
+/** What commands inherit: this process's environment, less what is its own. */
 export function commandEnvironment(): Record<string, string | undefined> {
-  const { BEAT_BROKER: _broker, BEAT_ON_ALERT: _hook, ...rest } = process.env;
-  return rest;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !notForCommands.has(name)));
 }
 
 /** Milliseconds. Throws UsageError that names the option. */

@@ -68,7 +68,8 @@ export class Systemd {
 
   /** The status, where it has changed. */
   #news(): string[] {
-    const status = this.#options.status();
+    // A line of its own would be a word of its own.
+    const status = this.#options.status().replaceAll(/\s+/g, " ");
     if (status === this.#status) return [];
     this.#status = status;
     return [`STATUS=${status}`];
@@ -78,7 +79,9 @@ export class Systemd {
     const { env, log } = this.#options;
     execFile("systemd-notify", words, { env: { ...env }, timeout: commandLimitMs }, (error) => {
       if (error !== null && !this.#troubled)
-        log.warn(`systemd could not be told ${words[0]}: ${reasonOf(error)}. systemd-notify has to be installed.`);
+        log.warn(`systemd could not be told ${words[0]}: systemd-notify has to be installed and to work`, {
+          reason: reasonOf(error),
+        });
       this.#troubled = error !== null;
     });
   }

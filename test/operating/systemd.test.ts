@@ -52,7 +52,7 @@ test("ready with its status, alive at half of the time, the status when it chang
   assert.deepEqual(await until(words, 2), ["@abstract READY=1", "@abstract STATUS=Leading"]);
   await clock.advance(3_000);
   assert.deepEqual((await until(words, 3)).slice(2), ["@abstract WATCHDOG=1"]);
-  status = "Leading; the broker is away";
+  status = "Leading; the broker\nis away";
   await clock.advance(3_000);
   assert.deepEqual((await until(words, 5)).slice(3), [
     "@abstract WATCHDOG=1",
