@@ -38,7 +38,7 @@ export const promised: Tolerance = {
   lateMs: isFull ? 1_000 : 3_000,
   recoveryMs: isFull ? 5_000 : 8_000,
   // What is due while the last daemon ends is not certain.
-  minCertainShare: isFull ? 0.95 : 0.85,
+  minCertainShare: isFull ? 0.9 : 0.85,
 };
 
 export function evidenceOf(trial: Trial): Evidence {
