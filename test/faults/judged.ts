@@ -67,7 +67,7 @@ export function assertValid(verdict: Verdict): void {
   assert.equal(verdict.outcome, "valid", reportOf(verdict));
 }
 
-/** Of the table in docs/reliability.md: nominal times, missing, twice, second ids, early, late, said after, back after. */
+/** Of the table in docs/reliability.md: nominal times, sent, missing, twice, second ids, early, late, said after, back after. */
 export function figuresOf(
   verdict: Verdict,
   { faults, deliveries }: Pick<Evidence, "faults" | "deliveries">,
@@ -77,6 +77,7 @@ export function figuresOf(
   const count = (kind: RegExp) => findings.filter((finding) => kind.test(finding.kind)).length;
   return [
     counts.certain + counts.byPolicy,
+    counts.delivered,
     count(/^missing|^lie/),
     counts.repeats + count(/^duplicate: without/),
     count(/second id/),
