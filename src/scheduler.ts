@@ -38,6 +38,9 @@ import { whenAvailable } from "./when-available.ts";
 /** How many rows before a time are looked at for a range that covers it. */
 const rowsToExplain = 100;
 
+/** Work is looked at once a second. */
+const leastToleranceMs = 1_000;
+
 export type { ClockReport } from "./dispatch/clock-steps.ts";
 export type { Alert } from "./dispatch/watchdog.ts";
 
@@ -75,6 +78,10 @@ export class Scheduler implements AsyncDisposable {
     this.#retentionMs = durationOption("retention", options.retention ?? "7d");
     this.#waitMs = durationOption("wait", options.wait ?? 0);
     this.#overdueToleranceMs = durationOption("overdue-tolerance", options.overdueTolerance ?? "10s");
+    if (this.#overdueToleranceMs < leastToleranceMs)
+      throw new UsageError("overdue-tolerance: less than a second is no sign of trouble", {
+        remedy: "Give 1s or more.",
+      });
     const { maxRate = Number.POSITIVE_INFINITY } = options;
     if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
     this.#clock = options.clock ?? systemClock;

@@ -53,6 +53,10 @@ test("a store that is away is waited for as long as it is asked for, said once; 
   }
 });
 
+test("a tolerance below the watchdog's own pace is refused", () => {
+  assert.throws(() => new Scheduler({ overdueTolerance: "500ms" }), /less than a second/);
+});
+
 test("a stop tells what is left, and how it is", async () => {
   const clock = new SimulatedClock();
   const scheduler = new Scheduler({ clock, log: silentLog, broker: "amqp://127.0.0.1:9//" });
