@@ -2,23 +2,49 @@
 
 import { hostname } from "node:os";
 import { type MessageBuilder, prepareMessage } from "./celery/message.ts";
+import { readsPreviousFireTime } from "./celery/templates.ts";
+import type { CompiledEntry } from "./core/entry.ts";
 import { BeatError } from "./core/errors.ts";
 import type { Target } from "./core/target.ts";
-import { nextFireTime } from "./core/triggers/trigger.ts";
+import type { Instant } from "./core/time.ts";
+import { nextFireTime, previousFireTime } from "./core/triggers/trigger.ts";
 import type { Encode } from "./dispatch/relay.ts";
+
+interface Prepared {
+  readonly build: MessageBuilder;
+  readonly readsNext: boolean;
+  readonly readsPrevious: boolean;
+}
 
 /** Encodes occurrences of tasks. What an entry's messages have in common is prepared once for as long as its target lives. */
 export function messageEncoder(defaultQueue: string): Encode {
   const origin = `beat@${hostname()}`;
-  const builders = new WeakMap<Target, MessageBuilder>();
-  return ({ entry, target, trigger }, { id, fireAt, dueAt }) => {
+  const all = new WeakMap<Target, Prepared>();
+  const prepare = ({ entry, target }: CompiledEntry): Prepared => {
     if (target.kind !== "task") throw new BeatError(`a ${target.kind} is not sent to a broker`);
-    let build = builders.get(target);
-    if (build === undefined) {
-      build = prepareMessage({ entryName: entry.name, target, defaultQueue, origin });
-      builders.set(target, build);
-    }
-    const nextFireAt = target.options.expires === "next" ? nextFireTime(trigger, dueAt) : null;
-    return build({ id, fireAt, dueAt, nextFireAt });
+    const prepared = {
+      build: prepareMessage({ entryName: entry.name, target, defaultQueue, origin }),
+      readsNext: target.options.expires === "next",
+      readsPrevious: readsPreviousFireTime(target),
+    };
+    all.set(target, prepared);
+    return prepared;
   };
+  return (compiled, { id, fireAt, dueAt }) => {
+    const { build, readsNext, readsPrevious } = all.get(compiled.target) ?? prepare(compiled);
+    const nextFireAt = readsNext ? nextFireTime(compiled.trigger, dueAt) : null;
+    return build({
+      id,
+      fireAt,
+      dueAt,
+      nextFireAt,
+      previousFireAt: readsPrevious ? fireTimeBefore(compiled, fireAt) : null,
+    });
+  };
+}
+
+/** Before an entry was made it had no fire times, whatever its schedule says of the past. */
+function fireTimeBefore({ entry, trigger }: CompiledEntry, fireAt: Instant): Instant | null {
+  const at = previousFireTime(trigger, fireAt);
+  return at === null || at < entry.createdAt ? null : at;
 }

@@ -60,6 +60,8 @@ const typedValues = new Map<unknown, (value: unknown) => boolean>([
 function checkTyped(value: Record<string, unknown>, field: string): void {
   if (!("__type__" in value && "__value__" in value) || Object.keys(value).length !== 2) return;
   const accepts = typedValues.get(value["__type__"]);
+  // Filled in, it is looked at once more.
+  if (accepts && typeof value["__value__"] === "string" && value["__value__"].includes("{{")) return;
   if (accepts?.(value["__value__"])) return;
   const what = accepts
     ? `is marked as a ${value["__type__"]} and holds no such value`

@@ -7,6 +7,7 @@ import { type Entry, firesAtStart, statusOf } from "../core/entry.ts";
 import { DefinitionError } from "../core/errors.ts";
 import { maskAll, maskUrl } from "../core/mask.ts";
 import type { Occurrence } from "../core/ports.ts";
+import { type Member, targetOf } from "../core/target.ts";
 import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 
@@ -67,10 +68,18 @@ export function whenText({ name, definition }: Pick<Entry, "name" | "definition"
 }
 
 export function targetText(definition: Definition): string {
-  if (definition.task !== undefined) return `task ${definition.task}`;
-  if (definition.job !== undefined) return `job ${definition.job}`;
-  return `run ${typeof definition.run === "string" ? definition.run : (definition.run ?? []).join(" ")}`;
+  const target = targetOf(definition);
+  if (target.kind === "job") return `job ${target.job}`;
+  if (target.kind === "run") return `run ${[target.command].flat().join(" ")}`;
+  const { task, canvas } = target;
+  if (canvas === undefined) return `task ${task}`;
+  if ("chain" in canvas) return `chain ${chainText([{ task }, ...canvas.chain])}`;
+  if ("group" in canvas) return `group ${canvas.group.map(memberText).join(", ")}`;
+  return `chord ${canvas.chord.header.map(memberText).join(", ")} → ${memberText(canvas.chord.body)}`;
 }
+
+const chainText = (tasks: readonly { readonly task: string }[]) => tasks.map(({ task }) => task).join(" → ");
+const memberText = (member: Member) => ("chain" in member ? `(${chainText(member.chain)})` : member.task);
 
 export function zoneOf(entry: Entry): string {
   return entry.definition.timezone ?? "UTC";

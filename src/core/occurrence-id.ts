@@ -17,7 +17,11 @@ export function occurrenceId(storeId: string, entryId: number, fireAt: Instant):
     storeOfNamespace = storeId;
   }
   const length = 16 + namespace.write(`${entryId}:${fireAt}`, 16, "latin1");
-  const hex = hash("sha1", namespace.subarray(0, length), "hex");
+  return version5(hash("sha1", namespace.subarray(0, length), "hex"));
+}
+
+/** The UUID version 5 that begins with a hash, written in hexadecimal digits. */
+export function version5(hex: string): string {
   const variant = "89ab"[Number.parseInt(hex[16]!, 16) & 3];
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { definitionKeys } from "../../src/core/definition.ts";
+import { targetKeys } from "../../src/core/target.ts";
 import { triggerKeys } from "../../src/core/triggers/schedule.ts";
 import { scheduleFileSchema } from "../../src/definitions/file-schema.ts";
 
@@ -18,6 +19,6 @@ test("the schema knows every key of an entry, and no other", () => {
   assert.equal($defs.entry.additionalProperties, false);
   assert.deepEqual($defs.entry.allOf, [
     { oneOf: triggerKeys.map((key) => ({ required: [key] })) },
-    { oneOf: [{ required: ["task"] }, { required: ["run"] }, { required: ["job"] }] },
+    { oneOf: targetKeys.map((key) => ({ required: [key] })) },
   ]);
 });

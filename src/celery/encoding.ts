@@ -1,0 +1,118 @@
+// From the value of a message's body to its bytes: serializers and compressions by Celery's names.
+
+import { brotliCompressSync, deflateSync, zstdCompressSync } from "node:zlib";
+import { encode as encodeMsgpack } from "@msgpack/msgpack";
+import { reasonOf } from "../core/errors.ts";
+import type { TaskOptions } from "../core/target.ts";
+import { pythonJson } from "./python.ts";
+import { refusal } from "./refusal.ts";
+import { pythonYaml } from "./yaml.ts";
+
+export interface Encoding {
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  /** The header `compression`. */
+  readonly compression: string | undefined;
+  /** Throws BeatError for what is too large, or what the serializer has no form for. */
+  encode(body: unknown): Buffer;
+}
+
+interface Serializer {
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  readonly serialize: (body: unknown) => Buffer;
+}
+
+const serializers: Readonly<Record<NonNullable<TaskOptions["serializer"]>, Serializer>> = {
+  json: {
+    contentType: "application/json",
+    contentEncoding: "utf-8",
+    serialize: (body) => Buffer.from(pythonJson(body)),
+  },
+  yaml: {
+    contentType: "application/x-yaml",
+    contentEncoding: "utf-8",
+    serialize: (body) => Buffer.from(pythonYaml(body)),
+  },
+  msgpack: { contentType: "application/x-msgpack", contentEncoding: "binary", serialize: msgpack },
+};
+
+/** Names and aliases of kombu's. A "gzip" of Celery's is a zlib stream; its workers can't read gzip. */
+const compressions = new Map<string, readonly [header: string, compress: (bytes: Buffer) => Buffer]>();
+for (const [header, aliases, compress] of [
+  ["application/x-gzip", ["gzip", "zlib"], deflateSync],
+  ["application/x-brotli", ["brotli"], brotliCompressSync],
+  ["application/zstd", ["zstd", "zstandard"], zstdCompressSync],
+] as const) {
+  for (const name of [header, ...aliases]) compressions.set(name, [header, compress]);
+}
+const withoutLibrary = ["application/x-bz2", "bzip2", "bzip", "bz2", "application/x-lzma", "lzma", "xz"];
+
+const maxBodyBytes = 1_048_576;
+
+/** `field`: where the options stand in the entry. */
+export function prepareEncoding(
+  { serializer = "json", compression }: Pick<TaskOptions, "serializer" | "compression">,
+  field = "options",
+): Encoding {
+  const { contentType, contentEncoding, serialize } = serializers[serializer];
+  const [header, compress] =
+    compression === undefined ? [undefined, undefined] : compressionOf(compression, `${field}.compression`);
+  return {
+    contentType,
+    contentEncoding,
+    compression: header,
+    encode(body) {
+      const bytes = serialize(body);
+      if (bytes.length > maxBodyBytes) {
+        throw refusal(
+          `args and kwargs make a message of ${bytes.length.toLocaleString("en")} bytes; at most 1 MiB is sent`,
+          "args",
+          "Store the data elsewhere and send where it is.",
+        );
+      }
+      return compress === undefined ? bytes : compress(bytes);
+    },
+  };
+}
+
+function compressionOf(name: string, field: string): readonly [string, (bytes: Buffer) => Buffer] {
+  const found = compressions.get(name);
+  if (found !== undefined) return found;
+  const known = "Choose zlib, brotli or zstd.";
+  if (withoutLibrary.includes(name)) {
+    throw refusal(`Beat can't compress with ${name}: nothing well kept does so in JavaScript`, field, known);
+  }
+  throw refusal(
+    `${JSON.stringify(name)} is not a compression of Celery's; workers would lose the message`,
+    field,
+    known,
+  );
+}
+
+/** Deeper than any body can be: arguments are checked before. */
+const maxDepth = 200;
+
+function msgpack(body: unknown): Buffer {
+  refuseLoneSurrogates(body);
+  try {
+    return Buffer.from(encodeMsgpack(body, { maxDepth }));
+  } catch (error) {
+    throw refusal(`msgpack has no form for the message: ${reasonOf(error)}`, "options.serializer");
+  }
+}
+
+function refuseLoneSurrogates(value: unknown): void {
+  if (typeof value === "string" && !value.isWellFormed()) {
+    throw refusal(
+      "half of a surrogate pair has no form in msgpack; workers would lose the message",
+      "options.serializer",
+      "Mend the text, or choose json.",
+    );
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, child] of Object.entries(value)) {
+    refuseLoneSurrogates(key);
+    refuseLoneSurrogates(child);
+  }
+}
