@@ -2,7 +2,7 @@
 // a pile of late ones delays nobody else. Of one entry, an older one goes first all the same.
 
 import type { Clock } from "../core/ports.ts";
-import { minuteMs } from "../core/time.ts";
+import { secondMs } from "../core/time.ts";
 import type { Held, Outbox } from "./outbox.ts";
 
 /** Later than this is late. */
@@ -35,10 +35,11 @@ export class DueQueue {
   }
 
   add(held: Held): void {
-    if (held.dueAt <= this.#options.clock.now()) this.#ready.push(held);
+    const now = this.#options.clock.now();
+    if (held.dueAt <= now) this.#ready.push(held);
     else {
       this.#early.push(held);
-      if (this.#cancelTimer === undefined || held.dueAt < this.#earliest) this.#arm();
+      if (this.#cancelTimer === undefined || held.dueAt < this.#earliest || this.#earliest <= now) this.#arm();
     }
   }
 
@@ -82,8 +83,8 @@ export class DueQueue {
     const { clock } = this.#options;
     this.#cancelTimer?.();
     this.#earliest = this.#early.reduce((least, { dueAt }) => Math.min(least, dueAt), Number.POSITIVE_INFINITY);
-    // Never a long timer: machines sleep and clocks jump.
-    const delayMs = Math.min(this.#earliest - clock.now(), minuteMs / 2);
+    // Never a long timer: machines sleep and clocks jump, and then this falls due earlier than the timer.
+    const delayMs = Math.min(this.#earliest - clock.now(), secondMs);
     this.#cancelTimer = clock.setTimer(delayMs, () => this.#wake());
   }
 

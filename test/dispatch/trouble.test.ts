@@ -363,3 +363,22 @@ test("a run that could not be recorded before the lead was lost is begun in the 
   await engine.stop(1_000);
   assert.deepEqual(await world.ledger("job"), [["ran", 2, 1, null]]);
 });
+
+test("the wall clock put forward behind what waits for its jitter: nothing that follows is late", async () => {
+  const world = new World();
+  await world.add("spread", { at: "2027-01-01T12:00:02.000Z", jitter: "1h", task: "a.spread" });
+  await world.add("ping", { every: "10s", task: "a.ping" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(3_000);
+  world.clock.stepWall(2 * 3_600_000);
+  await world.clock.advance(28_000);
+  await engine.stop(1_000);
+  const lateMs = world.sent.map(({ name, atSeconds, forSeconds }) => [name, Math.round(atSeconds - forSeconds)]);
+  const inTime = lateMs.filter(([, late]) => late === 0).length;
+  assert.deepEqual(
+    [inTime, lateMs.find(([name]) => name === "spread") !== undefined],
+    [2, true],
+    JSON.stringify(lateMs),
+  );
+});
