@@ -189,6 +189,9 @@ class Elapsed {
 
   #listUntil(wall: number): void {
     for (; this.#next <= wall; this.#next += this.#every) {
+      const isMet = this.#known.has(this.#next);
+      // A range of times that did not run steps over what is there already.
+      if (isMet && !this.#observed.includes(this.#next + 1)) continue;
       while (this.#known.has(this.#next)) this.#next++;
       this.#add(this.#next, false);
     }
