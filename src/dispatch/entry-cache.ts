@@ -52,7 +52,7 @@ export class EntryCache {
     const compiled = compileEntry(entry);
     const at = entry.nextFireAt ?? entry.createdAt;
     if (compiled.target.kind === "task")
-      this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at, manual: false, attempts: 0 });
+      this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at, manual: false, attempts: 0, reason: null });
     return compiled;
   }
 
