@@ -140,13 +140,14 @@ export class Engine {
 
   /**
    * Claims nothing more, lets what was claimed go out within `drainMs`, and gives the lease back. Returns how many that were
-   * due are left in the store. The lease is kept as long as something goes out or runs here: a successor would take local
+   * due when it was asked are left in the store. The lease is kept as long as something goes out or runs here: a successor would take local
    * runs for abandoned, and begin the next ones beside them.
    */
   async stop(drainMs: number): Promise<number> {
+    const askedAt = this.#options.clock.now();
     this.#leader.retire();
     await this.#inTime(this.#drain(drainMs), drainMs + closingMs);
-    const left = this.#outbox.late(this.#options.clock.now()).count;
+    const left = this.#outbox.late(askedAt).count;
     await this.#inTime(this.#leader.stop(), closingMs);
     this.#watchdog.stop();
     return left;
