@@ -8,7 +8,7 @@ import type { WallTime } from "../zone.ts";
 import { dayNumber, daysIn, packedDate, weekdayOf } from "./date-time.ts";
 
 /** Sixty bits in two halves: 0 to 29, 30 to 59. */
-interface Sixty {
+export interface Sixty {
   readonly low: number;
   readonly high: number;
 }
@@ -217,7 +217,7 @@ const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
 const highestBit = (bits: number): number => 31 - Math.clz32(bits);
 
 /** The matching days of a month: bit 0 = the 1st. */
-function daysOf(pattern: WallPattern, year: number, month: number): number {
+export function daysOf(pattern: WallPattern, year: number, month: number): number {
   if (((pattern.months >> month) & 1) === 0) return 0;
   const length = daysIn(year, month);
   const allDays = 0x7fff_ffff >> (31 - length);
@@ -316,7 +316,7 @@ function previousSecondOfDay(pattern: WallPattern, second: number): number {
   );
 }
 
-const has = (set: Sixty, value: number): boolean =>
+export const has = (set: Sixty, value: number): boolean =>
   ((value < 30 ? set.low >> value : set.high >> (value - 30)) & 1) === 1;
 
 /** The lowest member at or above `value` (0 to 60), or -1. */

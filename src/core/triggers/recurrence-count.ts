@@ -128,8 +128,8 @@ function walkTo(rule: Recurrence, count: number): WallTime | undefined {
   for (let steps = 0; steps < maxSteps; steps += stepsForContent) {
     const next = nextOccurrence(rule, last + 1);
     if (next === null) return last;
-    // What a BY part empties for long is stepped over.
-    steps += Math.min(periodAt(rule, next) - period, 60);
+    // What a BY part empties for long is stepped over, unless each step is long itself.
+    steps += Math.min(periodAt(rule, next) - period, rule.interval < 60 ? 60 : 500);
     period = periodAt(rule, next);
     const content = contentOf(rule, period);
     const [index, size] = [itemsBefore(content, next), sizeOf(content)];

@@ -10,6 +10,7 @@ import { countInterval, type Interval, nextInterval, previousInterval } from "./
 import { nextRrule, previousRrule, type RecurrenceSet } from "./rrule.ts";
 import { nextSolar, previousSolar, type Solar } from "./solar.ts";
 import { nextWallClock, previousWallClock, type WallClock } from "./wall-clock.ts";
+import { countWallClock } from "./wall-clock-count.ts";
 
 /** A trigger within `start_at` and `end_at`, both inclusive. */
 export interface Bounded {
@@ -146,8 +147,8 @@ function exceptAsking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks 
 const maxCounted = 1_000_000;
 
 /**
- * How many fire times lie in [from, until], and the last one of them. Intervals are counted by arithmetic. Others are
- * walked, at most a million steps: `count` is a lower bound then, and `last` is exact all the same.
+ * How many fire times lie in [from, until], and the last one of them. Intervals and clocks are counted by arithmetic. Others
+ * are walked, at most a million steps: `count` is a lower bound then, and `last` is exact all the same.
  */
 export function fireTimesBetween(
   trigger: Trigger,
@@ -161,6 +162,7 @@ export function fireTimesBetween(
 
 function countBetween(trigger: Trigger, from: Instant, until: Instant): number {
   if (trigger.kind === "interval") return countInterval(trigger, from, until);
+  if ("pattern" in trigger) return countWallClock(trigger, from, until);
   if (trigger.kind === "bounded") {
     return countBetween(trigger.trigger, Math.max(from, trigger.startAt), Math.min(until, trigger.endAt));
   }

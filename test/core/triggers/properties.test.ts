@@ -99,6 +99,48 @@ test("fireTimesBetween counts what next finds", () => {
   );
 });
 
+test("what is counted by arithmetic is what a walk counts, by the second and from any millisecond", () => {
+  fc.assert(
+    fc.property(
+      bySecond,
+      fc.constantFrom(...everyZone).chain((zone) => fc.tuple(fc.constant(zone), startIn(zone, dayMs / 4))),
+      fc.nat(2 * 3_600_000),
+      fc.nat(2_000),
+      ({ value }, [zone, after], spanMs, ms) => {
+        const trigger = compileIn(zone, value);
+        if (trigger === undefined) return;
+        const [from, until] = [after + ms, after + ms + spanMs];
+        const found = timesIn(trigger, from - 1, until);
+        assert.deepEqual(fireTimesBetween(trigger, from, until), { count: found.length, last: found.at(-1) ?? null });
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("counts of years are the sums of the counts of their parts, and beyond a million", () => {
+  const years = fc.integer({ min: 0, max: 80 * 365 * 24 * 60 }).map((minutes) => Date.UTC(2020, 0) + minutes * 60_000);
+  fc.assert(
+    fc.property(
+      fc.oneof(byMinute, bySecond),
+      fc.constantFrom(...everyZone),
+      years,
+      years,
+      years,
+      ({ value }, zone, ...at) => {
+        const trigger = compileIn(zone, value);
+        if (trigger === undefined) return;
+        const [a, b, c] = at.sort((left, right) => left - right) as [number, number, number];
+        const count = (from: number, until: number): number => fireTimesBetween(trigger, from, until).count;
+        assert.equal(count(a, b - 1) + count(b, c), count(a, c));
+      },
+    ),
+    { numRuns: 200 },
+  );
+  const everySecond = compileIn("Europe/Berlin", { cron: "* * * * * *" })!;
+  assert.equal(fireTimesBetween(everySecond, Date.UTC(2026, 0), Date.UTC(2027, 0) - 1).count, 365 * 86_400);
+});
+
 test("an interval is arithmetic, over a hundred years and at their end", () => {
   const centuryMs = 36_525 * dayMs;
   const instant = fc.integer({ min: Date.UTC(1970, 0), max: Date.UTC(2100, 0) });
