@@ -45,11 +45,12 @@ const call = {
   /** Its arguments are all that it gets: not the result of the task before it. */
   immutable: z.boolean().optional(),
 };
-const signatureSchema = z.union([z.string().min(1), z.strictObject(call)]);
+const callSchema = z.strictObject(call).meta({ id: "call" });
+const signatureSchema = z.union([z.string().min(1), callSchema]);
 const chainSchema = z.array(signatureSchema).min(1);
 /** What a group is made of: tasks, and chains of them. */
-const memberSchema = z.union([z.string().min(1), z.strictObject(call), z.strictObject({ chain: chainSchema })]);
-const linkSchema = z.union([z.string().min(1), z.strictObject(call), chainSchema]);
+const memberSchema = z.union([z.string().min(1), callSchema, z.strictObject({ chain: chainSchema })]);
+const linkSchema = z.union([z.string().min(1), callSchema, chainSchema]);
 
 const optionsSchema = z.strictObject({
   ...callShape,

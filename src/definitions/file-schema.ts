@@ -14,7 +14,7 @@ const dateRange = {
 
 /** JSON Schema, draft 2020-12. */
 export function scheduleFileSchema(): Record<string, unknown> {
-  const { $schema, ...entry } = z.toJSONSchema(definitionSchema, {
+  const { $schema, $defs, ...entry } = z.toJSONSchema(definitionSchema, {
     io: "input",
     override: ({ jsonSchema }) => dropBounds(jsonSchema),
   });
@@ -49,7 +49,7 @@ export function scheduleFileSchema(): Record<string, unknown> {
     },
     required: ["schedules"],
     additionalProperties: false,
-    $defs: { entry: { ...entry, allOf: [exactlyOne(triggerKeys), exactlyOne(targetKeys)] } },
+    $defs: { ...$defs, entry: { ...entry, allOf: [exactlyOne(triggerKeys), exactlyOne(targetKeys)] } },
   };
 }
 

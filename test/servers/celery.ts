@@ -212,6 +212,10 @@ export interface Received {
   readonly routing_key: string;
   /** Unix seconds. */
   readonly at: number;
+  /** What only some tasks have. */
+  readonly stamps?: Readonly<Record<string, unknown>>;
+  readonly group?: string;
+  readonly parent_id?: string;
 }
 
 /** All that was received so far, in the order in which it was written. */

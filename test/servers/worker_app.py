@@ -8,8 +8,9 @@ from celery import Celery
 
 app = Celery("worker_app")
 app.conf.update(
-    accept_content=["json"],
-    task_ignore_result=True,
+    accept_content=["json", "yaml", "msgpack"],
+    result_backend=os.environ.get("BEAT_RESULTS"),
+    task_ignore_result="BEAT_RESULTS" not in os.environ,
     worker_hijack_root_logger=False,
     worker_proc_alive_timeout=60,
     broker_connection_retry_on_startup=True,
@@ -36,6 +37,9 @@ def write(request, args, kwargs):
         "routing_key": request.delivery_info.get("routing_key"),
         "at": time.time(),
     }
+    for name in ("stamps", "group", "parent_id"):
+        if getattr(request, name, None):
+            line[name] = getattr(request, name)
     data = (json.dumps(line, default=repr) + "\n").encode()
     descriptor = os.open(os.environ["BEAT_RECEIVED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -59,3 +63,19 @@ def sleep(self, seconds, **kwargs):
 def fail(self, *args, **kwargs):
     write(self.request, args, kwargs)
     raise ValueError("as told")
+
+
+@app.task(bind=True, name="sample.add")
+def add(self, *numbers, **kwargs):
+    write(self.request, numbers, kwargs)
+    return sum(numbers)
+
+
+@app.task(bind=True, name="sample.total")
+def total(self, numbers):
+    write(self.request, [numbers], {})
+
+
+@app.task(bind=True, name="sample.on_error")
+def on_error(self, failed_id):
+    write(self.request, [failed_id], {})
