@@ -3,13 +3,10 @@
 
 import { connectBroker } from "./brokers/connect.ts";
 import { type Definition, parseDefinition } from "./core/definition.ts";
-import { type Entry, triggerOf } from "./core/entry.ts";
+import { triggerOf } from "./core/entry.ts";
 import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
-import { type Answer, explain } from "./core/explain.ts";
-import type { Broker, Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
-import type { Instant } from "./core/time.ts";
+import type { Broker } from "./core/ports.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
-import { Operations } from "./definitions/operations.ts";
 import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
 import { Engine, type EngineReport } from "./dispatch/engine.ts";
 import type { Alert } from "./dispatch/watchdog.ts";
@@ -31,34 +28,28 @@ import {
   type Work,
   writtenOptions,
 } from "./scheduler-options.ts";
+import { Schedules } from "./schedules.ts";
 import { handleSignals } from "./signals.ts";
 import { systemClock } from "./system-clock.ts";
-import { whenAvailable } from "./when-available.ts";
-
-/** How many rows before a time are looked at for a range that covers it. */
-const rowsToExplain = 100;
 
 /** Work is looked at once a second. */
 const leastToleranceMs = 1_000;
 
 export type { ClockReport } from "./dispatch/clock-steps.ts";
 export type { Alert } from "./dispatch/watchdog.ts";
+export type { SchedulerStatus } from "./schedules.ts";
 
 /** How long the start waits for a database that is there and locked. */
 const lockedMs = 5_000;
 
-export class Scheduler implements AsyncDisposable {
+export class Scheduler extends Schedules implements AsyncDisposable {
   readonly #options: SchedulerOptions;
   readonly #drainMs: number;
   readonly #retentionMs: number;
-  readonly #waitMs: number;
   readonly #overdueToleranceMs: number;
   readonly #alerts: AlertDesk<Alert>;
-  readonly #clock: Clock;
-  readonly #log: Log;
   readonly #jobs = new Map<string, JobFunction>();
   readonly #names = new Set<string>();
-  #opened: Promise<Opened> | undefined;
   /** Entries on their way into the store. */
   readonly #added = new Set<Promise<unknown>>();
   #engine: Engine | undefined;
@@ -73,10 +64,11 @@ export class Scheduler implements AsyncDisposable {
   });
 
   constructor(options: SchedulerOptions = {}) {
+    const { store = memory(), wait = 0, clock = systemClock, log = createLog({ level: "warn" }) } = options;
+    super(store, durationOption("wait", wait), clock, log);
     this.#options = options;
     this.#drainMs = durationOption("drain", options.drain ?? "30s");
     this.#retentionMs = durationOption("retention", options.retention ?? "7d");
-    this.#waitMs = durationOption("wait", options.wait ?? 0);
     this.#overdueToleranceMs = durationOption("overdue-tolerance", options.overdueTolerance ?? "10s");
     if (this.#overdueToleranceMs < leastToleranceMs)
       throw new UsageError("overdue-tolerance: less than a second is no sign of trouble", {
@@ -84,13 +76,11 @@ export class Scheduler implements AsyncDisposable {
       });
     const { maxRate = Number.POSITIVE_INFINITY } = options;
     if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
-    this.#clock = options.clock ?? systemClock;
-    this.#log = options.log ?? createLog({ level: "warn" });
-    this.#alerts = new AlertDesk(this.#log, this.#onAlert(options));
+    this.#alerts = new AlertDesk(this.log, this.#onAlert(options));
   }
 
   #onAlert({ onAlert: target, allowPrivateAddresses: allowPrivate = false, alertSecret: secret }: SchedulerOptions) {
-    const stage = { clock: this.#clock, log: this.#log, env: commandEnvironment() };
+    const stage = { clock: this.clock, log: this.log, env: commandEnvironment() };
     return target === undefined ? undefined : new OnAlert({ ...stage, target, allowPrivate, secret });
   }
 
@@ -130,13 +120,13 @@ export class Scheduler implements AsyncDisposable {
     if (typeof work === "function") this.#jobs.set(name, work);
     this.#names.add(name);
     this.#write(name, definition);
-    const trigger_ = triggerOf({ definition, name, anchorAt: this.#clock.now(), lastFireAt: null });
+    const trigger_ = triggerOf({ definition, name, anchorAt: this.clock.now(), lastFireAt: null });
     return {
       name,
       next: (count = 1) => {
         const times: Date[] = [];
         for (
-          let at = nextFireTime(trigger_, this.#clock.now());
+          let at = nextFireTime(trigger_, this.clock.now());
           at !== null && times.length < count;
           at = nextFireTime(trigger_, at)
         ) {
@@ -154,7 +144,7 @@ export class Scheduler implements AsyncDisposable {
     added.then(
       () => this.#added.delete(added),
       (error) => {
-        if (this.#engine !== undefined && this.#added.delete(added)) this.#log.error(reasonOf(error));
+        if (this.#engine !== undefined && this.#added.delete(added)) this.log.error(reasonOf(error));
       },
     );
   }
@@ -184,21 +174,21 @@ export class Scheduler implements AsyncDisposable {
    */
   async run({ onStopping }: { readonly onStopping?: () => void } = {}): Promise<Stopped> {
     const release = handleSignals({
-      clock: this.#clock,
-      log: this.#log,
+      clock: this.clock,
+      log: this.log,
       stop: () => {
         onStopping?.();
         void this.stop();
       },
       reload: () => {
-        if (this.#files === undefined) this.#log.info("SIGHUP: there are no schedule files to read.");
+        if (this.#files === undefined) this.log.info("SIGHUP: there are no schedule files to read.");
         else void this.#files.readNow();
       },
     });
     try {
       await this.start().catch((error) => {
         if (!this.stopping) throw error;
-        this.#log.warn(`It was stopped before it had started: ${reasonOf(error)}`);
+        this.log.warn(`It was stopped before it had started: ${reasonOf(error)}`);
       });
       await this.#untilStopped;
       const stopped = await this.stop();
@@ -252,7 +242,7 @@ export class Scheduler implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { operations, store } = await this.#open();
+    const { operations, store } = await this.open();
     await Promise.all(this.#added);
     const { schedules = [], broker: url } = this.#options;
     if (schedules.length > 0) {
@@ -260,23 +250,23 @@ export class Scheduler implements AsyncDisposable {
         paths: schedules,
         jobsDir: this.#options.jobsDir,
         operations,
-        clock: this.#clock,
-        log: this.#log,
+        clock: this.clock,
+        log: this.log,
         onApplied: () => this.#engine?.wake(),
       });
       // Somebody else's long write is no reason not to start.
-      await this.#whenAvailable(() => this.#files!.read(), Math.max(this.#waitMs, lockedMs));
+      await this.whenAvailable(() => this.#files!.read(), Math.max(this.waitMs, lockedMs));
     }
     const broker = url === undefined ? undefined : await this.#connect(url);
     const jobsDir = this.#options.jobsDir ?? (schedules.length > 0 ? schedulesRoot(schedules) : undefined);
     this.#engine = new Engine({
-      clock: this.#clock,
+      clock: this.clock,
       store,
-      log: this.#log,
+      log: this.log,
       broker,
       runner: createRunner({
-        clock: this.#clock,
-        log: this.#log,
+        clock: this.clock,
+        log: this.log,
         jobs: this.#jobs,
         jobsDir,
         env: commandEnvironment(),
@@ -303,9 +293,7 @@ export class Scheduler implements AsyncDisposable {
       const left = (await this.#engine?.stop(drainMs)) ?? 0;
       await this.#alerts.close();
       await Promise.allSettled(this.#added);
-      // Whoever opened it in vain was told so.
-      const opened = await this.#opened?.catch(() => undefined);
-      await opened?.store.close();
+      await this.close();
       return { left };
     } finally {
       this.#onStopped();
@@ -314,8 +302,8 @@ export class Scheduler implements AsyncDisposable {
 
   async #connect(url: string): Promise<Broker> {
     return connectBroker(url, {
-      clock: this.#clock,
-      log: this.#log,
+      clock: this.clock,
+      log: this.log,
       declareQueues: this.#options.declareQueues ?? false,
       defaultQueue: this.#defaultQueue,
     });
@@ -326,155 +314,13 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /** Whether stop() was called. */
-  get stopping(): boolean {
+  override get stopping(): boolean {
     return this.#stopped !== undefined;
   }
 
-  /** The scheduler's wall clock, epoch ms. */
-  now(): Instant {
-    return this.#clock.now();
-  }
-
-  // ------------------------------------------------------------------------------------------- operating on the store
-
-  async #open(): Promise<Opened> {
-    this.#opened ??= this.#whenAvailable(this.#options.store ?? memory(), this.#waitMs).then((store) => ({
-      store,
-      operations: new Operations({ store, clock: this.#clock }),
-    }));
-    return this.#opened;
-  }
-
-  async #whenAvailable<Result>(attempt: () => Promise<Result>, waitMs: number): Promise<Result> {
-    return whenAvailable(attempt, {
-      waitMs,
-      isStopping: () => this.stopping,
-      clock: this.#clock,
-      log: this.#log,
-    });
-  }
-
-  /** Adds an entry as a schedule file would write it. */
-  async add(
-    name: string,
-    definition: unknown,
-    options: { readonly origin?: "cli" | "code" | "api"; readonly replace?: boolean } = {},
-  ): Promise<Entry> {
-    const { origin = "code", replace = false } = options;
-    return this.#change((operations) => operations.add(name, definition, origin, { replace }));
-  }
-
-  /** Adds many at once: all of them are checked before the first is written. */
-  async addAll(entries: readonly { readonly name: string; readonly definition: unknown }[]): Promise<void> {
-    await this.#change((operations) => operations.addAll(entries, "code"));
-  }
-
-  async remove(name: string): Promise<void> {
-    await this.#change((operations) => operations.remove(name));
-  }
-
-  async pause(name: string, note?: string): Promise<Entry> {
-    return this.#change((operations) => operations.pause(name, note));
-  }
-
-  /** From `missed`, the fire times of the pause count as after a stop: by default the latest of them runs. */
-  async resume(name: string, options: { readonly from?: "now" | "missed" } = {}): Promise<Entry> {
-    return this.#change((operations) => operations.resume(name, options.from));
-  }
-
-  /** Sends failed runs again, under their ids: one entry's or, without a name, everybody's, the newest first. Returns how many. */
-  async retry(
-    query: { readonly name?: string; readonly fireAt?: Instant; readonly limit?: number } = {},
-  ): Promise<number> {
-    return this.#change((operations) => operations.retry({ limit: 1_000, ...query }));
-  }
-
-  /** Runs an entry now, beside its schedule. */
-  async trigger(name: string): Promise<{ readonly id: string; readonly fireAt: Instant }> {
-    return this.#change((operations) => operations.trigger(name));
-  }
-
-  async get(name: string): Promise<Entry> {
-    return (await this.#open()).operations.get(name);
-  }
-
-  /** By name, ascending, from after `afterName`; at most `limit`. */
-  async list(query: { readonly afterName?: string; readonly limit?: number } = {}): Promise<Entry[]> {
-    return (await this.#open()).store.listEntries({ limit: 1_000, ...query });
-  }
-
-  /** The entries that fire next, soonest first. */
-  async upcoming(limit: number): Promise<Entry[]> {
-    const { store } = await this.#open();
-    const due = await store.dueEntries({ before: Number.MAX_SAFE_INTEGER, limit });
-    const entries = new Map((await store.entriesById(due.map(({ id }) => id))).map((entry) => [entry.id, entry]));
-    return due.flatMap(({ id }) => entries.get(id) ?? []);
-  }
-
-  /** The ledger, newest first. */
-  async history(
-    query: {
-      readonly name?: string;
-      readonly states?: readonly OccurrenceState[];
-      readonly before?: Instant;
-      readonly limit?: number;
-    } = {},
-  ): Promise<Occurrence[]> {
-    return (await this.#open()).store.history({ limit: 100, ...query });
-  }
-
-  /**
-   * Why an entry ran at a time, or did not. Without `at`: at the last fire time that has come, or the next where none has.
-   * `show` writes times for people; UTC by default.
-   */
-  async why(
-    name: string,
-    options: { readonly at?: Instant; readonly show?: (at: Instant) => string } = {},
-  ): Promise<Answer & { readonly at: Instant }> {
-    const { store, operations } = await this.#open();
-    const entry = await operations.get(name);
-    const now = this.#clock.now();
-    const [last] = options.at === undefined ? await store.history({ name, before: now + 1, limit: 1 }) : [];
-    const undecided = entry.nextFireAt !== null && entry.nextFireAt <= now ? entry.nextFireAt : undefined;
-    const at = options.at ?? undecided ?? last?.fireAt ?? entry.nextFireAt ?? now;
-    const rows = await store.history({ name, before: at + 1, limit: rowsToExplain });
-    const { leader } = await this.status();
-    const { show = (instant: Instant) => new Date(instant).toISOString() } = options;
-    return { at, ...explain({ entry, at, now, rows, running: leader !== undefined, show }) };
-  }
-
-  async status(): Promise<SchedulerStatus> {
-    const { store } = await this.#open();
-    const [lease, entries, outbox] = await Promise.all([
-      store.currentLease(),
-      store.countEntries(),
-      store.outboxSummary(),
-    ]);
-    const live = lease !== undefined && !isDead(lease) && isCurrent(lease, this.#clock.now());
-    return {
-      store: store.location,
-      leader: live ? lease : undefined,
-      report: live ? (lease.report as EngineReport | null) : null,
-      entries,
-      outbox,
-    };
-  }
-
-  async #change<Result>(change: (operations: Operations) => Promise<Result>): Promise<Result> {
-    const result = await change((await this.#open()).operations);
+  protected override changed(): void {
     this.#engine?.wake();
-    return result;
   }
-}
-
-interface Opened {
-  readonly store: Store;
-  readonly operations: Operations;
-}
-
-/** A lease is renewed every second. One that was renewed in times to come was not since the clock was put back. */
-function isCurrent({ renewedAt, expiresAt }: Lease, now: Instant): boolean {
-  return expiresAt > now && renewedAt - now < expiresAt - renewedAt;
 }
 
 export interface Stopped {
@@ -487,15 +333,6 @@ export interface Health {
   /** Whether its loops go on. */
   readonly alive: boolean;
   readonly alerts: EngineReport["alerts"]["active"];
-}
-
-export interface SchedulerStatus {
-  readonly store: string;
-  readonly leader: Lease | undefined;
-  /** What the leader says of itself, at most a few seconds old. */
-  readonly report: EngineReport | null;
-  readonly entries: Awaited<ReturnType<Store["countEntries"]>>;
-  readonly outbox: Awaited<ReturnType<Store["outboxSummary"]>>;
 }
 
 /** Reads and checks schedule files without a store. */
