@@ -123,6 +123,18 @@ export class ClockSteps {
   async anchorAnew(): Promise<void> {
     const backByMs = this.#backByMs;
     if (backByMs === undefined) return;
+    // A step that is noticed meanwhile comes on top.
+    this.#backByMs = undefined;
+    let isDone = false;
+    try {
+      isDone = await this.#anchorAll(backByMs);
+    } finally {
+      if (!isDone) this.#backByMs = backByMs + (this.#backByMs ?? 0);
+    }
+  }
+
+  /** Whether all were written: not where the lease is not trusted for the moment. */
+  async #anchorAll(backByMs: number): Promise<boolean> {
     const { store, clock, log, write, longestLeadMs } = this.#options;
     for (;;) {
       const now = clock.now();
@@ -131,9 +143,9 @@ export class ClockSteps {
       const ahead = await store.entriesAheadOf(claimedUntil, batchSize);
       const written = await write(ahead.map((entry) => [entry, this.#planGoingOn(entry, backByMs, now)] as const));
       if (written > 0) log.warn(`${written} interval entries go on from now: their last runs lie ahead of the clock.`);
-      if (ahead.length < batchSize || written === 0) break;
+      if (written < ahead.length) return false;
+      if (ahead.length < batchSize) return true;
     }
-    this.#backByMs = undefined;
   }
 
   #stoodStill(forMs: number, at: Instant): void {

@@ -79,6 +79,18 @@ for (const byMs of [5 * second, hour, 3 * day]) {
   });
 }
 
+test("put back while the process stood still, its lease not trusted on waking: intervals go on all the same", async () => {
+  const { world, engine } = await running({ ping: { every: "2s", task: "a.ping" } });
+  await world.clock.advance(5_000);
+  world.clock.stepWall(-hour);
+  await world.clock.sleepThrough(3_500);
+  await world.clock.advance(6_000);
+  await engine.stop(second);
+  assertNothingTwice(world);
+  const { length } = world.sent;
+  assert.ok(length >= 5, `${length} were sent`);
+});
+
 test("put back while nothing ran: the next start finds it in the ledger, says it once, and waits", async () => {
   const { world, engine } = await running({ wall: { cron: "* * * * * *", task: "a.wall" } });
   await world.clock.advance(10_500);
