@@ -87,7 +87,7 @@ rows(
           join(schedules, "some.yaml"),
           `schedules:\n  good: {every: 1s, task: a.task, options: {queue: nobody}}\n  bad: {crontab: "61 * * * *", task: a.task}\n`,
         );
-        await rig.start(["--schedules", schedules]);
+        await rig.fault("start", () => rig.start(["--schedules", schedules]), { deciding: true });
         await rig.daemon.line(/some\.yaml:3/);
         const quarantine = await assertQuarantined(rig, "spoilt");
         await rig.calm(calmMs);

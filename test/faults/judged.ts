@@ -91,8 +91,10 @@ export function figuresOf(
 /** How long after a fault began the first warning was logged. */
 function saidAfter(faults: readonly Fault[], complaints: readonly number[]): string {
   const [fault] = faults;
-  const first = fault && complaints.find((at) => at >= fault.from);
-  return first === undefined ? "" : seconds(first - fault!.from);
+  // Under another clock the log has other times.
+  if (fault === undefined || faults.some(({ clockStepMs }) => clockStepMs !== undefined)) return "";
+  const first = complaints.find((at) => at >= fault.from);
+  return first === undefined ? "" : seconds(first - fault.from);
 }
 
 /** How long after the end of a fault the last message came that had been due before it. */

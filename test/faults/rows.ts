@@ -38,7 +38,7 @@ export function rows(title: string, table: readonly Row[], { together = false } 
       test(`row ${row.number}: ${row.fault}`, async (t) => {
         const rig = await Rig.open(t, rabbitmq, row.more);
         const remark = await row.run(rig);
-        const line = `| ${row.number} | ${row.fault} | ${await conclude(rig, `row ${row.number}`)} | ${remark ?? ""} |`;
+        const line = `| ${row.number} | ${row.fault} | ${await conclude(rig, `row ${row.number}: ${row.fault}`)} | ${remark ?? ""} |`;
         t.diagnostic(line);
         if (process.env["FAULTS_RESULTS"]) await appendFile(process.env["FAULTS_RESULTS"], `${line}\n`);
       });
@@ -71,12 +71,19 @@ async function conclude(rig: Rig, title: string): Promise<string> {
     ledger: (await rig.ledger()).filter(({ entryName }) => !rig.unjudged.has(entryName)),
     tolerance,
   });
+  const log = rig.daemons.flatMap(({ lines }) => lines);
   const { FAULTS_EVIDENCE: kept } = process.env;
-  if (kept) await writeFile(join(kept, `${title.replace(" ", "-")}.json`), JSON.stringify(evidence));
+  if (kept) {
+    const name = join(kept, title.replaceAll(/\W+/g, "-"));
+    await writeFile(`${name}.json`, JSON.stringify(evidence));
+    await writeFile(
+      `${name}.log`,
+      log.map((line) => `${JSON.stringify(line)}\n`),
+    );
+  }
   const verdict = check(evidence);
   assertValid(verdict);
-  const complaints = rig.daemons
-    .flatMap(({ lines }) => lines)
+  const complaints = log
     .filter(({ level }) => level === "warn" || level === "error")
     .map(({ timestamp }) => Date.parse(String(timestamp)));
   return figuresOf(
