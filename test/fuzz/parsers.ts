@@ -112,6 +112,15 @@ async function readBrokerUrl(url: string): Promise<readonly Trigger[]> {
   return [];
 }
 
+/** What a command line can hold: texts, and lists of them. */
+function onlyTexts(flags: unknown): object {
+  const isText = (value: unknown): value is string => typeof value === "string";
+  const entries = Object.entries(Object(flags) as object).map(
+    ([key, value]) => [key, Array.isArray(value) ? value.filter(isText) : value] as const,
+  );
+  return Object.fromEntries(entries.filter(([, value]) => isText(value) || Array.isArray(value)));
+}
+
 export const parsers: readonly FuzzParser[] = [
   ofText("duration", texts.duration, (text) => {
     const ms = parseDuration(text);
@@ -146,7 +155,7 @@ export const parsers: readonly FuzzParser[] = [
   },
   {
     name: "flags",
-    input: (random) => mutatedValue(random, definitions.flags(random)),
+    input: (random) => onlyTexts(mutatedValue(random, definitions.flags(random))),
     read: (input) => triggersOf(scheduleOfFlags(Object(input))),
   },
 ];

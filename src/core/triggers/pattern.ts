@@ -58,6 +58,9 @@ interface Month {
   length: number;
   /** The matching days: bit 0 = the 1st. */
   days: number;
+  /** Months, counted from the year 0, after and before which there is none with a matching day: not looked for again. */
+  noneAfter: number;
+  noneBefore: number;
 }
 
 export interface PatternFields {
@@ -107,7 +110,7 @@ export function wallPattern(fields: PatternFields): WallPattern {
     leapDays: months === 1 << 2 && lowestBit(monthDays) === 28 && monthDayRules.length === 0 && !either,
     years,
     weeks: fields.weeks ? sixtyOf(fields.weeks) : null,
-    month: { year: 0, number: 0, firstDay: 0, length: 0, days: 0 },
+    month: { year: 0, number: 0, firstDay: 0, length: 0, days: 0, noneAfter: Infinity, noneBefore: -Infinity },
   };
 }
 
@@ -179,13 +182,19 @@ function lookAt({ month }: WallPattern, year: number, number: number, days: numb
 
 /** Goes on to the next month with a matching day; false where there is none. */
 function lookAtLaterMonth(pattern: WallPattern): boolean {
-  let { year, number } = pattern.month;
+  const { month } = pattern;
+  let { year, number } = month;
+  const from = year * 12 + number;
+  if (from >= month.noneAfter) return false;
   for (let tried = 0; ; ) {
     const later = pattern.months & (-2 << number);
     if (later === 0) {
       if (pattern.years === null) year = pattern.leapDays ? (year | 3) + 1 : year + 1;
       else year = pattern.years.find((each) => each > year) ?? lastYear + 1;
-      if (year > lastYear || tried++ > maxYears) return false;
+      if (year > lastYear || tried++ > maxYears) {
+        month.noneAfter = from;
+        return false;
+      }
     }
     number = lowestBit(later === 0 ? pattern.months : later);
     const days = daysOf(pattern, year, number);
@@ -197,13 +206,19 @@ function lookAtLaterMonth(pattern: WallPattern): boolean {
 
 /** Goes back to the last month before with a matching day; false where there is none. */
 function lookAtEarlierMonth(pattern: WallPattern): boolean {
-  let { year, number } = pattern.month;
+  const { month } = pattern;
+  let { year, number } = month;
+  const from = year * 12 + number;
+  if (from <= month.noneBefore) return false;
   for (let tried = 0; ; ) {
     const earlier = pattern.months & ((1 << number) - 1);
     if (earlier === 0) {
       if (pattern.years === null) year = pattern.leapDays ? (year - 1) & -4 : year - 1;
       else year = pattern.years.findLast((each) => each < year) ?? firstYear - 1;
-      if (year < firstYear || tried++ > maxYears) return false;
+      if (year < firstYear || tried++ > maxYears) {
+        month.noneBefore = from;
+        return false;
+      }
     }
     number = highestBit(earlier === 0 ? pattern.months : earlier);
     const days = daysOf(pattern, year, number);

@@ -39,7 +39,10 @@ export type Ask = (trigger: Trigger, instant: Instant) => Instant | null;
 const maxAsks = 18_000;
 
 /** The sun, the RFC's rules and calendars take longer to answer than a clock. */
-const costOf: Partial<Record<Trigger["kind"], number>> = { solar: 100, rrule: 5, calendar: 2 };
+const costs: Partial<Record<Trigger["kind"], number>> = { solar: 100, rrule: 5, calendar: 2 };
+
+const costOf = (trigger: Trigger): number =>
+  trigger.kind === "bounded" ? costOf(trigger.trigger) : (costs[trigger.kind] ?? 1);
 
 interface Budget {
   asksLeft: number;
@@ -115,7 +118,7 @@ function previousOf(trigger: Trigger, before: Instant, budget: Budget | undefine
 
 function asking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks }): Ask {
   return (trigger, instant) => {
-    budget.asksLeft -= costOf[trigger.kind] ?? 1;
+    budget.asksLeft -= costOf(trigger);
     if (budget.asksLeft >= 0) return find(trigger, instant, budget);
     throw new BeatError(`no fire time was found in ${maxAsks} steps`, {
       remedy: "Choose triggers that meet more often, or leave out less: dates leave out whole days at once.",

@@ -258,3 +258,12 @@ test("what is left out for months is stepped over", () => {
     "2026-10-25T01:00:00.000Z",
   );
 });
+
+test("what never fires among what does is looked for once", () => {
+  const never = { apscheduler: { day: 30, week: 24, minute: "*" } };
+  const started = performance.now();
+  const trigger = compile({ any: [never, { cron: "0 * * * *" }] });
+  assert.equal(firesAfter({ any: [never, { cron: "0 9 * * *" }] }, after, 1)[0], "2024-01-01T09:00Z");
+  assert.equal(fireTimesBetween(trigger, 0, 20_000 * hourMs - 1).count, 20_000);
+  assert.ok(performance.now() - started < 2_000);
+});
