@@ -7,7 +7,7 @@ import { type Entry, firesAtStart, statusOf } from "../core/entry.ts";
 import { DefinitionError } from "../core/errors.ts";
 import { maskAll, maskUrl } from "../core/mask.ts";
 import type { Occurrence } from "../core/ports.ts";
-import { type Member, targetOf } from "../core/target.ts";
+import { type Member, type Target, targetOf } from "../core/target.ts";
 import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 
@@ -68,7 +68,8 @@ export function whenText({ name, definition }: Pick<Entry, "name" | "definition"
 }
 
 export function targetText(definition: Definition): string {
-  const target = targetOf(definition);
+  const target = targetIfValid(definition);
+  if (target === undefined) return "?";
   if (target.kind === "job") return `job ${target.job}`;
   if (target.kind === "run") return `run ${[target.command].flat().join(" ")}`;
   const { task, canvas } = target;
@@ -76,6 +77,15 @@ export function targetText(definition: Definition): string {
   if ("chain" in canvas) return `chain ${chainText([{ task }, ...canvas.chain])}`;
   if ("group" in canvas) return `group ${canvas.group.map(memberText).join(", ")}`;
   return `chord ${canvas.chord.header.map(memberText).join(", ")} → ${memberText(canvas.chord.body)}`;
+}
+
+function targetIfValid(definition: Definition): Target | undefined {
+  try {
+    return targetOf(definition);
+  } catch (error) {
+    if (error instanceof DefinitionError) return undefined;
+    throw error;
+  }
 }
 
 const chainText = (tasks: readonly { readonly task: string }[]) => tasks.map(({ task }) => task).join(" → ");

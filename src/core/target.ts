@@ -2,6 +2,7 @@
 // of Celery's apply_async, in its own words.
 
 import { z } from "zod";
+import { DefinitionError } from "./errors.ts";
 import { unfitForJson, type ValuePath } from "./json-value.ts";
 import { durationSchema, parseDuration } from "./time.ts";
 import { endOf, parseDateTime, startOf } from "./triggers/date-time.ts";
@@ -111,6 +112,7 @@ export type Target =
   | { readonly kind: "run"; readonly command: string | readonly string[] }
   | { readonly kind: "job"; readonly job: string };
 
+/** Throws DefinitionError for a stored definition that has lost its target. */
 export function targetOf(definition: WrittenTarget & { readonly timezone?: string | undefined }): Target {
   const { task, args = [], kwargs = {}, chain, group, chord, run, job, timezone = "UTC" } = definition;
   if (run !== undefined) return { kind: "run", command: run };
@@ -125,7 +127,9 @@ export function targetOf(definition: WrittenTarget & { readonly timezone?: strin
   }
   const none = { kind: "task", args: [], kwargs: {}, options } as const;
   if (group !== undefined) return { ...none, task: "celery.group", canvas: { group: group.map(memberOf) } };
-  const { header, body } = chord!;
+  if (chord === undefined)
+    throw new DefinitionError("has no target", { remedy: `Give one of: ${targetKeys.join(", ")}.` });
+  const { header, body } = chord;
   return { ...none, task: "celery.chord", canvas: { chord: { header: header.map(memberOf), body: memberOf(body) } } };
 }
 

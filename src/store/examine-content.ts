@@ -3,7 +3,7 @@
 import Database from "better-sqlite3";
 import { policyOf } from "../core/definition.ts";
 import { compileEntry, type Entry, firesAtStart, statusOf } from "../core/entry.ts";
-import { BeatError, reasonOf } from "../core/errors.ts";
+import { reasonOf } from "../core/errors.ts";
 import type { LeaseOwner } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { nextFireTime } from "../core/triggers/trigger.ts";
@@ -120,7 +120,7 @@ const unreadable: Kind = {
 const setAside: Kind = {
   severity: "warning",
   what: "are set aside and do not run",
-  remedy: "Write their definitions anew, or `beat resume` them when the cause is gone.",
+  remedy: "Write their definitions anew (a file that was mended, or `beat add NAME … --replace`), or remove them.",
 };
 const stuck: Kind = {
   severity: "error",
@@ -158,8 +158,7 @@ function troubleOf(entry: Entry, now: Instant): [Kind, string?] | undefined {
     if (maxRuns !== null && entry.runCount >= maxRuns) return undefined;
     return nextFireTime(trigger, now) === null ? undefined : [stuck];
   } catch (error) {
-    if (!(error instanceof BeatError)) throw error;
-    return [unreadable, reasonOf(error)];
+    return [unreadable, reasonOf(error)]; // of any kind: what a row may hold is not known
   }
 }
 

@@ -5,7 +5,8 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, truncate, writeFile } f
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import Database from "better-sqlite3";
-import { beat, Daemon, folder } from "./beat.ts";
+import { beat, type Printed } from "../cli/commands.ts";
+import { Daemon, folder } from "./beat.ts";
 
 interface Row {
   readonly id: string;
@@ -19,16 +20,25 @@ interface Row {
 async function everySecond(t: TestContext, ...names: readonly string[]): Promise<string> {
   const cwd = await folder(t);
   for (const name of names) {
-    const { code, stderr } = await beat(["add", name, "--every", "1s", "--run", "true"], { cwd });
-    assert.equal(code, 0, stderr);
+    await done(t, cwd, "add", name, "--every", "1s", "--run", "true");
   }
   return cwd;
 }
 
-async function ledger(cwd: string, db = "beat.sqlite"): Promise<Row[]> {
-  const { stdout, stderr } = await beat(["history", "--json", "-n", "10000", "-d", db], { cwd });
-  assert.equal(stderr, "");
-  return JSON.parse(stdout);
+/** A command, in this process, on the database of that folder. */
+async function asked(t: TestContext, cwd: string, ...words: readonly string[]): Promise<Printed> {
+  return beat(t, ...words, "--schedule-db", join(cwd, "beat.sqlite"));
+}
+
+/** One that must succeed; what it prints. */
+async function done(t: TestContext, cwd: string, ...words: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await asked(t, cwd, ...words);
+  assert.deepEqual([code, stderr], [0, ""], words.join(" "));
+  return stdout;
+}
+
+async function ledger(t: TestContext, cwd: string): Promise<Row[]> {
+  return JSON.parse(await done(t, cwd, "history", "--json", "-n", "10000"));
 }
 
 async function runs(daemon: Daemon, name: string, count: number): Promise<void> {
@@ -55,22 +65,23 @@ test("a backup that is taken while Beat runs goes on where it was taken, under t
   const cwd = await everySecond(t, "tick");
   const first = new Daemon(t, [], { cwd });
   await runs(first, "tick", 2);
-  const backup = await beat(["backup", "copy.sqlite"], { cwd });
-  assert.equal(backup.code, 0, backup.stderr);
-  assert.match(backup.stdout, /copy\.sqlite: 0\.\d\d MB, checked\./);
-  assert.match((await beat(["backup", "copy.sqlite"], { cwd })).stderr, /there is a file .*copy\.sqlite already/);
+  const copy = join(cwd, "copy.sqlite");
+  assert.match(await done(t, cwd, "backup", copy), /copy\.sqlite: 0\.\d\d MB, checked\./);
+  const again = await asked(t, cwd, "backup", copy);
+  assert.equal(again.code, 2);
+  assert.match(again.stderr, /there is a file .*copy\.sqlite already/);
   await runs(first, "tick", 2);
   assert.equal(await first.stop(), 0);
 
-  assert.equal((await beat(["doctor", "-d", "copy.sqlite"], { cwd })).code, 0);
   await rm(join(cwd, "beat.sqlite"));
-  await rename(join(cwd, "copy.sqlite"), join(cwd, "beat.sqlite"));
-  const before = new Map((await ledger(cwd)).map((row) => [row.fire_time, row.id]));
+  await rename(copy, join(cwd, "beat.sqlite"));
+  await done(t, cwd, "doctor");
+  const before = new Map((await ledger(t, cwd)).map((row) => [row.fire_time, row.id]));
   assert.ok(before.size >= 2);
   const second = new Daemon(t, [], { cwd });
   await runs(second, "tick", 2);
   assert.equal(await second.stop(), 0);
-  const after = await ledger(cwd);
+  const after = await ledger(t, cwd);
   for (const [fireTime, id] of before) assert.equal(after.find((row) => row.fire_time === fireTime)!.id, id);
   assertWithoutGaps(after, "tick");
 });
@@ -91,17 +102,15 @@ test("a copy whose leader is on another machine is taken over after a few second
 
 test("doctor: 0 where all is well, 1 with warnings, 3 with errors; for people and for programs", async (t) => {
   const cwd = await everySecond(t, "tick");
-  const well = await beat(["doctor"], { cwd });
-  assert.deepEqual([well.code, well.stderr], [0, ""]);
   assert.match(
-    well.stdout,
+    await done(t, cwd, "doctor"),
     /^database .*beat\.sqlite, schema \d+\nsize .* free\nholds +1 entries, 0 rows[\s\S]*No trouble found\.\n$/,
   );
   assert.deepEqual(await readdir(cwd), ["beat.sqlite"]);
 
   const hand = new Database(join(cwd, "beat.sqlite"));
   hand.exec("UPDATE entries SET quarantine = 'its zone is no more'");
-  const warned = await beat(["doctor", "--json"], { cwd });
+  const warned = await asked(t, cwd, "doctor", "--json");
   assert.equal(warned.code, 1);
   const { findings, entries, database } = JSON.parse(warned.stdout);
   assert.deepEqual([entries, database], [1, join(cwd, "beat.sqlite")]);
@@ -109,12 +118,12 @@ test("doctor: 0 where all is well, 1 with warnings, 3 with errors; for people an
   assert.match(findings[0].message, /tick \(its zone is no more\)/);
   hand.exec("UPDATE entries SET quarantine = NULL, next_fire_at = NULL");
   hand.close();
-  const wrong = await beat(["doctor"], { cwd });
+  const wrong = await asked(t, cwd, "doctor");
   assert.equal(wrong.code, 3);
   assert.match(wrong.stdout, /^error +entries: .*tick\n +Note what/m);
-  const missing = await beat(["doctor", "-d", "nowhere.sqlite"], { cwd });
+  const missing = await asked(t, join(cwd, "nowhere"), "doctor");
   assert.equal(missing.code, 3);
-  assert.match(missing.stdout, /there is no database/);
+  assert.match(missing.stdout, /there is no folder/);
 });
 
 test("damaged, emptied, its log overwritten: every command refuses it with what to do, and changes nothing", async (t) => {
@@ -136,8 +145,8 @@ test("damaged, emptied, its log overwritten: every command refuses it with what 
     await damage();
     const files = ["beat.sqlite", "beat.sqlite-wal"];
     const before = await Promise.all(files.map((name) => readFile(join(cwd, name))));
-    for (const command of [["start"], ["list"], ["backup", "copy.sqlite"], ["doctor"]]) {
-      const { code, stdout, stderr } = await beat(command, { cwd });
+    for (const command of [["start"], ["list"], ["backup", join(cwd, "copy.sqlite")], ["doctor"]]) {
+      const { code, stdout, stderr } = await asked(t, cwd, ...command);
       assert.equal(code, 3, `${command}: ${stderr}`);
       assert.match(stdout + stderr, what);
       assert.match(stdout + stderr, /backup/i);
@@ -161,11 +170,11 @@ test("deleted while in use: said within seconds, nothing is written elsewhere; b
     (await readdir(cwd)).filter((name) => name === "beat.sqlite"),
     [],
   );
-  assert.equal((await beat(["status"], { cwd })).code, 3);
+  assert.equal((await asked(t, cwd, "status")).code, 3);
   await rename(away, path);
   await runs(daemon, "tick", 2);
   assert.equal(await daemon.stop(), 0);
-  assertWithoutGaps(await ledger(cwd), "tick");
+  assertWithoutGaps(await ledger(t, cwd), "tick");
 });
 
 test("its log deleted while in use: said within seconds; a restart loses nothing", async (t) => {
@@ -181,11 +190,11 @@ test("its log deleted while in use: said within seconds; a restart loses nothing
   const again = new Daemon(t, [], { cwd });
   await runs(again, "tick", 1);
   assert.equal(await again.stop(), 0);
-  const rows = await ledger(cwd);
+  const rows = await ledger(t, cwd);
   assertWithoutGaps(rows, "tick");
   // One may have been going on, and its end could not be written.
   assert.ok(rows.filter(({ state }) => state === "ran").length >= ran, JSON.stringify(rows));
-  assert.equal((await beat(["doctor"], { cwd })).code, 0);
+  await done(t, cwd, "doctor");
 });
 
 test("torn entries are set aside, for good and by name; the others run on time, after a restart too", async (t) => {
@@ -206,16 +215,13 @@ test("torn entries are set aside, for good and by name; the others run on time, 
     second.lines.filter(({ message }) => /Lost the lead|failed/.test(message)),
     [],
   );
-  const rows = await ledger(cwd);
+  const rows = await ledger(t, cwd);
   assert.ok(rows.every(({ entry }) => entry === "good"));
   assertWithoutGaps(rows, "good");
-  assert.match((await beat(["list"], { cwd })).stdout, /^torn +quarantined/m);
-  assert.match(
-    (await beat(["show", "torn"], { cwd })).stdout,
-    /quarantined: its definition in the database can't be read/,
-  );
+  assert.match(await done(t, cwd, "list"), /^torn +quarantined/m);
+  assert.match(await done(t, cwd, "show", "torn"), /quarantined: its definition in the database can't be read/);
   // Written anew, it runs.
-  assert.equal((await beat(["add", "torn", "--every", "1s", "--run", "true", "--replace"], { cwd })).code, 0);
+  await done(t, cwd, "add", "torn", "--every", "1s", "--run", "true", "--replace");
   await runs(second, "torn", 1);
   assert.equal(await second.stop(), 0);
 });
@@ -227,12 +233,12 @@ test("locked by another process: Beat stays alive and goes on by itself, without
   const other = new Database(join(cwd, "beat.sqlite"));
   other.exec("BEGIN EXCLUSIVE");
   await daemon.line(/^Lost the lead.*is locked by another process/);
-  assert.equal((await beat(["list"], { cwd })).code, 0, "who only reads need not wait");
+  await done(t, cwd, "list"); // who only reads need not wait
   other.exec("ROLLBACK");
   other.close();
   await runs(daemon, "tick", 2);
   assert.equal(await daemon.stop(), 0);
   const told = daemon.lines.filter(({ message }) => /is locked by another process/.test(message));
   assert.ok(told.length <= 5, `it was said ${told.length} times`);
-  assertWithoutGaps(await ledger(cwd), "tick");
+  assertWithoutGaps(await ledger(t, cwd), "tick");
 });

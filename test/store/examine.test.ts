@@ -206,6 +206,10 @@ test("entries that are broken, set aside, without a next time, or changed by han
   );
   assertFinds(senseless, /^error: entries: entries that can't be scheduled.* \(1\): one \(.*99/);
 
+  const aimless = await healthy();
+  byHand(aimless, `UPDATE entries SET definition = '{"every": "30s"}' WHERE name = 'one'`);
+  assertFinds(aimless, /^error: entries: entries that can't be scheduled.* \(1\): one \(has no target/);
+
   const aside = await healthy();
   byHand(aside, "UPDATE entries SET quarantine = 'its zone is no more' WHERE name = 'one'");
   assertFinds(aside, /^warning: entries: entries that are set aside and do not run \(1\): one \(its zone is no more\)/);
