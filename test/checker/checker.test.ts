@@ -140,6 +140,11 @@ describe("the checker, without faults", () => {
     assert.deepEqual(at(11_000, 11_001), ["late"]);
   });
 
+  it("counts runs against max_runs", () => {
+    assertValid(perfect({ definition: { every: "1m", max_runs: 10, task: "t" } }));
+    assert.deepEqual(kinds(perfect({ definition: { every: "1m", max_runs: 9, task: "t" } })), ["extra: forbidden"]);
+  });
+
   it("calls a trial void that proves too little", () => {
     const changes: Change[] = [
       { invokedAt: start, acknowledgedAt: start, definition: { every: "1m", task: "t" }, anchorAt: start },

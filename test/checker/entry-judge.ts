@@ -82,6 +82,7 @@ export class EntryJudge {
     for (const account of accounts) this.#judge(account, accounts);
     if (evidence.publishes !== undefined) this.#judgeFlood(accounts);
     this.#judgeOverlap(accounts);
+    this.#judgeMaxRuns(accounts);
     return { findings: this.#findings, counts: this.#counts, late: this.#late };
   }
 
@@ -250,6 +251,20 @@ export class EntryJudge {
           second.nominal.fireAt,
           second.deliveries[0]!.at,
           `${kept.length} runs of the time in which ${fault.what} were made; its policy keeps one`,
+        );
+    }
+  }
+
+  #judgeMaxRuns(accounts: readonly Account[]): void {
+    for (const era of Map.groupBy(accounts, ({ nominal }) => nominal.era).values()) {
+      const most = Math.max(...era.map(({ nominal }) => nominal.policy.maxRuns));
+      const { nominal } = era.filter(({ deliveries }) => deliveries.length > 0)[most] ?? {};
+      if (nominal !== undefined)
+        this.#tell(
+          "extra: forbidden",
+          nominal.fireAt,
+          nominal.arrivesAt,
+          `it had run ${most} times, as its max_runs says`,
         );
     }
   }
