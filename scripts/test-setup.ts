@@ -1,4 +1,5 @@
-// Runs before the tests: makes what they need beside npm's packages, a Celery of each tested version, RabbitMQ, Redis and faketime.
+// Runs before the tests: makes what they need beside npm's packages, a Celery of each tested version, RabbitMQ,
+// Redis, openssl and faketime.
 // With everything there it takes a moment. What it can't make it names, with the remedy, and ends with 1: no test is skipped.
 
 import { spawnSync } from "node:child_process";
@@ -41,6 +42,12 @@ const tools: readonly Tool[] = [
     isThere: () => hasProgram("redis-server"),
     aptPackage: "redis-server",
     remedy: "apt-get install -y redis-server (or brew install redis)",
+  },
+  {
+    name: "openssl",
+    isThere: () => hasProgram("openssl"),
+    aptPackage: "openssl",
+    remedy: "apt-get install -y openssl",
   },
   {
     name: "faketime",

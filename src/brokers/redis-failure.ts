@@ -26,10 +26,10 @@ const listReasons: Readonly<Record<string, string>> = {
 const isCluster = /^(MOVED|ASK|CROSSSLOT)\b/;
 const clusterReason = "a node of a Redis Cluster, which Celery's workers cannot use as a broker";
 
-export type ReplyFailure =
-  | { readonly concerns: "server" | "connection"; readonly reason: string }
-  | { readonly concerns: "list"; readonly reason: string }
-  | { readonly concerns: "message"; readonly reason: string };
+export interface ReplyFailure {
+  readonly concerns: "server" | "connection" | "list";
+  readonly reason: string;
+}
 
 /** Why an LPUSH was answered with an error. */
 export function replyFailure(error: Error, queue: string, { at }: RedisAddress): ReplyFailure {
@@ -41,12 +41,10 @@ export function replyFailure(error: Error, queue: string, { at }: RedisAddress):
     return { concerns: "list", reason: `queue "${queue}" is elsewhere: ${at} is ${clusterReason}` };
   const list = listReasons[word];
   if (list !== undefined) return { concerns: "list", reason: `queue "${queue}" ${list} (${text})` };
-  if (text.includes("invalid bulk length"))
-    return { concerns: "message", reason: `the message is larger than Redis at ${at} takes (proto-max-bulk-len)` };
   return { concerns: "server", reason: serverReason(text, at) };
 }
 
-/** Why a connection could not be made. `sentinelFault`: what a Sentinel answered instead of an address. */
+/** Why a connection could not be made. */
 export function connectFailure(error: unknown, { at, target, username, database, tls }: RedisAddress): ConnectFailure {
   const temporary = (reason: string) => ({ reason, permanent: false });
   const permanent = (reason: string) => ({ reason, permanent: true });
@@ -69,19 +67,20 @@ export function connectFailure(error: unknown, { at, target, username, database,
   if (text.includes("invalid reply: null") && "masterName" in target)
     return permanent(`no Sentinel knows a master named "${target.masterName}" (master_name)`);
   if (text.includes("All sentinels are unreachable"))
-    return temporary(`no Sentinel answers for ${at}: ${lastErrorOf(text)}`);
+    return temporary(`no Sentinel answers for ${at}${lastErrorOf(text)}`);
   if (code.includes("CERT") || code.includes("SELF_SIGNED") || code === "ERR_TLS_CERT_ALTNAME_INVALID")
     return permanent(`Redis at ${at} shows a TLS certificate that cannot be verified: ${text}`);
   if (code === "ECONNREFUSED") return temporary(`nothing listens at ${at}`);
   if (code === "ENOENT") return temporary(`there is no socket ${at}`);
   if (code === "EACCES") return permanent(`this user may not open the socket ${at}`);
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return temporary(`the host name of ${at} cannot be resolved`);
-  if (code === "ETIMEDOUT" || text.includes("ETIMEDOUT")) return temporary(`no answer from ${at}`);
+  if (code === "ETIMEDOUT" || text.includes("ETIMEDOUT"))
+    return temporary(`no answer from ${at}${tls === undefined ? "" : "; check that it speaks TLS"}`);
   if (
     text === "Connection is closed." ||
     code === "ECONNRESET" ||
     code.startsWith("ERR_SSL") ||
-    text.startsWith("Protocol error")
+    text.startsWith("Unknown RESP")
   ) {
     const speaks = tls === undefined ? "does not want TLS (rediss://)" : "speaks TLS";
     return temporary(
@@ -105,6 +104,8 @@ export function firstWord(text: string): string {
   return /^[A-Z]*/.exec(text)![0];
 }
 
+/** What the last Sentinel said, where it said something. */
 function lastErrorOf(text: string): string {
-  return /Last error: (.*)$/s.exec(text)?.[1] ?? "no answer";
+  const last = /Last error: (.*)$/s.exec(text)?.[1];
+  return last === undefined || last === "Connection is closed." ? "" : `: ${last}`;
 }

@@ -85,7 +85,10 @@ export class RedisLink implements Link {
     let fault: unknown;
     const onFault = (error: unknown) => (fault ??= error);
     redis.on("error", onFault);
-    (redis as EventEmitter).on("sentinelError", onFault);
+    (redis as EventEmitter).on("sentinelError", (error: Error) => {
+      // Sentinels that don't answer are in the rejection; one that does and knows no such master is told here only.
+      if (error.message.includes("invalid reply")) fault = error;
+    });
     const stop = () => redis.disconnect();
     abort.signal.addEventListener("abort", stop);
     const cancelTimer = options.clock.setTimer(address.connectTimeoutMs + handshakeLimitMs, () => {
@@ -212,12 +215,7 @@ export class RedisLink implements Link {
       return;
     }
     const { concerns, reason } = replyFailure(error, batch.queue, this.#address);
-    const largest = batch.payloads.indexOf(batch.payloads.toSorted((one, other) => other.length - one.length)[0]!);
-    for (const [index, sending] of batch.sendings.entries()) {
-      if (concerns === "list") this.#fail(sending, "no-queue", reason);
-      else if (concerns === "message" && index === largest) this.#fail(sending, "refused", reason);
-      else this.#fail(sending, "unavailable", reason);
-    }
+    for (const sending of batch.sendings) this.#fail(sending, concerns === "list" ? "no-queue" : "unavailable", reason);
     if (concerns === "server") this.#block(reason);
   }
 

@@ -40,8 +40,8 @@ export interface RedisServer {
 export interface RedisServerOptions {
   /** As in redis.conf; `FOLDER` stands for the data folder. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Leading arguments: a configuration file. */
-  readonly leading?: readonly string[];
+  /** Starts a Sentinel with this configuration file, which it writes to. */
+  readonly sentinelFile?: string;
   /** For the test's own connection. */
   readonly password?: string;
 }
@@ -49,15 +49,15 @@ export interface RedisServerOptions {
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), "beat-redis-"));
   const [port] = await freePorts(1);
+  const { sentinelFile } = options;
   const settings = {
     port: String(port),
     bind: "127.0.0.1",
     dir: "FOLDER",
-    save: "",
-    appendonly: "yes",
-    appendfsync: "always",
+    ...(sentinelFile === undefined && { save: "", appendonly: "yes", appendfsync: "always" }),
     ...options.settings,
   };
+  const leading = sentinelFile === undefined ? [] : [sentinelFile, "--sentinel"];
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value.replace("FOLDER", folder)]);
   const client = new Redis({
     port: port!,
@@ -73,14 +73,10 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   let log = "";
 
   async function start(): Promise<void> {
-    const shell = spawn(
-      "/bin/sh",
-      ["-c", supervisor, "sh", folder, "redis-server", ...(options.leading ?? []), ...args],
-      {
-        detached: true,
-        stdio: ["pipe", "pipe", "pipe"],
-      },
-    );
+    const shell = spawn("/bin/sh", ["-c", supervisor, "sh", folder, "redis-server", ...leading, ...args], {
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     group = shell;
     for (const output of [shell.stdout!, shell.stderr!]) {
       output.on("data", (text) => (log = (log + text).slice(-100_000)));

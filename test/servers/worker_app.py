@@ -14,7 +14,10 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_proc_alive_timeout=60,
     broker_connection_retry_on_startup=True,
+    broker_transport_options=json.loads(os.environ.get("BEAT_TRANSPORT_OPTIONS", "{}")),
 )
+if "BEAT_ONE_AT_A_TIME" in os.environ:  # What a worker has fetched it runs in the order of the fetching.
+    app.conf.update(worker_prefetch_multiplier=1, task_acks_late=True)
 
 HEADERS = ("celery_beat_task", "periodic_task_name", "beat_fire_time", "tenant")
 

@@ -1,0 +1,77 @@
+// What kombu's client left in Redis, taken apart and published by Beat: the same lists hold the same envelopes, in order.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, suite, test } from "node:test";
+import type { Message } from "../../src/core/ports.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import { publish } from "../contract/broker-contract.ts";
+import { startRedis } from "../servers/redis.ts";
+import { available } from "./redis-opened.ts";
+
+interface Case {
+  readonly conf: {
+    readonly broker_transport_options?: {
+      readonly global_keyprefix?: string;
+      readonly priority_steps?: readonly number[];
+      readonly sep?: string;
+    };
+  };
+  /** Envelopes by key, the newest first. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+}
+
+const server = await startRedis();
+after(() => server.stop());
+const clock = { ...systemClock, now: () => 1_000 };
+
+function messageOf(envelope: string): Message {
+  const { body, headers, properties, ...content } = JSON.parse(envelope);
+  return {
+    id: properties.correlation_id,
+    queue: properties.delivery_info.routing_key,
+    exchange: properties.delivery_info.exchange,
+    routingKey: properties.delivery_info.routing_key,
+    headers,
+    body: Buffer.from(body, "base64"),
+    contentType: content["content-type"],
+    contentEncoding: content["content-encoding"],
+    priority: properties.priority,
+    persistent: properties.delivery_mode === 2,
+    replyTo: properties.reply_to,
+    expiresAt: properties.expiration === undefined ? null : clock.now() + Number(properties.expiration),
+  };
+}
+
+/** Only the tag is Beat's own: it has to be new. */
+function untagged(envelope: string): string {
+  const { delivery_tag: tag } = JSON.parse(envelope).properties;
+  assert.match(tag, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  return envelope.replace(tag, "");
+}
+
+for (const version of ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.x", "5.7.0"]) {
+  suite(`Celery ${version}`, () => {
+    const cases: Readonly<Record<string, Case>> = JSON.parse(
+      readFileSync(new URL(`../golden/redis-celery-${version}.json`, import.meta.url), "utf8"),
+    );
+    for (const [name, { conf, lists }] of Object.entries(cases)) {
+      test(name, async () => {
+        await server.client.flushall();
+        const query = new URLSearchParams(
+          Object.entries(conf.broker_transport_options ?? {})
+            .filter(([option]) => ["global_keyprefix", "priority_steps", "sep"].includes(option))
+            .map(([option, value]): [string, string] => [option, String(value)]),
+        );
+        await using open = await available(`${server.url}?${query}`, { clock });
+        const messages = Object.values(lists).flatMap((list) => list.toReversed().map(messageOf));
+        for (const outcome of await publish(open.broker, messages)) assert.equal(outcome.result, "confirmed");
+        assert.deepEqual((await server.client.keys("*")).toSorted(), Object.keys(lists).toSorted());
+        for (const [key, envelopes] of Object.entries(lists)) {
+          const published = await server.client.lrange(key, 0, -1);
+          assert.deepEqual(published.map(untagged), envelopes.map(untagged));
+        }
+      });
+    }
+  });
+}
