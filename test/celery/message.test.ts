@@ -99,7 +99,21 @@ test("times are written as Python writes them", () => {
   assert.equal(pythonTime(fireAt), "2027-01-01T09:00:00+00:00");
 });
 
+suite("when it may begin", () => {
+  const etaOf = (options: TaskTarget["options"]) => build({ options }, { dueAt: fireAt + 30_000 }).headers["eta"];
+  test("countdown counts from the due time", () =>
+    assert.equal(etaOf({ countdown: "1m" }), "2027-01-01T09:01:30+00:00"));
+  test("an eta counts from the fire time", () => assert.equal(etaOf({ eta: "1m" }), "2027-01-01T09:01:00+00:00"));
+  test("an eta may be a date", () =>
+    assert.equal(etaOf({ eta: "2027-01-01T12:00:00.000+02:00" }), "2027-01-01T10:00:00+00:00"));
+  test("at once", () => assert.deepEqual([etaOf({}), etaOf({ countdown: 0 })], [null, null]));
+});
+
 suite("expiry", () => {
+  test("at a date", () => {
+    const message = build({ options: { expires: "2027-01-01T09:10:00Z", countdown: "1h" } });
+    assert.equal(message.headers["expires"], "2027-01-01T09:10:00+00:00");
+  });
   test("counts from the due time", () => {
     const message = build({ options: { expires: "10m" } });
     assert.equal(message.expiresAt, fireAt + 600_000);
@@ -179,6 +193,11 @@ suite("refused before it is sent", () => {
     ["a long queue", { options: { queue: "é".repeat(128) } }, /longer than 255 bytes/, "options.queue"],
     ["no queue", { options: { queue: "" } }, /must not be empty/, "options.queue"],
     ["a routing key alone", { options: { routing_key: "a.b" } }, /leads nowhere/, "options.routing_key"],
+    ["a date without an offset", { options: { eta: "2027-01-01T09:00" } }, /not a date with an offset/, "options.eta"],
+    ["no date", { options: { expires: "2027-99-01Z" } }, /not a date with an offset/, "options.expires"],
+    ["a task of a chain", { canvas: { chain: [{ task: "" }] } }, /needs a name/, "chain.1.task"],
+    ["an odd one", { canvas: { group: [{ task: "a", kwargs: [] as never }] } }, /must be an object/, "group.0.kwargs"],
+    ["a linked one", { options: { link: { task: "a", args: [() => 1] } } }, /is not JSON/, "options.link.args.0"],
     ["a priority", { options: { priority: 256 } }, /256 is not a priority/, "options.priority"],
   ];
   for (const [name, target, message, field] of refused) {
