@@ -36,7 +36,8 @@ export class DueQueue {
 
   add(held: Held): void {
     const now = this.#options.clock.now();
-    if (held.dueAt <= now) this.#ready.push(held);
+    // Whoever asks for a run means now, also where the clock was put back since.
+    if (held.dueAt <= now || held.manual) this.#ready.push(held);
     else {
       this.#early.push(held);
       if (this.#cancelTimer === undefined || held.dueAt < this.#earliest || this.#earliest <= now) this.#arm();

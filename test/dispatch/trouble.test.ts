@@ -382,3 +382,16 @@ test("the wall clock put forward behind what waits for its jitter: nothing that 
     JSON.stringify(lateMs),
   );
 });
+
+test("a run that was asked for does not wait for a clock that was put back", async () => {
+  const world = new World();
+  await world.add("ping", { cron: "0 0 * * *", task: "a.ping" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(5_000);
+  await operationsOf(world).trigger("ping");
+  world.clock.stepWall(-3_600_000);
+  await world.clock.advance(1_000);
+  await engine.stop(1_000);
+  assert.deepEqual(await world.ledger("ping"), [["published", 5, 1, null]]);
+});
