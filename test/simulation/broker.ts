@@ -217,8 +217,8 @@ export function publishesOf(attempts: readonly Attempt[], publishedAt: (id: stri
       const { id, at, outcome, machine } = attempt;
       const later = next.get(id);
       next.set(id, attempt);
-      const isLost =
-        later !== undefined && later.machine !== machine && publishedAt(id) > Math.min(later.at, at + 1_000);
+      const isOver = later === undefined ? !machine.alive : later.machine !== machine;
+      const isLost = isOver && publishedAt(id) > Math.min(later?.at ?? Number.POSITIVE_INFINITY, at + 1_000);
       return { id, at, outcome: isLost ? "doubtful" : outcome };
     })
     .toReversed();

@@ -332,7 +332,8 @@ class Simulation {
       tolerance: {
         earlyMs: 1 + 2 * scenario.skewMs + 4 * scenario.drift * (endAt - scenario.startAt),
         lateMs: 1_000 + 20 * scenario.slowMs * (scenario.slowShare > 0 ? 1 : 0),
-        recoveryMs: 8_000,
+        // Where late messages are paced, they take longer.
+        recoveryMs: scenario.maxRate === undefined ? 8_000 : 30_000,
         minCertainShare: 0,
         ...(scenario.maxRate !== undefined && { ratePerSecond: scenario.maxRate }),
       },
