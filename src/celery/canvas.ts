@@ -46,13 +46,10 @@ export function prepareContents(target: TaskTarget): Contents {
     of(taskId, values) {
       const callbacks = link.write(values);
       const errbacks = linkError.write(values);
-      const onError = errbacks === null ? {} : { link_error: errbacks };
-      const onEnd = callbacks === null ? {} : { link: callbacks };
       const rest = chain.map(({ write }, index) =>
         write(values, {
           task_id: partId(taskId, index + 1),
-          ...(index === chain.length - 1 && onEnd),
-          ...onError,
+          ...linked(index === chain.length - 1 ? callbacks : null, errbacks),
         }),
       );
       const embed = {
@@ -84,7 +81,7 @@ function group(members: readonly Member[], options: TaskOptions, linkError: Link
       const groupId = partId(taskId, 0);
       const ids = writers.map((_, index) => partId(taskId, index + 1));
       const tasks = writers.map((write, index) =>
-        write(values, { task_id: ids[index], ...onErrorOf(linkError(values)) }),
+        write(values, { task_id: ids[index], ...linked(null, linkError(values)) }),
       );
       const result = [[groupId, null], ids.map((id) => [[id, null], null])];
       return { args: [], kwargs: { tasks, result, group_id: groupId, partial_args: [] }, embed: nothingAfter };
@@ -104,14 +101,16 @@ function chord(
     isFixed: false,
     of(taskId, values) {
       const tasks = writers.map((write, index) => write(values, { task_id: partId(taskId, index + 1) }));
-      const callbacks = link(values);
-      const last = writeBody(values, { ...(callbacks && { link: callbacks }), ...onErrorOf(linkError(values)) });
+      const last = writeBody(values, linked(link(values), linkError(values)));
       return { args: [], kwargs: { header: tasks, body: last, task_id: partId(taskId, 0) }, embed: nothingAfter };
     },
   };
 }
 
-const onErrorOf = (errbacks: ReturnType<Links>): More => (errbacks === null ? {} : { link_error: errbacks });
+const linked = (callbacks: ReturnType<Links>, errbacks: ReturnType<Links>): More => ({
+  ...(callbacks && { link: callbacks }),
+  ...(errbacks && { link_error: errbacks }),
+});
 
 function prepareMember(member: Member, field: string): (values: TemplateValues, more: More) => WrittenSignature {
   if (!("chain" in member)) return prepareSignature(member, field).write;

@@ -13,15 +13,15 @@
 import type { Message } from "../core/ports.ts";
 import type { TaskTarget } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
-import { type Content, prepareContents } from "./canvas.ts";
+import { prepareContents } from "./canvas.ts";
 import { prepareEncoding } from "./encoding.ts";
-import { checkedHeaders, checkedStamps } from "./headers.ts";
-import { checkProtocol1, protocol1Body } from "./protocol1.ts";
-import { pythonRepr } from "./python.ts";
+import { checkedHeaders } from "./headers.ts";
+import { prepareProtocol1 } from "./protocol1.ts";
+import { prepareProtocol2 } from "./protocol2.ts";
 import { refusal } from "./refusal.ts";
 import { checkPriority, routeOf, shortName } from "./routing.ts";
 import type { TemplateValues } from "./templates.ts";
-import { etaOf, expiryOf, pythonTime, timeLimitOf } from "./times.ts";
+import { etaOf, expiryOf, pythonTime } from "./times.ts";
 
 /** What the messages of one entry have in common. */
 export interface MessageSource {
@@ -50,71 +50,34 @@ export type MessageBuilder = (occurrence: MessageOccurrence) => Message;
 
 /** Checks what an entry sends and returns the builder of its messages. Throws BeatError; its place names the field. */
 export function prepareMessage({ entryName, target, defaultQueue, origin }: MessageSource): MessageBuilder {
-  const { task, options } = target;
-  const isOld = options.task_protocol === 1;
-  if (isOld) checkProtocol1(target);
+  const { options } = target;
   const contents = prepareContents(target);
-  const { contentType, contentEncoding, compression, encode } = prepareEncoding(options);
+  const encoding = prepareEncoding(options);
+  const { contentType, contentEncoding, compression } = encoding;
   const { queue, exchange, routingKey } = routeOf(options, defaultQueue);
   const etaAt = etaOf(options);
   const expiryAt = expiryOf(options);
-  const timeLimit = timeLimitOf(options);
   const userHeaders = checkedHeaders(options.headers);
   const priority = checkPriority(options);
   const persistent = options.delivery_mode !== 1;
   const replyTo = shortName(options.reply_to ?? "", "options.reply_to");
-  const shadow = options.shadow ?? null;
-  const ignoreResult = options.ignore_result ?? null;
-  const stamps = checkedStamps(options.stamps);
-  const stampedHeaders = options.stamps === undefined ? null : Object.keys(stamps);
-  const write = (
-    content: Content,
-    own: { readonly id: string; readonly eta: string | null; readonly expires: string | null },
-  ) => ({
-    body: encode(
-      isOld ? protocol1Body({ ...own, task, content, timeLimit }) : [content.args, content.kwargs, content.embed],
-    ),
-    argsRepr: options.argsrepr ?? pythonRepr(content.args),
-    kwargsRepr: options.kwargsrepr ?? pythonRepr(content.kwargs),
-  });
-  // Written once in any case: what is too large is told now.
-  const sample = contents.of(someId, valuesOf(pythonTime(0), null, entryName));
-  const first = write(sample, { id: someId, eta: null, expires: null });
-  const fixed = contents.isFixed && !isOld ? first : undefined;
+  const prepare = options.task_protocol === 1 ? prepareProtocol1 : prepareProtocol2;
+  const write = prepare(target, contents, encoding, origin);
+  // What is too large is told now.
+  write({ id: someId, eta: null, expires: null, values: valuesOf(pythonTime(0), null, entryName) });
 
   return ({ id, fireAt, dueAt = fireAt, nextFireAt, previousFireAt = null }) => {
     if (id === "") throw refusal("a task id must not be empty");
     const times = { fireAt, dueAt, nextFireAt };
-    const etaTime = etaAt(times);
+    const eta = etaAt(times);
     const expiresAt = expiryAt(times);
-    const eta = etaTime === null ? null : pythonTime(etaTime);
-    const expires = expiresAt === null ? null : pythonTime(expiresAt);
     const fireTime = pythonTime(fireAt);
-    const { body, argsRepr, kwargsRepr } =
-      fixed ?? write(contents.of(id, valuesOf(fireTime, previousFireAt, entryName)), { id, eta, expires });
-    const headers: Record<string, unknown> = isOld
-      ? {}
-      : {
-          lang: "py",
-          task,
-          id,
-          shadow,
-          eta,
-          expires,
-          group: null,
-          group_index: null,
-          retries: 0,
-          timelimit: timeLimit,
-          root_id: id,
-          parent_id: null,
-          argsrepr: argsRepr,
-          kwargsrepr: kwargsRepr,
-          origin,
-          ignore_result: ignoreResult,
-          replaced_task_nesting: 0,
-          stamped_headers: stampedHeaders,
-          stamps,
-        };
+    const { headers, body } = write({
+      id,
+      eta: eta === null ? null : pythonTime(eta),
+      expires: expiresAt === null ? null : pythonTime(expiresAt),
+      values: valuesOf(fireTime, previousFireAt, entryName),
+    });
     for (const [name, value] of userHeaders) headers[name] = value;
     headers["celery_beat_task"] = true;
     headers["periodic_task_name"] = entryName;

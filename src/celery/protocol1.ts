@@ -1,11 +1,18 @@
 // Protocol 1, which Celery 3 speaks: no headers of Celery's, everything in one object of the body.
 
 import type { TaskTarget } from "../core/target.ts";
-import type { Content } from "./canvas.ts";
+import type { Contents } from "./canvas.ts";
+import type { Encoding } from "./encoding.ts";
+import type { Own, Written } from "./protocol2.ts";
 import { refusal } from "./refusal.ts";
+import { timeLimitOf } from "./times.ts";
 
 /** Throws BeatError for what this protocol has no place for. */
-export function checkProtocol1({ canvas, options }: TaskTarget): void {
+export function prepareProtocol1(
+  { task, canvas, options }: TaskTarget,
+  contents: Contents,
+  { encode }: Encoding,
+): (own: Own) => Written {
   if (canvas !== undefined) {
     throw refusal(
       `protocol 1 has no ${Object.keys(canvas).join()}`,
@@ -16,38 +23,27 @@ export function checkProtocol1({ canvas, options }: TaskTarget): void {
   for (const key of ["shadow", "ignore_result", "argsrepr", "kwargsrepr", "stamps"] as const) {
     if (options[key] !== undefined) throw refusal("has no place in protocol 1", `options.${key}`, "Remove it.");
   }
-}
+  const timeLimit = timeLimitOf(options);
 
-export function protocol1Body({
-  task,
-  id,
-  content: { args, kwargs, embed },
-  eta,
-  expires,
-  timeLimit,
-}: {
-  readonly task: string;
-  readonly id: string;
-  readonly content: Content;
-  readonly eta: string | null;
-  readonly expires: string | null;
-  readonly timeLimit: readonly (number | null)[];
-}): Readonly<Record<string, unknown>> {
-  return {
-    task,
-    id,
-    args,
-    kwargs,
-    group: null,
-    group_index: null,
-    retries: 0,
-    eta,
-    expires,
-    utc: true,
-    callbacks: embed.callbacks,
-    errbacks: embed.errbacks,
-    timelimit: timeLimit,
-    taskset: null,
-    chord: null,
+  return ({ id, eta, expires, values }) => {
+    const { args, kwargs, embed } = contents.of(id, values);
+    const body = encode({
+      task,
+      id,
+      args,
+      kwargs,
+      group: null,
+      group_index: null,
+      retries: 0,
+      eta,
+      expires,
+      utc: true,
+      callbacks: embed.callbacks,
+      errbacks: embed.errbacks,
+      timelimit: timeLimit,
+      taskset: null,
+      chord: null,
+    });
+    return { headers: {}, body };
   };
 }
