@@ -4,6 +4,7 @@
 //   SIGHUP            read the schedule files now; from a terminal that was closed: as SIGTERM
 
 import { constants } from "node:os";
+import { isatty } from "node:tty";
 import type { Clock, Log } from "./core/ports.ts";
 
 /** A Ctrl-C comes twice under npm, from the terminal and passed on: within this time it is one signal. */
@@ -19,6 +20,8 @@ export interface SignalOptions {
 /** Returns what takes the handlers away again. */
 export function handleSignals({ clock, log, stop, reload }: SignalOptions): () => void {
   let firstAtMs: number | undefined;
+  // Asked now: a terminal that was closed is none any more.
+  const hasTerminal = isatty(0);
   const onEnd = (signal: NodeJS.Signals) => {
     const nowMs = clock.monotonic();
     if (firstAtMs === undefined) {
@@ -31,7 +34,7 @@ export function handleSignals({ clock, log, stop, reload }: SignalOptions): () =
     }
   };
   const onHangUp = () => {
-    if (process.stdin.isTTY) onEnd("SIGHUP");
+    if (hasTerminal) onEnd("SIGHUP");
     else reload();
   };
   const handlers = [
