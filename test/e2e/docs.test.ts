@@ -123,8 +123,8 @@ suite("the documents", { concurrency: 2 }, () => {
     for (const command of commands) helps.set(command, await helpOf(command));
     const flagsOf = (text: string) => [...text.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map((match) => match[1]!);
     const known = (flag: string, help: string) => new RegExp(`(^|\\s)--${flag}\\s`, "m").test(help);
-    // Flags of other programs that the documents start.
-    const foreign = ["workdir", "pool", "loglevel", "init"];
+    // Flags of other programs that the documents start, the project's own scripts among them.
+    const foreign = ["workdir", "pool", "loglevel", "init", "hours", "seed", "results", "rows", "evidence"];
     for (const { name, text } of documents) {
       for (const code of codeOf(text).split("\n")) {
         const command = /\bbeat ([a-z]+)\b/.exec(code)?.[1];
