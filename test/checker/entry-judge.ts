@@ -175,9 +175,11 @@ export class EntryJudge {
   }
 
   /** All runs of its `max_runs` were made before it. */
-  #isUsedUp({ nominal, place }: Account, accounts: readonly Account[]): boolean {
-    const earlier = accounts.slice(0, place).filter((one) => one.nominal.era === nominal.era);
-    return earlier.filter(({ row }) => row !== undefined && row.id !== "").length >= nominal.policy.maxRuns;
+  #isUsedUp({ nominal }: Account, accounts: readonly Account[]): boolean {
+    const earlier = accounts.filter(
+      (one) => one.nominal.era === nominal.era && one.nominal.arrivesAt <= nominal.arrivesAt && one.row !== undefined,
+    );
+    return earlier.filter(({ row }) => row!.id !== "").length >= nominal.policy.maxRuns;
   }
 
   /** Off before it could be decided, and never on again: it is recorded when it is. */

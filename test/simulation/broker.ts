@@ -218,7 +218,10 @@ export function publishesOf(attempts: readonly Attempt[], publishedAt: (id: stri
       const later = next.get(id);
       next.set(id, attempt);
       const isOver = later === undefined ? !machine.alive : later.machine !== machine;
-      const isLost = isOver && publishedAt(id) > Math.min(later?.at ?? Number.POSITIVE_INFINITY, at + 1_000);
+      const isLost =
+        outcome === "confirmed" &&
+        isOver &&
+        publishedAt(id) > Math.min(later?.at ?? Number.POSITIVE_INFINITY, at + 1_000);
       return { id, at, outcome: isLost ? "doubtful" : outcome };
     })
     .toReversed();
