@@ -17,11 +17,13 @@ import type { Link, LinkListener } from "./kept-broker.ts";
 import { listKey, type RedisAddress } from "./redis-address.ts";
 import { closeLimitMs, greet, optionsOf, probe, probeKey } from "./redis-client.ts";
 import { isReply, replyFailure } from "./redis-failure.ts";
+import type { UnreadLists } from "./redis-unread.ts";
 import { confirm, fail, Line, type Sending } from "./sending.ts";
 
 export interface RedisLinkOptions {
   readonly clock: Clock;
   readonly confirmLimitMs: number;
+  readonly unread: UnreadLists;
 }
 
 /** What went to one list in one command. */
@@ -45,6 +47,7 @@ export class RedisLink implements Link {
   readonly #clock: Clock;
   readonly #listener: LinkListener;
   readonly #deadline: ConfirmDeadline;
+  readonly #unread: UnreadLists;
   readonly #line = new Line();
   readonly #inFlight = new Set<Batch>();
   /** Replies that are still to come. */
@@ -60,6 +63,7 @@ export class RedisLink implements Link {
     this.#address = address;
     this.#clock = options.clock;
     this.#listener = listener;
+    this.#unread = options.unread;
     this.#deadline = new ConfirmDeadline(
       options.clock,
       options.confirmLimitMs,
@@ -131,7 +135,10 @@ export class RedisLink implements Link {
       else this.#redis.once("end", resolve);
     });
     this.#end("the broker connection was closed");
-    await Promise.race([closed, new Promise<void>((resolve) => this.#clock.setTimer(closeLimitMs, resolve))]);
+    let cancel = () => {};
+    const limit = new Promise<void>((resolve) => (cancel = this.#clock.setTimer(closeLimitMs, resolve)));
+    await Promise.race([closed, limit]);
+    cancel();
   }
 
   /** What is unsettled goes back: it may have arrived. */
@@ -194,8 +201,11 @@ export class RedisLink implements Link {
   #send(batches: ReadonlyMap<string, Batch>): void {
     const sent = [...batches.values()];
     const pipeline = this.#redis.pipeline();
-    for (const [key, { payloads }] of batches) pipeline.lpush(key, ...payloads);
-    for (const batch of sent) this.#inFlight.add(batch);
+    for (const [key, batch] of batches) {
+      pipeline.lpush(key, ...batch.payloads);
+      this.#inFlight.add(batch);
+      this.#unread.onSent(key, batch.queue);
+    }
     this.#expect();
     pipeline.exec().then(
       (results) => {
@@ -259,6 +269,7 @@ export class RedisLink implements Link {
     this.#expect();
     try {
       await probe(this.#redis, this.#address);
+      await this.#unread.look(this.#redis, this.#clock.monotonic());
     } catch (error) {
       if (isReply(error)) this.#block(replyFailure(error as Error, probeKey, this.#address).reason);
     }

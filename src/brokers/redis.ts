@@ -5,6 +5,7 @@ import { KeptBroker, type KeptBrokerOptions, type LinkListener } from "./kept-br
 import { parseRedisUrl } from "./redis-address.ts";
 import { connectFailure } from "./redis-failure.ts";
 import { RedisLink } from "./redis-link.ts";
+import { UnreadLists } from "./redis-unread.ts";
 
 export interface RedisBrokerOptions extends KeptBrokerOptions {
   /** A connection whose server answers nothing for so long, with replies expected, is given up. */
@@ -16,9 +17,13 @@ export class RedisBroker extends KeptBroker {
   constructor(url: string, options: RedisBrokerOptions) {
     const address = parseRedisUrl(url);
     const { clock, confirmLimitMs = 15_000 } = options;
+    const masked = maskUrl(url);
     const told = new Set<string>();
+    let tell = (_: string) => {};
+    // Beat's own parameters are none of kombu's.
+    const unread = new UnreadLists(masked.replace(/\?[^;]*/g, ""), (text) => tell(text));
     const transport = {
-      url: maskUrl(url),
+      url: masked,
       at: address.at,
       window: 2_500,
       async open(abort: AbortController, listener: LinkListener) {
@@ -26,7 +31,8 @@ export class RedisBroker extends KeptBroker {
           if (!told.has(text)) listener.notice(text);
           told.add(text);
         };
-        return RedisLink.open(address, abort, { clock, confirmLimitMs }, { ...listener, notice });
+        tell = listener.notice;
+        return RedisLink.open(address, abort, { clock, confirmLimitMs, unread }, { ...listener, notice });
       },
       failure: (error: unknown) => connectFailure(error, address),
     };
