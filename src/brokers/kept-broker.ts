@@ -1,7 +1,6 @@
 // Keeps a connection to a broker: it makes one, makes another when that is lost, and says so. What a connection is and
 // does is each transport's own.
 
-import { BrokerError } from "../core/errors.ts";
 import type { Broker, BrokerListener, Clock, Log, Message, PublishOutcome } from "../core/ports.ts";
 import { failLater, type Sending } from "./sending.ts";
 
@@ -145,7 +144,10 @@ export class KeptBroker implements Broker {
         await link.close();
         return;
       }
-      if (link.endReason !== undefined) throw new BrokerError(link.endReason);
+      if (link.endReason !== undefined) {
+        this.#away(link.endReason, false);
+        return;
+      }
       this.#link = link;
       this.#state = "open";
       this.#connectedAtMs = this.#clock.monotonic();

@@ -27,14 +27,12 @@ const isCluster = /^(MOVED|ASK|CROSSSLOT)\b/;
 const clusterReason = "a node of a Redis Cluster, which Celery's workers cannot use as a broker";
 
 export interface ReplyFailure {
-  readonly concerns: "server" | "connection" | "list";
+  readonly concerns: "server" | "list";
   readonly reason: string;
 }
 
 /** Why an LPUSH was answered with an error. */
 export function replyFailure(error: Error, queue: string, { at }: RedisAddress): ReplyFailure {
-  if (!isReply(error))
-    return { concerns: "connection", reason: `the connection to Redis at ${at} broke: ${error.message}` };
   const text = error.message;
   const word = firstWord(text);
   if (isCluster.test(text))

@@ -224,6 +224,10 @@ export class RedisLink implements Link {
       this.#checkDrained();
       return;
     }
+    if (!isReply(error)) {
+      for (const sending of batch.sendings) this.#fail(sending, "unavailable", this.endReason ?? this.#lossReason());
+      return;
+    }
     const { concerns, reason } = replyFailure(error, batch.queue, this.#address);
     for (const sending of batch.sendings) this.#fail(sending, concerns === "list" ? "no-queue" : "unavailable", reason);
     if (concerns === "server") this.#block(reason);
