@@ -27,6 +27,8 @@ export interface Held {
 export class Outbox {
   readonly #byId = new Map<string, Held>();
   readonly #byEntry = new Map<number, Set<Held>>();
+  /** The ids of what has left while the store is read. */
+  #left: Set<string> | undefined;
   readonly capacity: number;
   /** Whether this node leads: if not, what comes back undone is left to the node that does. */
   leading = false;
@@ -69,8 +71,20 @@ export class Outbox {
     return held;
   }
 
+  /** Runs `read`, and tells what has left meanwhile: what it found of that is out of date. */
+  async whileReading<Result>(read: () => Promise<Result>): Promise<[Result, ReadonlySet<string>]> {
+    const left = new Set<string>();
+    this.#left = left;
+    try {
+      return [await read(), left];
+    } finally {
+      this.#left = undefined;
+    }
+  }
+
   delete(held: Held): void {
     held.state = "gone";
+    this.#left?.add(held.id);
     if (!this.#byId.delete(held.id)) return;
     const siblings = this.#byEntry.get(held.compiled.entry.id);
     siblings?.delete(held);

@@ -140,8 +140,10 @@ export class Relay {
     const reading = this.#readings;
     // What is done but not written yet would look as if it were still to be sent.
     if (!(await settlements.flush())) return false;
-    const page = await store.outbox({ ...(this.#after && { after: this.#after }), limit: pageSize });
-    const missing = page.filter(({ id }) => outbox.get(id) === undefined);
+    const [page, left] = await outbox.whileReading(() =>
+      store.outbox({ ...(this.#after && { after: this.#after }), limit: pageSize }),
+    );
+    const missing = page.filter(({ id }) => outbox.get(id) === undefined && !left.has(id));
     const { compiled, broken } = await entries.load([...new Set(missing.map(({ entryId }) => entryId))]);
     // An entry changed meanwhile.
     if (reading !== this.#readings) return true;

@@ -395,3 +395,32 @@ test("a run that was asked for does not wait for a clock that was put back", asy
   await engine.stop(1_000);
   assert.deepEqual(await world.ledger("ping"), [["published", 5, 1, null]]);
 });
+
+test("what is confirmed while a slow store is read is not taken for unsent", async () => {
+  const world = new World();
+  await world.add("ping", { every: "1s", task: "a.ping" });
+  const slow = new Proxy(world.store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name !== "outbox" || typeof value !== "function")
+        return typeof value === "function" ? value.bind(target) : value;
+      return async (...args: unknown[]) => {
+        const page: unknown = await value.apply(target, args);
+        await new Promise<void>((resolve) => world.clock.setTimer(100, resolve));
+        return page;
+      };
+    },
+  });
+  const engine = world.engine({ store: slow });
+  await engine.start();
+  world.broker.hold = true;
+  await world.clock.advance(1_010);
+  await operationsOf(world).add("ping", { every: "1s", task: "a.pong" }, "cli", { replace: true });
+  engine.wake();
+  await world.clock.advance(50);
+  world.broker.hold = false;
+  world.broker.answerAll();
+  await world.clock.advance(800);
+  await engine.stop(1_000);
+  assert.equal(world.sent.filter(({ forSeconds }) => forSeconds === 1).length, 1);
+});
