@@ -169,8 +169,10 @@ function hostOf({ hostname, port }: URL, defaultPort: number): { readonly host: 
 
 function placeOf(target: RedisTarget): string {
   if ("path" in target) return target.path;
-  if ("host" in target) return `${target.host}:${target.port}`;
-  const sentinels = target.sentinels.map(({ host, port }) => `${host}:${port}`).join(", ");
+  const name = ({ host, port }: { readonly host: string; readonly port: number }) =>
+    host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  if ("host" in target) return name(target);
+  const sentinels = target.sentinels.map(name).join(", ");
   return `master "${target.masterName}" (Sentinel ${sentinels})`;
 }
 

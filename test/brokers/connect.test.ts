@@ -137,7 +137,7 @@ suite("Redis URLs are read like kombu reads them", () => {
     ["redis://h//5", { database: 5 }],
     ["redis://:p%40s@:6380/3", { at: "127.0.0.1:6380", username: "", password: "p@s", database: 3 }],
     ["redis://:p@s@h", { at: "h:6379", password: "p@s" }],
-    ["redis://u:p@[::1]:7", { at: "::1:7", target: { host: "::1", port: 7 }, username: "u", password: "p" }],
+    ["redis://u:p@[::1]:7", { at: "[::1]:7", target: { host: "::1", port: 7 }, username: "u", password: "p" }],
     ["redis+socket:///run/redis.sock", { at: "/run/redis.sock", target: { path: "/run/redis.sock" }, database: 0 }],
     ["redis+socket://:p@/run/r%20s.sock?virtual_host=4", { at: "/run/r s.sock", password: "p", database: 4 }],
   ];
