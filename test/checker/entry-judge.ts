@@ -142,7 +142,9 @@ export class EntryJudge {
       this.#tell("duplicate: second id", fireAt, at, `it was sent as ${id}, and the ledger has ${row.id}`);
     else if (openStates.has(row.state)) {
       const doneAt = policy.isLocal ? (endedAt ?? endAt) : at;
-      if (doneAt > endAt - tolerance.lateMs) return;
+      // In doubt when the clock was put back: it is sent again when the clock gets there.
+      const waits = this.#doubts(id, at) > 0 && this.#case.clock.at(endAt) < row.dueAt;
+      if (waits || doneAt > endAt - tolerance.lateMs) return;
       const text = `it was sent, and the ledger says to the end that it is ${row.state}`;
       this.#tell("lie: says not sent", fireAt, at, text);
     } else if (!sentStates.has(row.state) && !(policy.isLocal && row.state === "failed")) {
