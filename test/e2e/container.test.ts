@@ -150,7 +150,9 @@ async function holdsWhatIsNeeded(app: string, env: NodeJS.ProcessEnv): Promise<v
   const pack = ["pack", "--dry-run", "--json", "--ignore-scripts"];
   const { stdout } = await run("npm", pack, { cwd: app, env, maxBuffer: 64 * 1024 * 1024 });
   const files = (JSON.parse(stdout)[0].files as { path: string }[]).map(({ path }) => path);
-  const sourceFiles = globSync("src/**/*.ts", { cwd: app }).map((file) => file.replace(/^src/, "dist").slice(0, -3));
+  // What only declares types leaves nothing.
+  const programs = globSync("src/**/*.ts", { cwd: app, exclude: (file) => file.endsWith(".d.ts") });
+  const sourceFiles = programs.map((file) => file.replace(/^src/, "dist").slice(0, -3));
   const wanted = [
     "CHANGELOG.md",
     "LICENSE",

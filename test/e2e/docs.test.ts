@@ -101,7 +101,7 @@ suite("the documents", { concurrency: 2 }, () => {
             "beatd/testing": [join(root, "src/testing/index.ts")],
           },
         },
-        include: ["*.ts"],
+        include: ["*.ts", join(root, "src/**/*.d.ts")],
       }),
     );
     // What a reader has of their own.
