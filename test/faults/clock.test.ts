@@ -74,7 +74,7 @@ rows(
       isQuick: true,
       async run(rig) {
         // A phase is known again only from what arrives.
-        rig.tolerance = { minCertainShare: 0.8 };
+        rig.tolerance = { minCertainShare: 0.6 };
         const clock = await underClock(rig);
         await rig.calm(calmMs);
         await clock.step(-hourMs);
@@ -87,7 +87,7 @@ rows(
       fault: "the clock put back by an hour, restarted",
       async run(rig) {
         // From outside nobody knows how far an interval was from its next time when its daemon was not running.
-        rig.tolerance = { minCertainShare: 0.8 };
+        rig.tolerance = { minCertainShare: 0.6 };
         const clock = await underClock(rig);
         await rig.calm(calmMs);
         await rig.fault(
