@@ -73,7 +73,10 @@ class CeleryBeat {
     await this.witness.until((arrived) => arrived.length >= sent + entries);
     return async () => {
       child.kill("SIGTERM");
+      // Now and then it does not end by that: its own lock is in its way.
+      const impatient = setTimeout(() => child.kill("SIGKILL"), 5_000);
       await ended;
+      clearTimeout(impatient);
     };
   }
 
