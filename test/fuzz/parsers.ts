@@ -75,7 +75,9 @@ function readDefinition(input: unknown): Trigger[] {
   const definition = checkedDefinition(input, { entry: "fuzz" }, calendars);
   policyOf(definition);
   targetOf(definition);
-  assert.deepEqual([...unfitForJson(definition)], [], "it changes when it is stored");
+  // A key without a value is as good as none.
+  const unfit = [...unfitForJson(definition)].filter(({ path, what }) => path.length > 1 || what !== "undefined");
+  assert.deepEqual(unfit, [], "it changes when it is stored");
   return [compileChecked(definition, 0, { name: "fuzz", calendars, startedAt: 0 })];
 }
 
