@@ -25,14 +25,8 @@ export function parseDateTime(value: unknown, field: string): WrittenTime {
   };
   const match = typeof value === "string" ? shape.exec(value) : null;
   if (match === null) return refuse("is not a date or a date with a time");
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const part = (index: number) => Number(match[index] ?? 0);
+  const [year, month, day, hour, minute, second] = [part(1), part(2), part(3), part(4), part(5), part(6)];
   if (year < firstYear) return refuse("is too long ago", `Years from ${firstYear} to 9999 are understood.`);
   if (month < 1 || month > 12) return refuse("has no such month", "Months go from 01 to 12.");
   if (day < 1 || day > daysIn(year, month)) {
@@ -40,7 +34,7 @@ export function parseDateTime(value: unknown, field: string): WrittenTime {
   }
   if (hour > 23 || minute > 59 || second > 59)
     return refuse("has no such time of day", "Times go from 00:00:00 to 23:59:59.");
-  const ms = Math.floor(Number(`0.${match[7] ?? "0"}`) * 1_000);
+  const ms = match[7] === undefined ? 0 : Math.floor(Number(`0.${match[7]}`) * 1_000);
   const wall = dayNumber(year, month, day) * dayMs + hour * hourMs + minute * minuteMs + second * 1_000 + ms;
   const offsetMinutes = match[8] === undefined ? null : minutesOf(match[8]);
   if (offsetMinutes !== null && Math.abs(offsetMinutes) > 16 * 60) {
