@@ -118,7 +118,7 @@ function unwritten({ entry, at, now, running, show }: Question): Answer {
     const limit = definition.max_runs === undefined ? "" : ` It was to run ${definition.max_runs} times, and did.`;
     return without("did-not-run", `${said}, but the entry has ended.${limit}`);
   }
-  if (at > now) return without("waits", `${said} to come.`);
+  if (at > now) return without("waits", `${said}, still to come.`);
   if (nextFireAt !== null && at >= nextFireAt) {
     const why = running
       ? "The scheduler is about to decide on it."
