@@ -30,9 +30,9 @@ export function describe(
   { name = "", calendars = {} }: Pick<FireTimesOptions, "name" | "calendars"> = {},
 ): string {
   const named = Object.fromEntries(calendarNames(schedule).map((each) => [each, ["1900-01-01"]]));
-  compileChecked(schedule, 0, { name, calendars: { ...named, ...calendars }, startedAt: 0 });
+  const compiled = compileChecked(schedule, 0, { name, calendars: { ...named, ...calendars }, startedAt: 0 });
   const { timezone = "UTC" } = schedule;
-  const text = phraseOf(schedule, { name, timezone, startAt: undefined });
+  const text = phraseOf(schedule, { name, timezone, startAt: undefined }, compiled);
   const sentence = schedule.timezone === undefined || !knowsZone(schedule) ? text : `${text}, ${timezone}`;
   return sentence.length <= maxLength ? sentence : `${sentence.slice(0, maxLength - 1)}…`;
 }
@@ -55,15 +55,16 @@ function knowsZone(schedule: Schedule): boolean {
   return nested.length > 0 ? nested.some(knowsZone) : every === undefined && solar === undefined;
 }
 
-function phraseOf(schedule: Written, inherited: Inherited): string {
+/** `compiled`: the schedule, where that was done already. */
+function phraseOf(schedule: Written, inherited: Inherited, compiled?: Trigger): string {
   const { timezone = inherited.timezone, start_at: startAt = inherited.startAt } = schedule;
   const key = triggerKeys.find((each) => schedule[each] !== undefined)!;
   const own = { name: inherited.name, timezone, startAt };
   const zone = timezone === inherited.timezone ? "" : ` (${timezone})`;
-  return [`${triggerPhrase(key, schedule, own)}${zone}`, ...besides(schedule, key, own)].join(", ");
+  return [`${triggerPhrase(key, schedule, own, compiled)}${zone}`, ...besides(schedule, key, own)].join(", ");
 }
 
-function triggerPhrase(key: TriggerKey, schedule: Schedule, own: Inherited): string {
+function triggerPhrase(key: TriggerKey, schedule: Schedule, own: Inherited, compiled?: Trigger): string {
   switch (key) {
     case "any":
       return `at each of these times: ${nestedList(schedule.any, own)}`;
@@ -73,10 +74,20 @@ function triggerPhrase(key: TriggerKey, schedule: Schedule, own: Inherited): str
       const leaf = { [key]: schedule[key], timezone: own.timezone };
       const start = key === "calendar" && own.startAt !== undefined ? { start_at: own.startAt } : {};
       const dst = schedule.dst === undefined ? {} : { dst: schedule.dst };
-      const compiled = compileSchedule({ ...leaf, ...start, ...dst }, { name: own.name, anchorAt: 0, startedAt: 0 });
-      return leafPhrase(compiled.kind === "bounded" ? compiled.trigger : compiled, key, schedule, own);
+      const context = { name: own.name, anchorAt: 0, startedAt: 0 };
+      return leafPhrase(
+        within(compiled ?? compileSchedule({ ...leaf, ...start, ...dst }, context)),
+        key,
+        schedule,
+        own,
+      );
     }
   }
+}
+
+/** What bounds and exceptions stand around. */
+function within(trigger: Trigger): Trigger {
+  return trigger.kind === "bounded" || trigger.kind === "except" ? within(trigger.trigger) : trigger;
 }
 
 /** A nested trigger that says more than one thing stands in brackets. */
