@@ -13,7 +13,7 @@ export interface Row {
   /** In the table of docs/reliability.md. */
   readonly number: number;
   readonly fault: string;
-  /** Belongs to `npm run check`. The others run with FAULTS=full. */
+  /** Belongs to `npm test`. The others run with FAULTS=full. */
   readonly isQuick?: boolean;
   /** Entries beside the timetable's. */
   readonly more?: Entries;
