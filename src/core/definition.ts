@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { problemsOfShape } from "./definition-problems.ts";
 import { BeatError, DefinitionError, type Place } from "./errors.ts";
-import { sizeOf, type ValuePath } from "./json-value.ts";
+import { isMap, sizeOf, type ValuePath } from "./json-value.ts";
 import { type Broken, brokenTargetRules, isSent, maxAttemptsOf, targetKeys, targetShape } from "./target.ts";
 import { durationSchema, parseDuration, secondMs } from "./time.ts";
 import { compileSchedule, type ScheduleContext, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
@@ -81,7 +81,7 @@ function check(
   }
   const parsed = definitionSchema.safeParse(value);
   const problems = parsed.success ? [] : problemsOfShape(parsed.error, value, place, definitionSchema);
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+  if (isMap(value)) {
     for (const { message, remedy, path } of brokenRules(value, problems.length > 0))
       problems.push(problem(message, remedy, path));
   }

@@ -3,7 +3,7 @@
 
 import { definitionKeys } from "./definition.ts";
 import { DefinitionError, nearest } from "./errors.ts";
-import { sizeOf } from "./json-value.ts";
+import { isMap, sizeOf } from "./json-value.ts";
 import type { Instant } from "./time.ts";
 import { inQuotes } from "./triggers/date-time.ts";
 import { compileSchedule, type Schedule, type ScheduleContext, scheduleShape } from "./triggers/schedule.ts";
@@ -86,7 +86,7 @@ export function compileChecked(
       remedy: "Give fewer dates, or a rule for them.",
     });
   }
-  if (typeof schedule !== "object" || schedule === null || Array.isArray(schedule)) {
+  if (!isMap(schedule)) {
     throw new DefinitionError(`${inQuotes(schedule)} is not a schedule`, {
       remedy: 'Write an object like {cron: "0 9 * * 1-5", timezone: "Europe/Berlin"}.',
     });

@@ -40,7 +40,13 @@ function unfitness(value: unknown): string | undefined {
   if (typeof value === "number") return Number.isFinite(value) ? undefined : String(value);
   if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
   if (typeof value !== "object") return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  if (Array.isArray(value) || isMap(value)) return undefined;
+  return `a ${Object.getPrototypeOf(value).constructor?.name ?? "special object"}`;
+}
+
+/** An object as YAML, JSON and `{}` make it, of whatever realm: neither a list nor an instance of a class, like a Date. */
+export function isMap(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype = Object.getPrototypeOf(value);
-  if (Array.isArray(value) || prototype === null || prototype === Object.prototype) return undefined;
-  return `a ${prototype.constructor?.name ?? "special object"}`;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -4,7 +4,7 @@
 // APScheduler's parser ignores what it does not understand (`mon-fri/2`, `lastly`); here that is an error.
 
 import { z } from "zod";
-import { DefinitionError, nearest } from "../errors.ts";
+import { DefinitionError } from "../errors.ts";
 import type { CompileContext } from "./context.ts";
 import { inQuotes } from "./date-time.ts";
 import { lastDay, lastOfWeekday, nthWeekday } from "./day-rules.ts";
@@ -17,6 +17,7 @@ import {
   rangeText,
   weekdayNames,
 } from "./fields.ts";
+import { checkedMap } from "./map.ts";
 import { type DayRule, wallPattern } from "./pattern.ts";
 import { followsRealTime, namesFixedTimes, type WallClock } from "./wall-clock.ts";
 
@@ -75,21 +76,7 @@ export function compileApscheduler(value: unknown, { zone, dst }: CompileContext
 
 /** The text of every field, defaults filled in. */
 function textsOf(value: unknown): Record<Key, string> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new DefinitionError(`${inQuotes(value)} is not a map`, {
-      remedy: `Write a map of ${keys.join(", ")}.`,
-      place: { field: "apscheduler" },
-    });
-  }
-  for (const key of Object.keys(value)) {
-    if (Object.hasOwn(grammars, key)) continue;
-    const guess = nearest(key, keys);
-    throw new DefinitionError(`unknown key ${inQuotes(key)}`, {
-      remedy: guess ? `Did you mean "${guess}"?` : `Keys: ${keys.join(", ")}.`,
-      place: { field: `apscheduler.${key}` },
-    });
-  }
-  const written = value as Partial<Record<Key, unknown>>;
+  const written = checkedMap(value, keys, "apscheduler", { remedy: `Write a map of ${keys.join(", ")}.` });
   const lastGiven = keys.findLastIndex((key) => written[key] !== undefined);
   const text = (key: Key, index: number): string => {
     if (written[key] !== undefined) return textOf(written[key], key);

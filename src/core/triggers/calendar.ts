@@ -4,11 +4,13 @@
 // So is a time that falls in a gap, unless `dst` says otherwise; one that is shown twice runs on the first pass.
 
 import { z } from "zod";
-import { DefinitionError, nearest } from "../errors.ts";
+import { DefinitionError } from "../errors.ts";
 import { dayMs, hourMs, type Instant, minuteMs, secondMs } from "../time.ts";
 import type { Zone } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import type { CompileContext } from "./context.ts";
 import { dayNumber, daysIn, inQuotes, packedDate } from "./date-time.ts";
+import { checkedMap } from "./map.ts";
 import { type DstRule, instantsShowing } from "./wall-clock.ts";
 
 export interface Calendar {
@@ -36,11 +38,11 @@ export const calendarSchema = z.strictObject({
 });
 
 const units = ["years", "months", "weeks", "days"] as const;
-const keys: readonly string[] = Object.keys(calendarSchema.shape);
+const keys = [...units, "at", "clamp"] as const;
 const lastYear = 9_999;
 
 export function compileCalendar(value: unknown, { zone, startWall, anchorAt, dst }: CompileContext): Calendar {
-  const written = checkKeys(value);
+  const written = checkedMap(value, keys, "calendar", { remedy: "Write {months: 1, at: 09:00}." });
   const [years, months, weeks, days] = units.map((unit) => amountOf(written[unit], unit)) as [
     number,
     number,
@@ -71,22 +73,6 @@ export function compileCalendar(value: unknown, { zone, startWall, anchorAt, dst
     zone,
     dst: { gap: "skip", overlap: "first", ...dst },
   };
-}
-
-function checkKeys(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new DefinitionError(`${inQuotes(value)} is not a map`, {
-      remedy: "Write {months: 1, at: 09:00}.",
-      place: { field: "calendar" },
-    });
-  }
-  const unknown = Object.keys(value).find((key) => !keys.includes(key));
-  if (unknown === undefined) return value as Record<string, unknown>;
-  const guess = nearest(unknown, keys);
-  throw new DefinitionError(`unknown key ${inQuotes(unknown)}`, {
-    remedy: guess ? `Did you mean "${guess}"?` : `Keys: ${keys.join(", ")}.`,
-    place: { field: `calendar.${unknown}` },
-  });
 }
 
 function amountOf(value: unknown, unit: string): number {
@@ -143,7 +129,8 @@ const instantsOn = ({ zone, dst, timeOfDayMs }: Calendar, day: number): Instant[
   instantsShowing(day * dayMs + timeOfDayMs, zone, dst);
 
 /** Its dates as day numbers, ascending, from `day` or some date before it. Ends with the year 9999. */
-function* datesFrom({ firstDay, months, days, clamp }: Calendar, day: number): Generator<number> {
+function* datesFrom(calendar: Calendar, day: number): Generator<number> {
+  const { firstDay, months, days, clamp } = calendar;
   if (months === 0) {
     const limit = dayNumber(lastYear, 12, 31);
     for (let date = firstDay + Math.max(0, Math.floor((day - firstDay) / days)) * days; date <= limit; date += days)
@@ -159,16 +146,35 @@ function* datesFrom({ firstDay, months, days, clamp }: Calendar, day: number): G
     }
     return;
   }
-  for (let date = firstDay; ; ) {
-    if (date >= day) yield date;
-    const last = split(date);
-    let next: number | undefined;
-    for (let month = last.month + months; next === undefined; month += months) {
-      if (month >= (lastYear + 1) * 12) return;
-      next = dateIn(month, last.monthDay, clamp);
-    }
-    date = next + days;
+  const chain = chainOf(calendar);
+  while (chain.at(-1)! < day) if (!prolong(chain, calendar)) return;
+  for (let index = firstAtOrAbove(chain, day); ; index++) {
+    if (index === chain.length && !prolong(chain, calendar)) return;
+    yield chain[index]!;
   }
+}
+
+/** Where months and days are stepped in turn each date hangs on the one before: they are kept as far as anybody asked. */
+const chains = new WeakMap<Calendar, number[]>();
+
+function chainOf(calendar: Calendar): number[] {
+  const known = chains.get(calendar);
+  if (known !== undefined) return known;
+  const chain = [calendar.firstDay];
+  chains.set(calendar, chain);
+  return chain;
+}
+
+/** Whether there is one more date, up to the year 9999. */
+function prolong(chain: number[], { months, days, clamp }: Calendar): boolean {
+  const { month, monthDay } = split(chain.at(-1)!);
+  for (let next = month + months; next < (lastYear + 1) * 12; next += months) {
+    const date = dateIn(next, monthDay, clamp);
+    if (date === undefined) continue;
+    chain.push(date + days);
+    return true;
+  }
+  return false;
 }
 
 /** Months are counted from January of the year 0. */

@@ -2,10 +2,11 @@
 // `*` and ranges. Celery's parser reads leniently (`mon#1` as Monday, `1-5x` as 1-5); here that is an error.
 
 import { z } from "zod";
-import { DefinitionError, nearest } from "../errors.ts";
+import { DefinitionError } from "../errors.ts";
 import type { CompileContext } from "./context.ts";
 import { inQuotes } from "./date-time.ts";
 import { type Grammar, monthNames, parseField, rangeText, weekdayNames } from "./fields.ts";
+import { checkedMap } from "./map.ts";
 import { nextMatch, wallPattern } from "./pattern.ts";
 import { followsRealTime, namesFixedTimes, type WallClock } from "./wall-clock.ts";
 
@@ -34,9 +35,14 @@ export const crontabSchema = z.union([
   }),
 ]);
 
+const notation = {
+  what: "a crontab",
+  remedy: `Write five fields like "0 15 * * mon-fri", or a map of ${keys.join(", ")}.`,
+};
+
 /** Reads `0 15 * * mon-fri` or `{minute: 0, hour: 15, day_of_week: mon-fri}`; what a map leaves out is `*`, as in Celery. */
 export function compileCrontab(value: unknown, { zone, dst }: CompileContext): WallClock {
-  const written = typeof value === "string" ? splitText(value) : checkMap(value);
+  const written = typeof value === "string" ? splitText(value) : checkedMap(value, keys, "crontab", notation);
   const place = (key: Key): string => (typeof value === "string" ? "crontab" : `crontab.${key}`);
   const values = (key: Key): number[] => valuesOf(written[key] ?? "*", place(key), grammars[key]);
   const pattern = wallPattern({
@@ -68,24 +74,6 @@ function splitText(text: string): Partial<Record<Key, string>> {
     });
   }
   return Object.fromEntries(keys.map((key, index) => [key, fields[index]!]));
-}
-
-function checkMap(value: unknown): Partial<Record<Key, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new DefinitionError(`${inQuotes(value)} is not a crontab`, {
-      remedy: `Write five fields like "0 15 * * mon-fri", or a map of ${keys.join(", ")}.`,
-      place: { field: "crontab" },
-    });
-  }
-  for (const key of Object.keys(value)) {
-    if (Object.hasOwn(grammars, key)) continue;
-    const guess = nearest(key, keys);
-    throw new DefinitionError(`unknown key ${inQuotes(key)}`, {
-      remedy: guess ? `Did you mean "${guess}"?` : `Keys: ${keys.join(", ")}.`,
-      place: { field: `crontab.${key}` },
-    });
-  }
-  return value;
 }
 
 function valuesOf(value: unknown, field: string, grammar: Grammar): number[] {

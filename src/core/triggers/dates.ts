@@ -5,6 +5,7 @@ import { DefinitionError } from "../errors.ts";
 import type { Instant } from "../time.ts";
 import { minuteMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import type { CompileContext } from "./context.ts";
 import { parseDateTime } from "./date-time.ts";
 import { type DstRule, instantsShowing, namesFixedTimes } from "./wall-clock.ts";
@@ -46,21 +47,9 @@ export function compileDates(value: unknown, { zone, dst }: CompileContext): Dat
 }
 
 export function nextDate({ instants }: Dates, after: Instant): Instant | null {
-  return instants[firstAbove(instants, after)] ?? null;
+  return instants[firstAtOrAbove(instants, after + 1)] ?? null;
 }
 
 export function previousDate({ instants }: Dates, before: Instant): Instant | null {
-  return instants[firstAbove(instants, before - 1) - 1] ?? null;
-}
-
-/** The index of the first instant greater than `bound`. */
-function firstAbove(instants: readonly Instant[], bound: Instant): number {
-  let low = 0;
-  let high = instants.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (instants[middle]! > bound) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  return instants[firstAtOrAbove(instants, before) - 1] ?? null;
 }

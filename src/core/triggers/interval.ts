@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { BeatError, DefinitionError, nearest } from "../errors.ts";
+import { isMap } from "../json-value.ts";
 import { dayMs, hourMs, type Instant, minuteMs, parseDuration, secondMs } from "../time.ts";
 import type { CompileContext } from "./context.ts";
 import { inQuotes } from "./date-time.ts";
@@ -45,7 +46,7 @@ export function compileInterval(value: unknown, { startAt, anchorAt }: CompileCo
 function durationMs(value: unknown): number {
   try {
     if (typeof value === "string" || typeof value === "number") return parseDuration(value);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return parseDuration(mapSeconds(value));
+    if (isMap(value)) return parseDuration(mapSeconds(value));
   } catch (error) {
     if (error instanceof DefinitionError || !(error instanceof BeatError)) throw error;
     throw new DefinitionError(error.message, { remedy, place: { field: "every" }, cause: error });

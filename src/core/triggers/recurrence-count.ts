@@ -3,6 +3,7 @@
 
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import { dayNumber, daysIn, packedDate } from "./date-time.ts";
 import {
   boundsOf,
@@ -17,7 +18,7 @@ import {
   sizeOf,
   stepsTo,
 } from "./recurrence.ts";
-import { daysOf, firstAtOrAbove } from "./recurrence-days.ts";
+import { daysOf } from "./recurrence-days.ts";
 
 /** How much is walked: a period that holds something takes as long as 20 that hold nothing. */
 const [maxSteps, stepsForContent] = [100_000, 20];

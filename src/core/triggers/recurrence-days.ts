@@ -1,6 +1,7 @@
 // The days of a recurrence: those that its BY parts leave in, whatever its periods are. They depend on nothing but the calendar
 // of the year, and of calendars there are few: each is looked through once.
 
+import { firstAtOrAbove } from "./ascending.ts";
 import { dayNumber, daysIn, isLeapYear, packedDate, weekdayOf } from "./date-time.ts";
 import type { Recurrence } from "./recurrence.ts";
 
@@ -112,14 +113,3 @@ function isWeekIn({ weekNumbers, weekStart }: Recurrence, day: number): boolean 
 }
 
 export const weekOf = (day: number, weekStart: number): number => day - ((weekdayOf(day) - weekStart + 7) % 7);
-
-export function firstAtOrAbove(ascending: readonly number[], bound: number): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle]! >= bound) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}

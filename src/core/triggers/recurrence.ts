@@ -5,9 +5,10 @@
 
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import { dayNumber, daysIn, packedDate } from "./date-time.ts";
 import { greatestCommonDivisor } from "./interval.ts";
-import { daysBetween, firstAtOrAbove, nextDayIn, previousDayIn, weekOf } from "./recurrence-days.ts";
+import { daysBetween, nextDayIn, previousDayIn, weekOf } from "./recurrence-days.ts";
 
 export const frequencies = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"] as const;
 export type Frequency = (typeof frequencies)[number];

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { BeatError } from "../errors.ts";
 import { dayMs, type Instant } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import type { CompileContext } from "./context.ts";
 import { nextOccurrence, occursAt, previousOccurrence, type Recurrence } from "./recurrence.ts";
 import { parseRecurrenceSet } from "./rrule-text.ts";
@@ -63,6 +64,20 @@ export function previousRrule(set: RecurrenceSet, before: Instant): Instant | nu
   return best;
 }
 
+/** Whether it names `instant`: no search, however much of the set is left out around it. */
+export function isInRrule(set: RecurrenceSet, instant: Instant): boolean {
+  const { zone } = set;
+  const walls = [zone.wallAt(instant)];
+  if (isAfterGap(zone, instant)) walls.push(instant + zone.offsetAt(zone.stretchAt(instant).from - 1));
+  return walls.some((wall) => lateInstant(wall, zone) === instant && isInSet(set, wall));
+}
+
+function isInSet({ rules, exceptRules, dates, exceptDates }: RecurrenceSet, wall: WallTime): boolean {
+  const occurs = (rule: Recurrence): boolean => occursAt(rule, wall);
+  const isNamed = dates[firstAtOrAbove(dates, wall)] === wall || rules.some(occurs);
+  return isNamed && !exceptDates.has(wall) && !exceptRules.some(occurs);
+}
+
 export function lateInstant(wall: WallTime, zone: Zone): Instant {
   const instant = zone.reach(wall);
   return zone.wallAt(instant) === wall ? instant : wall - zone.offsetAt(instant - 1);
@@ -81,7 +96,7 @@ function nextInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
   for (let leftOut = 0; leftOut < maxLeftOutOf(set); leftOut++) {
     const found = Math.min(
       ...rules.map((rule) => nextOccurrence(rule, from) ?? Infinity),
-      dates.find((date) => date >= from) ?? Infinity,
+      dates[firstAtOrAbove(dates, from)] ?? Infinity,
     );
     if (found === Infinity) return null;
     const span = leftOutAround(set, found);
@@ -98,7 +113,7 @@ function previousInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
   for (let leftOut = 0; leftOut < maxLeftOutOf(set); leftOut++) {
     const found = Math.max(
       ...rules.map((rule) => previousOccurrence(rule, until) ?? -Infinity),
-      dates.findLast((date) => date <= until) ?? -Infinity,
+      dates[firstAtOrAbove(dates, until + 1) - 1] ?? -Infinity,
     );
     if (found === -Infinity) return null;
     const span = leftOutAround(set, found);

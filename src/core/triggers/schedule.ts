@@ -2,7 +2,7 @@
 // own, a line in `triggerShape` and a line in `compilers`.
 
 import { z } from "zod";
-import { BeatError, DefinitionError, nearest } from "../errors.ts";
+import { BeatError, DefinitionError } from "../errors.ts";
 import type { Instant } from "../time.ts";
 import { type WallTime, type Zone, zoneOf } from "../zone.ts";
 import { apschedulerSchema, compileApscheduler } from "./apscheduler.ts";
@@ -15,6 +15,7 @@ import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
 import { compileDates, datesSchema } from "./dates.ts";
 import { compileExcept, exceptSchema } from "./except.ts";
 import { compileInterval, intervalSchema } from "./interval.ts";
+import { checkedMap } from "./map.ts";
 import { compileRrule, rruleSchema } from "./rrule.ts";
 import { compileSolar, solarSchema } from "./solar.ts";
 import { neverFires, type Trigger } from "./trigger.ts";
@@ -77,7 +78,7 @@ export const triggerKeys = [
 ] as const satisfies readonly (keyof typeof triggerShape)[];
 type TriggerKey = (typeof triggerKeys)[number];
 
-const nestedKeys: readonly string[] = [...triggerKeys, ...Object.keys(besideShape)];
+const nestedKeys = [...triggerKeys, ...(Object.keys(besideShape) as (keyof typeof besideShape)[])];
 
 /** The keys of one entry that concern time, as a user writes them. */
 export type Schedule = z.infer<z.ZodObject<typeof scheduleShape>>;
@@ -153,20 +154,11 @@ function compileWithin(schedule: Schedule, inherited: Inherited, depth: number):
 function compileNested(value: unknown, field: string, inherited: Inherited, depth: number): Trigger {
   try {
     if (depth > maxDepth) throw new DefinitionError("nests too deeply", { remedy: `Nest at most ${maxDepth} levels.` });
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new DefinitionError(`${inQuotes(value)} is not a trigger`, {
-        remedy: 'Write a map like {cron: "0 9 * * *"}.',
-      });
-    }
-    const unknown = Object.keys(value).find((key) => !nestedKeys.includes(key));
-    if (unknown !== undefined) {
-      const guess = nearest(unknown, nestedKeys);
-      throw new DefinitionError(`unknown key ${inQuotes(unknown)}`, {
-        remedy: guess ? `Did you mean "${guess}"?` : `Keys: ${nestedKeys.join(", ")}.`,
-        place: { field: unknown },
-      });
-    }
-    return compileWithin(value, inherited, depth);
+    const map = checkedMap(value, nestedKeys, undefined, {
+      what: "a trigger",
+      remedy: 'Write a map like {cron: "0 9 * * *"}.',
+    });
+    return compileWithin(map as Schedule, inherited, depth);
   } catch (error) {
     if (!(error instanceof DefinitionError)) throw error;
     const inner = error.place?.field;

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { DefinitionError, nearest } from "../errors.ts";
 import { dayMs, type Instant, secondMs } from "../time.ts";
 import { inQuotes } from "./date-time.ts";
+import { checkedMap } from "./map.ts";
 
 /** The altitude of the sun's centre in degrees; `limb`: of its upper edge, which refraction lifts by 34 minutes of arc. */
 interface Crossing {
@@ -48,13 +49,15 @@ export const solarSchema = z.strictObject({
   latitude: z.number().min(-90).max(90),
   longitude: z.number().min(-180).max(180),
 });
-const keys: readonly string[] = Object.keys(solarSchema.shape);
+const keys = ["event", "latitude", "longitude"] as const;
 
 /** An event that stays away this long is not one of the place: at the poles the sun rises once a year. */
 const maxDays = 400;
 
 export function compileSolar(value: unknown): Solar {
-  const { event, latitude, longitude } = checkKeys(value);
+  const { event, latitude, longitude } = checkedMap(value, keys, "solar", {
+    remedy: `Write a map of ${keys.join(", ")}.`,
+  });
   if (typeof event !== "string" || !Object.hasOwn(crossings, event)) {
     const guess = typeof event === "string" ? nearest(event, events) : undefined;
     throw new DefinitionError(`${inQuotes(event)} is no event of the sun`, {
@@ -68,22 +71,6 @@ export function compileSolar(value: unknown): Solar {
     latitude: degrees(latitude, "latitude", 90),
     longitude: degrees(longitude, "longitude", 180),
   };
-}
-
-function checkKeys(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new DefinitionError(`${inQuotes(value)} is not a map`, {
-      remedy: `Write a map of ${keys.join(", ")}.`,
-      place: { field: "solar" },
-    });
-  }
-  const unknown = Object.keys(value).find((key) => !keys.includes(key));
-  if (unknown === undefined) return value as Record<string, unknown>;
-  const guess = nearest(unknown, keys);
-  throw new DefinitionError(`unknown key ${inQuotes(unknown)}`, {
-    remedy: guess ? `Did you mean "${guess}"?` : `Keys: ${keys.join(", ")}.`,
-    place: { field: `solar.${unknown}` },
-  });
 }
 
 function degrees(value: unknown, name: string, limit: number): number {

@@ -7,7 +7,7 @@ import { type Coincidence, nextAll, nextAny, previousAll, previousAny, type Unio
 import { type Dates, nextDate, previousDate } from "./dates.ts";
 import { type Except, isLeftOut, nextExcept, previousExcept } from "./except.ts";
 import { countInterval, type Interval, nextInterval, previousInterval } from "./interval.ts";
-import { nextRrule, previousRrule, type RecurrenceSet } from "./rrule.ts";
+import { isInRrule, nextRrule, previousRrule, type RecurrenceSet } from "./rrule.ts";
 import { nextSolar, previousSolar, type Solar } from "./solar.ts";
 import { nextWallClock, previousWallClock, type WallClock } from "./wall-clock.ts";
 import { countWallClock } from "./wall-clock-count.ts";
@@ -118,12 +118,17 @@ function previousOf(trigger: Trigger, before: Instant, budget: Budget | undefine
 
 function asking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks }): Ask {
   return (trigger, instant) => {
-    budget.asksLeft -= costOf(trigger);
-    if (budget.asksLeft >= 0) return find(trigger, instant, budget);
-    throw new BeatError(`no fire time was found in ${maxAsks} steps`, {
-      remedy: "Choose triggers that meet more often, or leave out less: dates leave out whole days at once.",
-    });
+    spend(budget, costOf(trigger));
+    return find(trigger, instant, budget);
   };
+}
+
+function spend(budget: Budget, cost: number): void {
+  budget.asksLeft -= cost;
+  if (budget.asksLeft >= 0) return;
+  throw new BeatError(`no fire time was found in ${maxAsks} steps`, {
+    remedy: "Choose triggers that meet more often, or leave out less: dates leave out whole days at once.",
+  });
 }
 
 /** Whether a trigger that is left out fires at an instant is asked too, and counts. It needs no search, however seldom triggers meet. */
@@ -139,6 +144,9 @@ function exceptAsking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks 
         return firesAt(trigger.trigger, instant) && !isLeftOut(trigger, instant, firesAt);
       case "bounded":
         return instant >= trigger.startAt && instant <= trigger.endAt && firesAt(trigger.trigger, instant);
+      case "rrule":
+        spend(budget, trigger.rules.length + trigger.exceptRules.length);
+        return isInRrule(trigger, instant);
       default:
         return ask(trigger, instant - 1) === instant;
     }
