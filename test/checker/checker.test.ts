@@ -305,4 +305,39 @@ describe("the checker, when the clock is put forward or back", () => {
     });
     assert.deepEqual(kinds(silent), ["missing: never decided"]);
   });
+
+  it("back twice: what the second step brought is no sign of what the first one did", () => {
+    const second = 1_000;
+    const small: Fault = {
+      what: "clock",
+      from: start + 228 * second,
+      until: start + 228 * second,
+      clockStepMs: -10_000,
+    };
+    const crash: Fault = { what: "crash", from: small.from + 200, until: small.from + 700, deciding: true };
+    const large: Fault = {
+      what: "clock",
+      from: start + 288 * second,
+      until: start + 288 * second,
+      clockStepMs: -240_000,
+    };
+    // The fourth had not come before the first step, and comes when the clock gets there. The fifth comes at its elapsed time,
+    // when the clock shows the first again: they are in the ledger, so they go on a millisecond beside.
+    const times = [1, 2, 3, 4].map((count) => start + count * minute);
+    const beside = [1, 2, 3, 4].map((count) => start + count * minute + 1);
+    const came = [60, 120, 180, 250, 310, 370, 430, 490].map((seconds) => start + seconds * second + 3);
+    const evidence = perfect({
+      faults: [small, crash, large],
+      endAt: start + 520 * second,
+      deliveries: [...times, ...beside].map((fireAt, index) => ({ ...delivery(fireAt), at: came[index]! })),
+      publishes: [...times, ...beside].map((fireAt, index) => ({
+        id: `id-${fireAt}`,
+        at: came[index]!,
+        outcome: "confirmed",
+      })),
+      ledger: [...times, ...beside].map((time) => row(time)),
+    });
+    assertValid(evidence);
+    assert.deepEqual(kinds(without(evidence, times[3]!)), ["lie: says sent"]);
+  });
 });

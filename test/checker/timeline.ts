@@ -225,7 +225,9 @@ class Elapsed {
     );
     const unsure = claimedAhead || window.length > 0;
     const isAhead = last !== undefined && last > now;
-    if (!(isAhead || unsure) || (unsure && seen === undefined)) return;
+    // What came at its old time, and nobody had claimed before the step, was not anchored anew.
+    const wentOn = !isAhead && !claimedAhead && this.#observed.includes(next);
+    if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
     const expected = [next - byMs, next + this.#every - byMs];
     const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));
     if (claimedAhead) this.#add(next, true);

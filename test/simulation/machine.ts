@@ -50,7 +50,7 @@ export class Machine {
       monotonic: () => this.#monotonic,
       setTimer: (delayMs, callback) => this.#setTimer(delayMs, callback),
     };
-    const write = (level: string) => (message: string) => this.note(`${level}: ${message}`);
+    const write = (level: string) => (message: string) => this.note(`${level}: ${namedAlike(message)}`);
     this.log = { debug() {}, info: write("info"), warn: write("warn"), error: write("error") };
   }
 
@@ -152,6 +152,11 @@ export class Machine {
       wanted = false;
     };
   }
+}
+
+/** Without the name of the store's folder, which is another one each time. */
+function namedAlike(message: string): string {
+  return message.replace(/beat-simulation-\w+/, "beat-simulation");
 }
 
 const never = new Promise<never>(() => {});
