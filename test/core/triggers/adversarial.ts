@@ -61,6 +61,21 @@ const together: readonly Adversary[] = [
   one("an interval that hardly meets every second", {
     all: [{ every: "997ms", start_at: "2024-01-01" }, { cron: "59 59 23 31 12 *" }],
   }),
+  one("days and months in turn that never meet a late second", {
+    all: [
+      { apscheduler: { hour: 0, minute: "8-56/13", second: "*" }, start_at: "8841-02-26" },
+      { calendar: { months: 1, days: 19, at: "23:59:59" } },
+    ],
+  }),
+  one("a rule that is left out by others, which leave out a part of themselves", {
+    rrule: "FREQ=DAILY;BYMONTHDAY=18,27,19;BYHOUR=12,16",
+    except: [
+      {
+        rrule:
+          "RRULE:FREQ=SECONDLY;BYMONTHDAY=-4\nRRULE:FREQ=MINUTELY\nEXRULE:FREQ=YEARLY;BYWEEKNO=33\nRRULE:FREQ=HOURLY;BYMONTH=7,8;BYMONTHDAY=5,-11;BYSETPOS=256,286,-342",
+      },
+    ],
+  }),
   one("crons that never meet, by the hour", { all: [{ cron: "0 0 * * *" }, { cron: "30 0 * * *" }] }),
   one("crons that never meet, by the minute", { all: [{ cron: "*/2 * * * *" }, { cron: "1-59/2 * * * *" }] }),
   one("crons that never meet, by the second", { all: [{ cron: "*/2 * * * * *" }, { cron: "1-59/2 * * * * *" }] }),

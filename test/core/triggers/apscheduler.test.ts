@@ -58,6 +58,7 @@ const refused: readonly (readonly [unknown, string, RegExp, RegExp?])[] = [
   [{ hour: 1.5 }, "apscheduler.hour", /is no hour/],
   [{ hours: 1 }, "apscheduler.hours", /unknown key/, /"hour"/],
   ["0 9 * * *", "apscheduler", /not a map/],
+  [new Date(0), "apscheduler", /not a map/],
 ];
 
 for (const [apscheduler, field, message, remedy] of refused) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { isInRrule } from "../../../src/core/triggers/rrule.ts";
 import type { Schedule } from "../../../src/core/triggers/schedule.ts";
 import { neverFires, nextFireTime, previousFireTime } from "../../../src/core/triggers/trigger.ts";
 import { assertRefused, compile, firesAfter, firesBefore } from "./fires.ts";
@@ -98,7 +99,7 @@ const part = (name: string, min: number, max: number) =>
     { nil: "" },
   );
 
-test("next and previous agree for any rule, near changes of the clocks too", () => {
+test("next, previous and membership agree for any rule, near changes of the clocks too", () => {
   const anyRule = fc
     .tuple(
       fc.constantFrom("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY"),
@@ -123,7 +124,11 @@ test("next and previous agree for any rule, near changes of the clocks too", () 
         return;
       }
       const next = nextFireTime(trigger, instant);
+      const set = trigger.kind === "bounded" ? trigger.trigger : trigger;
+      assert.ok(set.kind === "rrule");
+      assert.equal(isInRrule(set, instant), nextFireTime(trigger, instant - 1) === instant);
       if (next === null) return;
+      assert.ok(isInRrule(set, next));
       assert.ok(next > instant);
       const last = previousFireTime(trigger, next);
       assert.ok(last === null || last <= instant);
