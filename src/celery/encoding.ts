@@ -4,6 +4,7 @@ import { brotliCompressSync, deflateSync, zstdCompressSync } from "node:zlib";
 import { encode as encodeMsgpack } from "@msgpack/msgpack";
 import { reasonOf } from "../core/errors.ts";
 import type { TaskOptions } from "../core/target.ts";
+import { pythonPickle } from "./pickle.ts";
 import { pythonJson } from "./python.ts";
 import { refusal } from "./refusal.ts";
 import { pythonYaml } from "./yaml.ts";
@@ -35,6 +36,7 @@ const serializers: Readonly<Record<NonNullable<TaskOptions["serializer"]>, Seria
     serialize: (body) => Buffer.from(pythonYaml(body)),
   },
   msgpack: { contentType: "application/x-msgpack", contentEncoding: "binary", serialize: msgpack },
+  pickle: { contentType: "application/x-python-serialize", contentEncoding: "binary", serialize: pythonPickle },
 };
 
 /** Names and aliases of kombu's. A "gzip" of Celery's is a zlib stream; its workers can't read gzip. */

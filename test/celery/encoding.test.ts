@@ -74,6 +74,13 @@ suite("compression", () => {
 suite("refused", () => {
   const half = "\ud800";
   const cases: readonly [string, TaskOptions, unknown, RegExp, string][] = [
+    [
+      "half a character in a pickle",
+      { serializer: "pickle" },
+      [half],
+      /half of a surrogate pair/,
+      "options.serializer",
+    ],
     ["bzip2", { compression: "bzip2" }, [], /can't compress with bzip2: nothing well kept/, "options.compression"],
     ["lzma", { compression: "xz" }, [], /can't compress with xz/, "options.compression"],
     [
