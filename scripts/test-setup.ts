@@ -1,11 +1,12 @@
-// Runs before the tests: makes what they need beside npm's packages, a Celery of each tested version, RabbitMQ,
-// Redis, openssl and faketime.
+// Runs before the tests: makes what they need beside npm's packages, a Celery of each tested version, RQ,
+// RabbitMQ, Redis, an SQS (moto), openssl and faketime.
 // With everything there it takes a moment. What it can't make it names, with the remedy, and ends with 1: no test is skipped.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
 import { celeryVenv, celeryVersions } from "../test/servers/celery.ts";
+import { pythonVenv } from "../test/servers/python.ts";
 
 interface Tool {
   readonly name: string;
@@ -60,10 +61,12 @@ const tools: readonly Tool[] = [
 try {
   install(tools.filter(({ isThere }) => !isThere()));
   const slow = setTimeout(
-    () => console.error(`Making Python environments with Celery ${celeryVersions.join(" and ")}…`),
+    () => console.error(`Making Python environments with Celery ${celeryVersions.join(" and ")}, moto and RQ…`),
     2_000,
   );
-  await Promise.all(celeryVersions.map(celeryVenv)).finally(() => clearTimeout(slow));
+  await Promise.all([...celeryVersions.map(celeryVenv), pythonVenv("moto"), pythonVenv("rq")]).finally(() =>
+    clearTimeout(slow),
+  );
 } catch (error) {
   console.error(`The tests can't run yet: ${(error as Error).message}`);
   process.exitCode = 1;
