@@ -17,8 +17,9 @@ import { planAnchor } from "./planner.ts";
 
 /** Since the process began. */
 export interface ClockReport {
-  /** How often the wall clock was seen to jump, and by how much last: negative, back. */
+  /** How often the wall clock was seen to jump, how often of these back, and by how much last: negative, back. */
   readonly steps: number;
+  readonly stepsBack: number;
   readonly lastStepMs: number | null;
   readonly lastStepAt: Instant | null;
   /** How often the process stood still, and for how long last. */
@@ -59,6 +60,7 @@ export class ClockSteps {
   #news: { readonly text: string; readonly at: number } | undefined;
   #report: ClockReport = {
     steps: 0,
+    stepsBack: 0,
     lastStepMs: null,
     lastStepAt: null,
     stops: 0,
@@ -160,9 +162,16 @@ export class ClockSteps {
   }
 
   #stepped(byMs: number, at: Instant): void {
-    const { steps, waitingUntil } = this.#report;
+    const { steps, stepsBack, waitingUntil } = this.#report;
     const reached = byMs < 0 ? Math.max(at - byMs, waitingUntil ?? 0) : waitingUntil;
-    this.#report = { ...this.#report, steps: steps + 1, lastStepMs: byMs, lastStepAt: at, waitingUntil: reached };
+    this.#report = {
+      ...this.#report,
+      steps: steps + 1,
+      stepsBack: stepsBack + (byMs < 0 ? 1 : 0),
+      lastStepMs: byMs,
+      lastStepAt: at,
+      waitingUntil: reached,
+    };
   }
 
   #planGoingOn(entry: Entry, backByMs: number, now: Instant): Claim {

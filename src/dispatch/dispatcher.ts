@@ -10,6 +10,7 @@ import { ClockSteps } from "./clock-steps.ts";
 import type { EntryCache } from "./entry-cache.ts";
 import { advanced, planBeyond, planClaim, planQuarantine } from "./planner.ts";
 import type { Relay } from "./relay.ts";
+import type { Tally } from "./tally.ts";
 import { Upcoming } from "./upcoming.ts";
 
 export interface DispatcherOptions {
@@ -18,6 +19,7 @@ export interface DispatcherOptions {
   readonly log: Log;
   readonly entries: EntryCache;
   readonly relay: Relay;
+  readonly tally: Tally;
   /** The lease while it can be trusted. */
   readonly lease: () => Lease | undefined;
   /** The lease is not trusted for the moment: it should be renewed. */
@@ -163,7 +165,7 @@ export class Dispatcher {
 
   async #pass(): Promise<void> {
     if (!this.#running) return;
-    const { log, random } = this.#options;
+    const { log, random, tally } = this.#options;
     try {
       await this.tick();
       if (this.#failures > 0) log.info("Dispatching again.");
@@ -175,6 +177,7 @@ export class Dispatcher {
         return;
       }
       const reason = reasonOf(error);
+      tally.storeErrors.tick++;
       if (this.#failures++ === 0) log.error(`A tick failed; trying again: ${reason}`);
       this.#trouble = { reason, since: this.#trouble?.since ?? this.#options.clock.monotonic() };
       this.#sleep(Math.min(100 * 2 ** this.#failures, longestBackoffMs) * (0.5 + random() / 2));
@@ -258,7 +261,7 @@ export class Dispatcher {
     results: readonly ClaimResult[],
     compiled: Map<number, CompiledEntry>,
   ): Promise<void> {
-    const { relay, entries, store } = this.#options;
+    const { relay, entries, store, tally } = this.#options;
     const stale: number[] = [];
     for (const [index, claim] of claims.entries()) {
       const result = results[index]!;
@@ -270,6 +273,7 @@ export class Dispatcher {
       } else if (result === "duplicate") {
         void this.#goBeyond(one);
       } else {
+        tally.claimed(claim);
         const entry = advanced(one.entry, claim);
         const kept = { ...one, entry };
         entries.keep(kept);

@@ -16,6 +16,7 @@ import { Publisher } from "./publisher.ts";
 import { type Encode, Relay } from "./relay.ts";
 import { Retention } from "./retention.ts";
 import { Settlements } from "./settlements.ts";
+import { Tally } from "./tally.ts";
 import { type Alert, type AlertsReport, Watchdog } from "./watchdog.ts";
 import { applyZoneRules } from "./zone-rules.ts";
 
@@ -49,6 +50,9 @@ export interface EngineOptions {
 /** What a leader says of itself, as `beat status` shows it. */
 export type EngineReport = ReturnType<Relay["report"]> & {
   readonly overdueMs: number;
+  /** How often the dispatcher's loop went round. */
+  readonly ticks: number;
+  readonly totals: Pick<Tally, "occurrences" | "publishes" | "connections" | "storeErrors" | "terms" | "lateness">;
   readonly clock: ClockReport;
   readonly alerts: AlertsReport;
 };
@@ -69,6 +73,7 @@ export class Engine {
   readonly #leader: Leader;
   readonly #retention: Retention;
   readonly #outbox = new Outbox(outboxCapacity);
+  readonly #tally = new Tally();
   readonly #settlements: Settlements;
   readonly #watchdog: Watchdog;
   #quarantined = { count: 0, revision: -1, countedAt: Number.NEGATIVE_INFINITY };
@@ -79,15 +84,16 @@ export class Engine {
     this.#options = options;
     const { clock, store, log, broker, runner, encode } = options;
     const outbox = this.#outbox;
+    const tally = this.#tally;
     const entries = new EntryCache(store, cachedEntries, encode);
     const narrator = new Narrator(clock, log);
-    const settlements = new Settlements(clock, store, log);
+    const settlements = new Settlements(clock, store, log, tally);
     this.#settlements = settlements;
     const onRoom = () => this.#relay.mayRead && this.wake();
     const look = () => this.#dispatcher.look();
     const isOverdue = (entryId: number) => this.#dispatcher.isOverdue(entryId);
     const mayAct = () => this.leading;
-    const stage = { clock, log, outbox, settlements, narrator, onRoom, look, isOverdue, mayAct };
+    const stage = { clock, log, outbox, settlements, narrator, tally, onRoom, look, isOverdue, mayAct };
     const { maxRate = Number.POSITIVE_INFINITY } = options;
     this.#publisher = broker && new Publisher({ ...stage, broker, maxRate });
     const launcher = new Launcher({ ...stage, runner });
@@ -99,6 +105,7 @@ export class Engine {
       entries,
       settlements,
       narrator,
+      tally,
       publisher: this.#publisher,
       launcher,
       encode,
@@ -106,6 +113,7 @@ export class Engine {
     this.#leader = new Leader({
       ...options,
       ...(options.leaseTtlMs !== undefined && { ttlMs: options.leaseTtlMs }),
+      tally,
       report: () => this.report(),
       onLeading: (lease) => this.#lead(lease),
       onStandingBy: (holder) => this.#standBy(holder),
@@ -113,6 +121,7 @@ export class Engine {
     this.#dispatcher = new Dispatcher({
       ...options,
       entries,
+      tally,
       relay: this.#relay,
       lease: () => this.#leader.lease,
       onUntrusted: () => this.#leader.hurry(),
@@ -191,6 +200,8 @@ export class Engine {
     return {
       ...this.#relay.report(),
       overdueMs: this.#dispatcher.overdueMs,
+      ticks: this.#dispatcher.turns,
+      totals: this.#tally,
       clock: this.#dispatcher.clockSteps.report(),
       alerts: this.#watchdog.report(),
     };

@@ -137,6 +137,7 @@ export class Launcher {
     held.state = "in-flight";
     held.attempts++;
     held.startedAt = this.#options.clock.now();
+    if (held.attempts === 1) this.#options.tally.lateness.run.add(held.startedAt - held.dueAt);
     this.#options.runner.start(run, (_, outcome) => this.#onOutcome(held, outcome));
   }
 

@@ -15,6 +15,7 @@
 import { LeaseLostError, reasonOf, StoreUnavailableError } from "../core/errors.ts";
 import type { Clock, Lease, LeaseOwner, Log, Store } from "../core/ports.ts";
 import { formatDuration, minuteMs } from "../core/time.ts";
+import type { Tally } from "./tally.ts";
 
 export interface LeaderOptions {
   readonly clock: Clock;
@@ -23,6 +24,7 @@ export interface LeaderOptions {
   readonly owner: LeaseOwner;
   /** Whether the holder's process is known to be dead: only ever true for a process of this machine. */
   readonly isDead: (holder: LeaseOwner) => boolean;
+  readonly tally: Tally;
   readonly ttlMs?: number;
   /** What the leader says of itself for `beat status`, written with each renewal. */
   readonly report: () => unknown;
@@ -159,7 +161,7 @@ export class Leader {
       const lease = await store.acquireLease(owner, this.#ttlMs, clock.now(), holder?.token);
       if (lease.ownerId !== owner.ownerId) return;
       this.#trust(lease, attemptStarted);
-      this.#countTerm();
+      this.#countTerm("own");
       this.#toldOf = undefined;
       await this.#options.onLeading(lease);
     } catch (error) {
@@ -182,8 +184,9 @@ export class Leader {
 
   /** Once for each reason: it is tried every second. */
   #complain(level: "warn" | "error", verb: "taken" | "renewed", error: unknown): void {
-    const { clock, log } = this.#options;
+    const { clock, log, tally } = this.#options;
     const reason = reasonOf(error);
+    tally.storeErrors.lease++;
     if (reason !== this.#trouble?.reason) log[level](`The lease could not be ${verb}; trying again: ${reason}`);
     this.#trouble = { reason, since: this.#trouble?.since ?? clock.monotonic() };
   }
@@ -194,8 +197,9 @@ export class Leader {
     this.#trouble = undefined;
   }
 
-  #countTerm(): void {
+  #countTerm(whose: keyof Tally["terms"]): void {
     const now = this.#options.clock.monotonic();
+    this.#options.tally.terms[whose]++;
     this.#terms = [...this.#terms.filter((at) => now - at < minuteMs), now];
   }
 
@@ -224,7 +228,7 @@ export class Leader {
     const now = this.#options.clock.monotonic();
     const same = this.#seen?.lease.token === holder.token && this.#seen.lease.renewedAt === holder.renewedAt;
     if (this.#seen?.lease.token === holder.token && !same) this.sawLiveHolder = true;
-    if (this.#seen !== undefined && this.#seen.lease.token !== holder.token) this.#countTerm();
+    if (this.#seen !== undefined && this.#seen.lease.token !== holder.token) this.#countTerm("others");
     if (this.#seen === undefined || !same) this.#seen = { lease: holder, at: now };
     return now - this.#seen.at > this.#ttlMs || this.#options.isDead(holder);
   }

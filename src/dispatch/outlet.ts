@@ -4,12 +4,14 @@ import type { Clock } from "../core/ports.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Held, Outbox } from "./outbox.ts";
 import type { Settlements } from "./settlements.ts";
+import type { Tally } from "./tally.ts";
 
 export interface OutletOptions {
   readonly clock: Clock;
   readonly outbox: Outbox;
   readonly settlements: Settlements;
   readonly narrator: Narrator;
+  readonly tally: Tally;
   readonly onRoom: () => void;
   /** Hears of changes that were made since something was claimed. */
   readonly look: () => Promise<void>;

@@ -74,6 +74,7 @@ export class Publisher {
         log.info(
           `Connected to ${broker.url}${this.#reason === null || awayMs < 1_000 ? "" : ` after ${formatDuration(Math.round(awayMs / 100) * 100)}`}`,
         );
+        if (!this.#available) this.#options.tally.connections++;
         this.#turn(true, null);
         this.pump();
       },
@@ -216,9 +217,10 @@ export class Publisher {
   }
 
   #onOutcome(message: Message, outcome: PublishOutcome): void {
-    const { outbox, clock, narrator, onRoom } = this.#options;
+    const { outbox, clock, narrator, tally, onRoom } = this.#options;
     this.#unconfirmed--;
     this.#answeredAt = clock.monotonic();
+    tally.publishes[outcome.result]++;
     const held = outbox.get(message.id);
     if (held !== undefined) {
       const now = clock.now();
@@ -228,6 +230,7 @@ export class Publisher {
         this.#settle(held, "published", null, now);
         outbox.delete(held);
         narrator.published(held, now - held.dueAt);
+        tally.lateness.message.add(now - held.dueAt);
         this.#reopen(message.queue);
         onRoom();
       } else if (outcome.result === "refused") {

@@ -11,6 +11,7 @@ import type { Narrator } from "./narrator.ts";
 import { type Held, note, type Outbox } from "./outbox.ts";
 import type { Publisher, PublisherReport } from "./publisher.ts";
 import type { Settlements } from "./settlements.ts";
+import type { Tally } from "./tally.ts";
 
 const pageSize = 1_000;
 
@@ -27,6 +28,7 @@ export interface RelayOptions {
   readonly entries: EntryCache;
   readonly settlements: Settlements;
   readonly narrator: Narrator;
+  readonly tally: Tally;
   /** Undefined where the scheduler has no broker: tasks fail with a reason. */
   readonly publisher: Publisher | undefined;
   readonly launcher: Launcher;
@@ -45,6 +47,8 @@ export class Relay {
   #readings = 0;
   /** Let go of while it was in doubt whether they had been sent: they are still, when they are read again. */
   readonly #doubtful = new Set<string>();
+  /** Let go of, and not found in the store again yet: withdrawn, unless they are. */
+  readonly #missing = new Set<string>();
   /** What the store holds at the beginning of a term may have been sent by another process. */
   #inheriting = false;
 
@@ -104,6 +108,7 @@ export class Relay {
       for (const held of [...outbox.ofEntry(entryId)]) {
         if (held.state !== "waiting") continue;
         if (held.doubtful) this.#doubtful.add(held.id);
+        this.#missing.add(held.id);
         outbox.delete(held);
       }
     }
@@ -148,6 +153,7 @@ export class Relay {
     // An entry changed meanwhile.
     if (reading !== this.#readings) return true;
     for (const occurrence of missing) {
+      this.#missing.delete(occurrence.id);
       const entry = compiled.get(occurrence.entryId);
       const fault = broken.find(({ entry: { id } }) => id === occurrence.entryId)?.reason ?? "its entry is gone";
       if (entry === undefined) this.#settle(occurrence, "failed", fault);
@@ -169,13 +175,18 @@ export class Relay {
   }
 
   #onAllRead(): void {
-    const { outbox, log } = this.#options;
+    const { outbox, log, tally } = this.#options;
     if (this.#inheriting && outbox.size > 0)
       log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
     this.#inheriting = false;
     this.#doubtful.clear();
-    if (this.#overflowed) this.#readAgain();
-    else this.#more = false;
+    if (this.#overflowed) {
+      this.#readAgain();
+      return;
+    }
+    this.#more = false;
+    tally.occurrences.cancelled += this.#missing.size;
+    this.#missing.clear();
   }
 
   /** The end of a term: nothing more goes out from here; the store keeps what did not. */
@@ -185,6 +196,7 @@ export class Relay {
     this.#options.launcher.clear();
     this.#options.outbox.clear();
     this.#doubtful.clear();
+    this.#missing.clear();
     this.#more = false;
   }
 

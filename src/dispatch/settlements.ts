@@ -3,6 +3,7 @@
 
 import { reasonOf, StoreUnavailableError } from "../core/errors.ts";
 import type { Clock, Log, Settlement, Store } from "../core/ports.ts";
+import type { Tally } from "./tally.ts";
 
 const gatherMs = 20;
 const retryMs = 500;
@@ -12,6 +13,7 @@ export class Settlements {
   readonly #clock: Clock;
   readonly #store: Store;
   readonly #log: Log;
+  readonly #tally: Tally;
   #waiting: Settlement[] = [];
   /** Since when something has waited all the time; monotonic. */
   #since = 0;
@@ -20,10 +22,11 @@ export class Settlements {
   #troubled = false;
   #closed = false;
 
-  constructor(clock: Clock, store: Store, log: Log) {
+  constructor(clock: Clock, store: Store, log: Log, tally: Tally) {
     this.#clock = clock;
     this.#store = store;
     this.#log = log;
+    this.#tally = tally;
   }
 
   /** For how long nothing could be written though something waits. */
@@ -66,12 +69,14 @@ export class Settlements {
       } catch (error) {
         if (!this.#troubled) this.#log.error(`The ledger can't be written; trying again: ${reasonOf(error)}`);
         this.#troubled = true;
+        this.#tally.storeErrors.ledger++;
         if (error instanceof StoreUnavailableError) this.#schedule(retryMs);
         else this.#schedule(10 * retryMs);
         return;
       }
       if (this.#troubled) this.#log.info("The ledger is written again.");
       this.#troubled = false;
+      for (const settlement of batch) this.#tally.settled(settlement);
       this.#waiting = this.#waiting.slice(batch.length);
       this.#since = this.#clock.monotonic();
     }

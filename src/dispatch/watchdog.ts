@@ -23,8 +23,8 @@ export interface Alert {
 }
 
 export interface AlertsReport {
-  /** How many were raised since the process began. */
-  readonly raised: number;
+  /** How many of each were raised since the process began. */
+  readonly raised: Readonly<Record<AlertName, number>>;
   readonly active: readonly Pick<Alert, "alert" | "message" | "since">[];
   /** Why this node is not ready to do its work in time; empty: it is. */
   readonly notReady: readonly string[];
@@ -60,7 +60,7 @@ interface Active {
 export class Watchdog {
   readonly #options: WatchdogOptions;
   readonly #active = new Map<AlertName, Active>();
-  #raised = 0;
+  readonly #raised = Object.fromEntries(Object.keys(rules).map((alert) => [alert, 0])) as Record<AlertName, number>;
   /** What the last look found. */
   #found: ReadonlyMap<AlertName, string> = new Map();
   #turns: readonly number[] = [];
@@ -91,7 +91,7 @@ export class Watchdog {
 
   report(): AlertsReport {
     const active = [...this.#active].map(([alert, { message, since }]) => ({ alert, message, since }));
-    return { raised: this.#raised, active, notReady: this.#notReady() };
+    return { raised: { ...this.#raised }, active, notReady: this.#notReady() };
   }
 
   /** Stricter than the alerts: whoever asks wants to know now. */
@@ -142,7 +142,7 @@ export class Watchdog {
       active.toldAt = monotonic;
     } else {
       this.#active.set(alert, { since: clock.now(), message, toldAt: monotonic, foundAt: monotonic });
-      this.#raised++;
+      this.#raised[alert]++;
     }
     log.error(`Alert: ${message.replace(/\.$/, "")}.`, { alert });
     this.#emit(alert, active === undefined ? "raised" : "lasting", this.#active.get(alert)!);
