@@ -88,7 +88,7 @@ function answerOf(occurrence: Occurrence, { entry, show, running }: Question): A
       return tell("did-not-run", `${what} failed${tries}${because}`, `\`beat retry ${entry.name}\` sends it again.`);
     }
     case "cancelled":
-      return tell("did-not-run", `${what} was withdrawn before it was sent${because}`);
+      return tell("did-not-run", `${what} was withdrawn from the outbox${because}`);
     case "skipped":
       return tell("did-not-run", `${what} was skipped${because}`);
     case "coalesced":

@@ -25,7 +25,7 @@ export type OccurrenceState =
   | "published" // the broker confirmed it
   | "ran" // a local run succeeded
   | "failed" // refused for good by the broker, given up, or a local run failed; `reason` says why. `beat retry` sends it again
-  | "cancelled" // withdrawn before it was sent: the entry was changed, paused or removed
+  | "cancelled" // withdrawn before it was known to be sent: the entry was changed, paused or removed
   | "coalesced" // another occurrence of the same entry runs in its place
   | "missed" // found later than its misfire_grace_time, or expired before it could be sent
   | "skipped" // the run before it was still going on
@@ -137,7 +137,7 @@ export type EntryChange =
           | "quarantine"
         >
       >;
-      /** Unsent occurrences of this entry become `cancelled` with this reason. */
+      /** Unsent occurrences of this entry become `cancelled` with this reason; those that may have been sent say so. */
       readonly withdraw?: string;
       /** Ledger rows that go with the change (a pause that ended). */
       readonly passed?: readonly PassedRange[];
@@ -148,6 +148,8 @@ export type EntryChange =
       readonly expectedRevision: number;
       readonly at: Instant;
       readonly withdraw: string;
+      /** Ledger rows of fire times that had come and that nobody had decided. */
+      readonly passed?: readonly PassedRange[];
     };
 
 export interface DueEntry {
@@ -299,6 +301,18 @@ export interface Message {
   readonly replyTo: string;
   /** Epoch ms after which nobody wants it. */
   readonly expiresAt: Instant | null;
+  /** How its queue is made where it is missing and the broker is to make it. Undefined: as Celery's client makes one that nobody described. */
+  readonly declaration?: QueueDeclaration | undefined;
+}
+
+export interface QueueDeclaration {
+  readonly queue: string;
+  /** RabbitMQ's: `{"x-queue-type": "quorum"}`. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** The queue is bound to it by `routingKey`. */
+  readonly exchange: string;
+  readonly exchangeType: "direct" | "topic" | "fanout" | "headers";
+  readonly routingKey: string;
 }
 
 /**

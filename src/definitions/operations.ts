@@ -8,7 +8,7 @@ import type { Clock, EntryChange, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { checkedDefinition } from "./checked.ts";
 import type { LoadedFiles } from "./parse.ts";
-import { changeOfDefinition, type Effect, endOfPause, freshProgress } from "./progress.ts";
+import { changeOfDefinition, type Effect, endOfPause, freshProgress, removal } from "./progress.ts";
 import { type FilesPlan, fileOf, type PlannedChange, planReconcile } from "./reconcile.ts";
 
 const maxAttempts = 10;
@@ -108,7 +108,7 @@ export class Operations {
     }
   }
 
-  /** Removes an entry and withdraws what it has in the outbox; the ledger stays. Throws EntryNotFoundError, and DefinitionError for an entry of a file. */
+  /** Removes an entry and withdraws what it has in the outbox; the ledger stays, and tells what was still to be decided. Throws EntryNotFoundError, and DefinitionError for an entry of a file. */
   async remove(name: string): Promise<void> {
     await this.#retrying(async () => {
       const entry = await this.get(name);
@@ -119,10 +119,7 @@ export class Operations {
           place: { entry: name },
         });
       }
-      const { id, revision } = entry;
-      await this.#store.change([
-        { change: "remove", id, expectedRevision: revision, at: this.#clock.now(), withdraw: "it was removed" },
-      ]);
+      await this.#store.change([removal(entry, this.#clock.now(), "it was removed")]);
     });
   }
 

@@ -40,8 +40,7 @@ export function changeOfDefinition(entry: Entry, definition: Definition, now: In
       runCount: 0,
       quarantine: null,
     };
-    const passed = entry.quarantine === null ? undecided(entry, now) : [];
-    return { fields, withdraw: "its schedule was changed", ...(passed.length > 0 && { passed }) };
+    return { fields, ...withdrawal(entry, now, "its schedule was changed") };
   }
   const effect = withLimit(entry, definition, now);
   const isEnabled = definition.enabled !== false;
@@ -50,6 +49,22 @@ export function changeOfDefinition(entry: Entry, definition: Definition, now: In
   if (entry.pausedAt !== null || effect.fields.nextFireAt !== undefined) return effect;
   const { passed, ...progress } = goOn(entry, now, "it was disabled");
   return { fields: { ...effect.fields, ...progress }, passed };
+}
+
+/** `why` is what the ledger says of what was still to be sent or decided. */
+export function removal(entry: Entry, now: Instant, why: string): EntryChange {
+  const { id, revision } = entry;
+  return { change: "remove", id, expectedRevision: revision, at: now, ...withdrawal(entry, now, why) };
+}
+
+/** Nothing of this schedule is sent any more. */
+function withdrawal(
+  entry: Entry,
+  now: Instant,
+  why: string,
+): { readonly withdraw: string; readonly passed?: PassedRange[] } {
+  const passed = entry.quarantine === null ? undecided(entry, now, why) : [];
+  return { withdraw: why, ...(passed.length > 0 && { passed }) };
 }
 
 /** `max_runs` is not part of the schedule: raised, it lets a finished entry go on; lowered, it may end one. */
@@ -78,10 +93,10 @@ function isOff(entry: Entry): boolean {
   return entry.pausedAt !== null || entry.definition.enabled === false;
 }
 
-/** The fire times of the old schedule that have come and that nobody decided: they were off, or nobody led. */
-function undecided(entry: Entry, now: Instant): PassedRange[] {
-  if (isOff(entry)) return goOn(entry, now, "its schedule was changed while it stood still").passed;
-  const { passed } = goOn(entry, now, "its schedule was changed before this was decided");
+/** The fire times of a schedule that ends which have come and which nobody decided: they were off, or nobody led. */
+function undecided(entry: Entry, now: Instant, why: string): PassedRange[] {
+  if (isOff(entry)) return goOn(entry, now, `${why} while it stood still`).passed;
+  const { passed } = goOn(entry, now, `${why} before this was decided`);
   return passed.map((range) => ({ ...range, state: "missed" }));
 }
 

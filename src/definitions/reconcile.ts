@@ -11,7 +11,7 @@ import { DefinitionError } from "../core/errors.ts";
 import type { EntryChange } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { LoadedFile, LoadedFiles, ParsedDefinition } from "./parse.ts";
-import { changeOfDefinition, freshProgress } from "./progress.ts";
+import { changeOfDefinition, freshProgress, removal } from "./progress.ts";
 
 export interface PlannedChange {
   readonly verb: "added" | "changed" | "removed";
@@ -50,17 +50,12 @@ export function planReconcile(loaded: LoadedFiles, entries: Iterable<Entry>, now
   }
   const removals: PlannedChange[] = [];
   let owned = 0;
-  for (const { name, id, origin, revision } of byName.values()) {
+  for (const entry of byName.values()) {
+    const { name, origin } = entry;
     if (!origin.startsWith("file:")) continue;
     owned++;
     if (mentioned.has(name) || !isKnown(origin)) continue;
-    const change = {
-      change: "remove",
-      id,
-      expectedRevision: revision,
-      at: now,
-      withdraw: `it was removed from ${fileOf(origin)}`,
-    } as const;
+    const change = removal(entry, now, `it was removed from ${fileOf(origin)}`);
     removals.push({ verb: "removed", name, change });
   }
   const kept = owned - removals.length - changes.filter(({ verb }) => verb === "changed").length;

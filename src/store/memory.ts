@@ -19,7 +19,14 @@ import type {
 import type { Instant } from "../core/time.ts";
 import { keyOf, MemoryTables } from "./memory-tables.ts";
 import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
-import { entryGone, manualConflict, nameConflict, revisionConflict, supersededReason } from "./wording.ts";
+import {
+  entryGone,
+  manualConflict,
+  nameConflict,
+  revisionConflict,
+  supersededReason,
+  withdrawnReason,
+} from "./wording.ts";
 
 type EntryQuery = Parameters<Store["listEntries"]>[0];
 type HistoryQuery = Parameters<Store["history"]>[0];
@@ -63,12 +70,15 @@ export class MemoryStore implements Store {
       change.change === "update" && change.fields.definition ? copyOf(change.fields.definition) : entry.definition;
     const changed = this.#tables.putEntry({ ...entry, ...fields, definition, revision: ++this.#tables.revision });
     if (change.withdraw !== undefined) {
+      const isTask = entry.definition.task !== undefined;
       for (const occurrence of this.#tables.inState("claimed")) {
-        if (occurrence.entryId === entry.id) this.#withdraw(occurrence, "cancelled", change.withdraw, change.at);
+        if (occurrence.entryId !== entry.id) continue;
+        const reason = withdrawnReason(change.withdraw, occurrence, isTask, change.at);
+        this.#withdraw(occurrence, "cancelled", reason, change.at);
       }
     }
     // A fire time that has a row already was decided already: that row stays.
-    for (const range of (change.change === "update" && change.passed) || []) {
+    for (const range of change.passed ?? []) {
       if (!this.#tables.occurrences.has(keyOf(entry.id, range.fromFireAt, false))) this.#pass(entry, range, change.at);
     }
     return changed;

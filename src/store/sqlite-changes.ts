@@ -7,15 +7,15 @@ import type { EntryChange } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { EntryRow, SqliteEntries } from "./sqlite-entries.ts";
-import type { SqliteOccurrences } from "./sqlite-occurrences.ts";
-import { nameConflict, revisionConflict } from "./wording.ts";
+import type { SqliteOccurrences, UnsentRow } from "./sqlite-occurrences.ts";
+import { nameConflict, revisionConflict, withdrawnReason } from "./wording.ts";
 
 type Insert = Extract<EntryChange, { change: "insert" }>;
 type Update = Extract<EntryChange, { change: "update" }>;
 type Remove = Extract<EntryChange, { change: "remove" }>;
 
-/** Occurrences of an entry that wait in the outbox, collected once for all the changes of a call. */
-type Unsent = () => ReadonlyMap<number, readonly (readonly [fireAt: Instant, manual: number])[]>;
+/** Occurrences of an entry that wait in the outbox, collected once for all the changes of a call, before any of them is made. */
+type Unsent = () => ReadonlyMap<number, readonly UnsentRow[]>;
 
 export class SqliteChanges {
   readonly #connection: SqliteConnection;
@@ -74,6 +74,7 @@ export class SqliteChanges {
 
   #updated(change: Update, revision: number, unsent: Unsent): Entry {
     const entry = { ...this.#expect(change), ...change.fields };
+    if (change.withdraw !== undefined) this.#withdraw(entry.id, change.withdraw, change.at, unsent);
     this.#update.run(
       entry.origin,
       revision,
@@ -87,9 +88,7 @@ export class SqliteChanges {
       entry.id,
     );
     if (change.fields.definition) this.#redefine.run(...definitionColumns(change.fields.definition), entry.id);
-    if (change.withdraw !== undefined) this.#withdraw(entry.id, change.withdraw, change.at, unsent);
-    // A fire time that has a row already was decided already: that row stays.
-    for (const range of change.passed ?? []) this.#occurrences.insertPassed(entry.id, range, change.at);
+    this.#pass(change);
     return this.#entries.byId(entry.id)!;
   }
 
@@ -97,6 +96,7 @@ export class SqliteChanges {
     const { id } = this.#expect(change);
     this.#remove.run(change.at, revision, id);
     this.#withdraw(id, change.withdraw, change.at, unsent);
+    this.#pass(change);
     return this.#entries.byId(id)!;
   }
 
@@ -110,9 +110,16 @@ export class SqliteChanges {
   }
 
   #withdraw(entryId: number, reason: string, at: Instant, unsent: Unsent): void {
-    for (const [fireAt, manual] of unsent().get(entryId) ?? []) {
-      this.#occurrences.withdraw(entryId, fireAt, manual, "cancelled", reason, at);
+    for (const row of unsent().get(entryId) ?? []) {
+      const { fireAt, manual, isTask } = row;
+      const said = withdrawnReason(reason, row, isTask === 1, at);
+      this.#occurrences.withdraw(entryId, fireAt, manual, "cancelled", said, at);
     }
+  }
+
+  /** A fire time that has a row already was decided already: that row stays. */
+  #pass({ id, at, passed = [] }: Update | Remove): void {
+    for (const range of passed) this.#occurrences.insertPassed(id, range, at);
   }
 }
 

@@ -12,6 +12,11 @@ type HistoryQuery = Parameters<Store["history"]>[0];
 type FailedQuery = Parameters<Store["requeueFailed"]>[0];
 type OutboxGroup = Awaited<ReturnType<Store["outboxSummary"]>>[number];
 type OccurrenceRow = Omit<Occurrence, "manual"> & { readonly manual: number };
+/** What waits in the outbox, as whoever withdraws it has to know it. */
+export type UnsentRow = Pick<
+  OccurrenceRow,
+  "entryId" | "fireAt" | "manual" | "reason" | "attempts" | "dueAt" | "claimedAt"
+> & { readonly isTask: number };
 /** fireAt, entryId, manual: the primary key. */
 type Key = [Instant, number, number];
 
@@ -38,7 +43,7 @@ export class SqliteOccurrences {
   readonly #failed: Statement<[number | null, number | null, Instant | null, Instant | null, number], Key>;
   readonly #requeue: Statement<[Instant, ...Key]>;
   readonly #abandon: Statement<[string, Instant]>;
-  readonly #unsent: Statement<[], [number, Instant, number]>;
+  readonly #unsent: Statement<[], UnsentRow>;
   readonly #outbox: Statement<[Instant, number, Instant, number, number], OccurrenceRow>;
   readonly #summary: Statement<[], OutboxGroup>;
   readonly #history: Statement<[string | null, string | null, Instant, number], OccurrenceRow>;
@@ -89,12 +94,12 @@ export class SqliteOccurrences {
     this.#abandon = database.prepare(
       "UPDATE occurrences SET state = 'failed', reason = ?, settled_at = ? WHERE state = 'running' AND settled_at IS NULL",
     );
-    this.#unsent = database
-      .prepare<[], [number, Instant, number]>(
-        `SELECT entry_id, fire_at, manual FROM occurrences INDEXED BY occurrences_outbox
-         WHERE state = 'claimed' AND settled_at IS NULL`,
-      )
-      .raw();
+    this.#unsent = database.prepare(
+      `SELECT o.entry_id AS entryId, o.fire_at AS fireAt, o.manual, o.reason, o.attempts, o.due_at AS dueAt,
+         o.claimed_at AS claimedAt, CASE WHEN json_valid(e.definition) THEN e.definition ->> 'task' END IS NOT NULL AS isTask
+       FROM occurrences o INDEXED BY occurrences_outbox CROSS JOIN entries e ON e.id = o.entry_id
+       WHERE o.state = 'claimed' AND o.settled_at IS NULL`,
+    );
     this.#outbox = database.prepare(
       `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_outbox CROSS JOIN entries e ON e.id = o.entry_id
        WHERE o.state = 'claimed' AND o.settled_at IS NULL AND (o.due_at, o.entry_id, o.fire_at, o.manual) > (?, ?, ?, ?)
@@ -161,14 +166,8 @@ export class SqliteOccurrences {
     this.#withdraw.run(state, reason, now, fireAt, entryId, manual);
   }
 
-  unsentByEntry(): Map<number, [Instant, number][]> {
-    const unsent = new Map<number, [Instant, number][]>();
-    for (const [entryId, fireAt, manual] of this.#unsent.all()) {
-      const ofEntry = unsent.get(entryId);
-      if (ofEntry) ofEntry.push([fireAt, manual]);
-      else unsent.set(entryId, [[fireAt, manual]]);
-    }
-    return unsent;
+  unsentByEntry(): ReadonlyMap<number, readonly UnsentRow[]> {
+    return Map.groupBy(this.#unsent.all(), ({ entryId }) => entryId);
   }
 
   settle(settlements: readonly Settlement[]): void {

@@ -1,9 +1,26 @@
 // What every store says in the same words: errors, and what it writes into the ledger by itself.
 
 import { ConflictError, EntryNotFoundError, LeaseLostError } from "../core/errors.ts";
+import type { Occurrence } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
 
 /** The reason of an unsent occurrence that gave way to a newer one of its entry. */
 export const supersededReason = "a newer fire time came before this one could be sent";
+
+/**
+ * The reason of an occurrence that is taken out of the outbox at `at`. A reason in the outbox says that it was not sent, and a
+ * local run is recorded before it begins; any other may have been sent once it was due, and it was due where it was claimed
+ * later than now: the clock was put back since.
+ */
+export function withdrawnReason(
+  why: string,
+  { reason, attempts, dueAt, claimedAt }: Pick<Occurrence, "reason" | "attempts" | "dueAt" | "claimedAt">,
+  isTask: boolean,
+  at: Instant,
+): string {
+  const wasNotSent = !isTask || reason !== null || (attempts === 0 && dueAt > at && claimedAt <= at);
+  return wasNotSent ? why : `${why}; it may have been sent before`;
+}
 
 export function nameConflict(name: string): ConflictError {
   return new ConflictError(`there is an entry of the name "${name}" already`, {

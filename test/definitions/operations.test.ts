@@ -148,6 +148,25 @@ test("removing: an own entry goes, an entry of a file is told where", async () =
   );
 });
 
+test("removing: what had come and nobody had decided is one row of the history", async () => {
+  const ledger = async () =>
+    (await store.history({ limit: 10 })).map(({ fireAt, count, state, reason }) => [fireAt, count, state, reason]);
+  await operations.add("ping", ping, "cli");
+  clock.stepWall(35_000);
+  await operations.remove("ping");
+  assert.deepEqual(await ledger(), [[start + 10_000, 3, "missed", "it was removed before this was decided"]]);
+  await operations.applyFiles(filesOf({ "a.yaml": schedules({ pong: "every: 10s, task: t" }) }));
+  await operations.pause("pong");
+  clock.stepWall(10_000);
+  await operations.applyFiles(filesOf({ "a.yaml": schedules({}) }));
+  assert.deepEqual((await ledger())[0], [
+    start + 45_000,
+    1,
+    "paused",
+    "it was removed from a.yaml while it stood still",
+  ]);
+});
+
 test("a pause and its end: the fire times between are recorded as one range, and it goes on from now", async () => {
   await operations.applyFiles(filesOf({ "a.yaml": schedules({ ping: "every: 10s, task: t" }) }));
   const paused = await operations.pause("ping", "flood");
@@ -225,7 +244,7 @@ test("pausing withdraws what waits in the outbox", async () => {
   await operations.trigger("ping");
   await operations.pause("ping");
   const [row] = await store.history({ limit: 10 });
-  assert.deepEqual([row!.state, row!.reason], ["cancelled", "it was paused"]);
+  assert.deepEqual([row!.state, row!.reason], ["cancelled", "it was paused; it may have been sent before"]);
 });
 
 test("triggering asks for one run now, with a random id, also twice in a millisecond", async () => {

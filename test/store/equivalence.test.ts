@@ -81,10 +81,12 @@ const update: fc.Arbitrary<ChangeMaker> = fc
     return updateOf(expected, given(fields) as never, { ...rest, ...(withdraw !== undefined && { withdraw }) });
   });
 
-const remove: fc.Arbitrary<ChangeMaker> = fc.tuple(pick, instant).map(([index, at]) => async (store) => {
-  const entry = await entryAt(store, index);
-  return entry ? removeOf(entry, at) : insertOf("a");
-});
+const remove: fc.Arbitrary<ChangeMaker> = fc
+  .tuple(pick, instant, fc.array(range, { maxLength: 1 }))
+  .map(([index, at, passed]) => async (store) => {
+    const entry = await entryAt(store, index);
+    return entry ? { ...removeOf(entry, at), passed } : insertOf("a");
+  });
 
 const change: fc.Arbitrary<Act> = fc
   .array(

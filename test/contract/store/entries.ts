@@ -308,7 +308,7 @@ export function entriesContract(subject: Subject): void {
       [
         [60_000, false, "cancelled", "paused", t0 + 77],
         [30_000, false, "running", null, null],
-        [1, true, "cancelled", "paused", t0 + 77],
+        [1, true, "cancelled", "paused; it may have been sent before", t0 + 77],
       ],
     );
     assert.deepEqual(keysOf(await subject.store.outbox({ limit: 9 })), [["other", 30_000, "claimed"]]);
@@ -322,6 +322,68 @@ export function entriesContract(subject: Subject): void {
     const [row] = await subject.store.history({ name: "one", limit: 9 });
     assert.deepEqual([row?.state, row?.reason, row?.settledAt], ["cancelled", "removed", t0 + 5]);
     assert.deepEqual(keysOf(await subject.store.outbox({ limit: 9 })), [["two", 30_000, "claimed"]]);
+  });
+
+  test("says of what it withdraws whether it may have been sent before", async () => {
+    const { token } = await subject.lead();
+    const local = insertOf("local", { definition: { every: "30s", job: "tidy", timezone: "UTC" } });
+    const [task, job] = await subject.add("task", local);
+    const at = t0 + 10;
+    const due = [1, 2, 3, 4, 5, 20, 21].map((ms) => {
+      const fireAt = t0 + ms;
+      return { id: randomUUID(), fireAt, dueAt: fireAt, manual: false };
+    });
+    await subject.store.claim(token, [claimOf(task!, { due }), claimOf(job!, { due: due.slice(0, 1) })], t0);
+    const settled = { entryId: task!.id, manual: false, reason: null, attempts: 0, at } as const;
+    await subject.store.settle([
+      { ...settled, fireAt: t0 + 1, state: "claimed", reason: "there is no queue" },
+      { ...settled, fireAt: t0 + 2, state: "claimed", reason: "there is no queue" },
+      { ...settled, fireAt: t0 + 3, state: "claimed", attempts: 1 },
+      { ...settled, fireAt: t0 + 4, state: "published", attempts: 1 },
+      { ...settled, fireAt: t0 + 21, state: "claimed", attempts: 1 },
+    ]);
+    // Its reason is taken back before it is sent.
+    await subject.store.settle([{ ...settled, fireAt: t0 + 2, state: "claimed" }]);
+    const otherTarget = { ...local.definition, every: "1m" } as const;
+    await subject.store.change([
+      updateOf(await subject.again(task!), { definition: otherTarget }, { at, withdraw: "changed" }),
+      removeOf(await subject.again(job!), at),
+    ]);
+    const doubt = "changed; it may have been sent before";
+    assert.deepEqual(
+      (await subject.store.history({ name: "task", limit: 9 })).map((row) => [row.fireAt - t0, row.reason]),
+      [
+        [21, doubt],
+        [20, "changed"],
+        [5, doubt],
+        [4, null],
+        [3, doubt],
+        [2, doubt],
+        [1, "changed"],
+      ],
+    );
+    assert.equal((await subject.store.history({ name: "local", limit: 9 }))[0]!.reason, "removed");
+  });
+
+  test("takes what was claimed later than now for sent: the clock was put back", async () => {
+    const { token } = await subject.lead();
+    const entry = await subject.addOne("one");
+    await subject.store.claim(token, [claimOf(entry)], t0 + 29_750);
+    await subject.store.change([removeOf(await subject.again(entry), t0 + 60)]);
+    const [row] = await subject.store.history({ limit: 9 });
+    assert.deepEqual([row?.state, row?.reason], ["cancelled", "removed; it may have been sent before"]);
+  });
+
+  test("a removal writes the rows of what nobody had decided", async () => {
+    const entry = await subject.addOne("one");
+    const passed = [{ fromFireAt: t0, untilFireAt: t0 + 90, count: 4, state: "missed", reason: "removed" } as const];
+    await subject.store.change([{ ...removeOf(entry, t0 + 99), passed }]);
+    const [row, ...others] = await subject.store.history({ name: "one", limit: 9 });
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [row?.fireAt, row?.untilFireAt, row?.count, row?.state, row?.reason, row?.settledAt],
+      [t0, t0 + 90, 4, "missed", "removed", t0 + 99],
+    );
   });
 
   test("writes the ledger rows that come with a change, and leaves what was decided before", async () => {

@@ -14,6 +14,7 @@ export const daily: Definition = { crontab: "0 3 * * *", task: "a.c", timezone: 
 
 export type Insert = Extract<EntryChange, { change: "insert" }>;
 export type Update = Extract<EntryChange, { change: "update" }>;
+type Remove = Extract<EntryChange, { change: "remove" }>;
 
 export function insertOf(name: string, fields: Partial<Insert> = {}): Insert {
   return {
@@ -33,7 +34,7 @@ export function updateOf(entry: Entry, fields: Update["fields"], rest: Partial<U
   return { change: "update", id: entry.id, expectedRevision: entry.revision, at: t0, fields, ...rest };
 }
 
-export function removeOf(entry: Entry, at: Instant = t0): EntryChange {
+export function removeOf(entry: Entry, at: Instant = t0): Remove {
   return { change: "remove", id: entry.id, expectedRevision: entry.revision, at, withdraw: "removed" };
 }
 
