@@ -76,6 +76,8 @@ export const targetShape = {
   group: z.array(memberSchema).min(1).optional(),
   chord: z.strictObject({ header: z.array(memberSchema).min(1), body: memberSchema }).optional(),
   options: optionsSchema.optional(),
+  /** Where it is sent: a name in `brokers`. */
+  broker: z.string().min(1).optional(),
   run: z.union([z.string().min(1), z.array(z.string()).min(1)]).optional(),
   job: z.string().min(1).optional(),
 };
@@ -104,6 +106,8 @@ export interface TaskTarget {
   readonly kwargs: Readonly<Record<string, unknown>>;
   /** Dates carry an offset. */
   readonly options: TaskOptions;
+  /** The name of the broker that it is sent to, where it is not the default one. */
+  readonly broker?: string;
   readonly canvas?: Canvas;
 }
 
@@ -118,14 +122,15 @@ export function targetOf(definition: WrittenTarget & { readonly timezone?: strin
   if (run !== undefined) return { kind: "run", command: run };
   if (job !== undefined) return { kind: "job", job };
   const options = withOffsets(definition.options ?? {}, timezone);
-  if (task !== undefined) return { kind: "task", task, args, kwargs, options };
+  const sent = { kind: "task", options, ...(definition.broker && { broker: definition.broker }) } as const;
+  if (task !== undefined) return { ...sent, task, args, kwargs };
   if (chain !== undefined) {
     const [first, ...rest] = chain.map(signatureOf);
     const { task: name, args: firstArgs = [], kwargs: firstKwargs = {}, options: own } = first!;
     const merged = { ...own, ...options };
-    return { kind: "task", task: name, args: firstArgs, kwargs: firstKwargs, options: merged, canvas: { chain: rest } };
+    return { ...sent, task: name, args: firstArgs, kwargs: firstKwargs, options: merged, canvas: { chain: rest } };
   }
-  const none = { kind: "task", args: [], kwargs: {}, options } as const;
+  const none = { ...sent, args: [], kwargs: {} } as const;
   if (group !== undefined) return { ...none, task: "celery.group", canvas: { group: group.map(memberOf) } };
   if (chord === undefined)
     throw new DefinitionError("has no target", { remedy: `Give one of: ${targetKeys.join(", ")}.` });
@@ -175,7 +180,8 @@ type Written = { readonly [Key in keyof WrittenTarget]?: unknown };
 
 export function* brokenTargetRules(written: Written): Generator<Broken> {
   const target = targetKeys.find((key) => written[key] !== undefined);
-  const foreign = { task: [], run: ["args", "kwargs", "options"], job: ["args", "kwargs", "options"] } as const;
+  const ofTasks = ["args", "kwargs", "options", "broker"] as const;
+  const foreign = { task: [], run: ofTasks, job: ofTasks } as const;
   const canvas = target !== undefined && !(target in foreign);
   for (const key of canvas ? (["args", "kwargs"] as const) : foreign[(target ?? "task") as keyof typeof foreign]) {
     if (written[key] === undefined) continue;

@@ -1,6 +1,7 @@
 // The JSON Schema of a schedule file, for editors: made from the zod description of a definition.
 
 import { z } from "zod";
+import { brokerSchema, brokerSources } from "../core/broker-definition.ts";
 import { definitionSchema } from "../core/definition.ts";
 import { targetKeys } from "../core/target.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
@@ -18,6 +19,7 @@ export function scheduleFileSchema(): Record<string, unknown> {
     io: "input",
     override: ({ jsonSchema }) => dropBounds(jsonSchema),
   });
+  const { $schema: _, ...broker } = z.toJSONSchema(brokerSchema, { io: "input" });
   return {
     $schema,
     title: "Beat: a schedule file",
@@ -37,6 +39,18 @@ export function scheduleFileSchema(): Record<string, unknown> {
           anyOf: [
             { type: "string", pattern: "\\.[iI][cC][sS]$" },
             { type: "array", maxItems: 10_000, items: { anyOf: [{ type: "string", pattern: "^[0-9]" }, dateRange] } },
+          ],
+        },
+      },
+      brokers: {
+        type: "object",
+        description: "Brokers by the name that an entry's broker gives; default is that of entries which name none.",
+        maxProperties: 100,
+        propertyNames: { pattern: "^[A-Za-z][A-Za-z0-9_.-]{0,99}$" },
+        additionalProperties: {
+          anyOf: [
+            { type: "string", minLength: 1 },
+            { ...broker, ...exactlyOne(brokerSources) },
           ],
         },
       },

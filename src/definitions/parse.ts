@@ -7,10 +7,11 @@ import path from "node:path";
 import { type Definition, nameProblem } from "../core/definition.ts";
 import type { Origin } from "../core/entry.ts";
 import { BeatError, DefinitionError, nearest, type Place } from "../core/errors.ts";
-import { sizeOf } from "../core/json-value.ts";
+import { isMap, sizeOf } from "../core/json-value.ts";
 import { targetKeys } from "../core/target.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 import { zoneOf } from "../core/zone.ts";
+import { type Brokers, joinBrokers, parseBrokers } from "./brokers.ts";
 import {
   type Calendars,
   calendarPath,
@@ -28,7 +29,16 @@ export const maxFileBytes = 10_485_760;
 
 const maxProblems = 1_000;
 
-const topKeys = ["timezone", "calendars", "schedules"];
+const nothing = { calendarFiles: [], brokers: new Map() } as const;
+
+/** The keys under which names stand: of what, and how it is written. */
+const maps: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
+  schedules: ["names and entries", "{} stands for none."],
+  calendars: ["names and dates", "Write it like {holidays: [2026-12-25]}."],
+  brokers: ["names and URLs", "Write it like {mail: redis://cache/0}."],
+};
+
+const topKeys = ["timezone", "calendars", "brokers", "schedules"];
 
 export interface ParsedDefinition {
   readonly name: string;
@@ -45,6 +55,7 @@ export interface ParsedFile {
   readonly problems: readonly DefinitionError[];
   /** The .ics files that its calendars name, as it names them. */
   readonly calendarFiles: readonly string[];
+  readonly brokers: Brokers;
 }
 
 /**
@@ -59,10 +70,11 @@ export function parseScheduleFile(
   readCalendar: ReadCalendar = calendarReader(file),
 ): ParsedFile {
   const yaml = new YamlFile(text, file);
-  if (yaml.value === undefined) return { file, definitions: [], problems: yaml.problems, calendarFiles: [] };
+  if (yaml.value === undefined) return { file, definitions: [], problems: yaml.problems, ...nothing };
   const problems = [...topProblems(yaml, file)];
   const timezone = fileZone(yaml, problems);
   const calendars = parseCalendars(yaml, readCalendar, problems);
+  const brokers = parseBrokers(yaml, problems);
   const definitions: ParsedDefinition[] = [];
   const entries = yaml.members("schedules");
   const inEntries = new Set(entries.flatMap((entry) => entry.problems));
@@ -91,7 +103,7 @@ export function parseScheduleFile(
       for (const problem of error.problems) problems.push(placed(problem, yaml, entry));
     }
   }
-  return { file, definitions, problems: problems.toSorted(byPlace), calendarFiles: calendars.files };
+  return { file, definitions, problems: problems.toSorted(byPlace), calendarFiles: calendars.files, brokers };
 }
 
 function byPlace({ place: a }: BeatError, { place: b }: BeatError): number {
@@ -106,8 +118,7 @@ function entryDefinition(
 ): Definition {
   const wrong = nameProblem(name);
   if (wrong !== undefined) throw new DefinitionError(wrong, { place });
-  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
-  const written = isMap ? { timezone, ...value } : value;
+  const written = isMap(value) ? { timezone, ...value } : value;
   const definition = checkedDefinition(written, { file: place.file!, entry: name }, dates);
   const { job } = definition;
   return job === undefined || !/^\.{1,2}\//.test(job) ? definition : { ...definition, job: jobFrom(folder, job, name) };
@@ -161,25 +172,15 @@ function* topProblems(yaml: YamlFile, file: string): Generator<DefinitionError> 
             : `Known keys: ${topKeys.join(", ")}.`;
       yield problem(`unknown key "${key}"`, hint, place);
     }
-    const schedules = members.find(({ key }) => key === "schedules");
-    if (schedules === undefined && !guesses.has("schedules") && !members.some(({ value }) => looksLikeEntry(value)))
+    if (
+      !members.some(({ key }) => key === "schedules") &&
+      !guesses.has("schedules") &&
+      !members.some(({ value }) => looksLikeEntry(value))
+    )
       yield problem('the file has no key "schedules"', remedy);
-    if (
-      schedules !== undefined &&
-      (typeof schedules.value !== "object" || schedules.value === null || Array.isArray(schedules.value))
-    ) {
-      yield problem("schedules must be a map of names and entries", "{} stands for none.", schedules.place);
-    }
-    const calendars = members.find(({ key }) => key === "calendars");
-    if (
-      calendars !== undefined &&
-      (typeof calendars.value !== "object" || calendars.value === null || Array.isArray(calendars.value))
-    ) {
-      yield problem(
-        "calendars must be a map of names and dates",
-        "Write it like {holidays: [2026-12-25]}.",
-        calendars.place,
-      );
+    for (const { key, value, place } of members) {
+      const [what, remedy] = maps[key] ?? [];
+      if (what !== undefined && !isMap(value)) yield problem(`${key} must be a map of ${what}`, remedy, place);
     }
   }
 }
@@ -232,6 +233,8 @@ export interface LoadedFiles {
   readonly unreadFolders: readonly string[];
   /** The .ics files that the files name, there or not; absolute. */
   readonly calendarFiles: readonly string[];
+  /** Of all files. */
+  readonly brokers: Brokers;
 }
 
 /** The folder that origins, and by default jobs, are relative to. It follows from the paths alone, whether or not they exist. */
@@ -271,10 +274,12 @@ export async function loadScheduleFiles(
     }
   }
   const unique = withoutDuplicates([...files.values()]);
+  const { brokers, problems: brokerProblems } = joinBrokers(unique.map((file) => file.brokers));
   return {
     root,
     files: unique,
-    problems: [...problems, ...unique.flatMap((file) => file.problems)],
+    problems: [...problems, ...unique.flatMap((file) => file.problems), ...brokerProblems],
+    brokers,
     unreadFolders,
     calendarFiles: [
       ...new Set(
@@ -302,7 +307,7 @@ async function fileNames(given: string): Promise<string[] | DefinitionError> {
 async function readScheduleFile(file: string, folder: string): Promise<ParsedFile> {
   const text = await readText(file);
   return text instanceof DefinitionError
-    ? { file, definitions: [], problems: [text], calendarFiles: [] }
+    ? { file, definitions: [], problems: [text], ...nothing }
     : parseScheduleFile(text, file, folder);
 }
 

@@ -105,7 +105,7 @@ test("a changed calendar changes the entries that use it, and no others", () => 
   const loaded = (...dates: string[]) => {
     const file = parseScheduleFile(text, "f.yaml", ".", () => ({ text: ics(...dates), file: "h.ics" }));
     const files = [{ ...file, origin: "file:f.yaml" as const }];
-    return { root: "/", files, problems: file.problems, unreadFolders: [], calendarFiles: [] };
+    return { root: "/", files, problems: file.problems, unreadFolders: [], calendarFiles: [], brokers: new Map() };
   };
   const before = planReconcile(loaded("20261225"), [], 0);
   const entries = before.changes.map(({ change }, index) => {

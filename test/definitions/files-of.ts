@@ -14,6 +14,7 @@ export function filesOf(texts: Readonly<Record<string, string>>, unreadFolders: 
     problems: files.flatMap(({ problems }) => problems),
     unreadFolders,
     calendarFiles: [],
+    brokers: new Map(),
   };
 }
 

@@ -182,7 +182,7 @@ const bad: [title: string, text: string, good: string[], ...problems: string[]][
     "an unknown top key",
     "schedules: {}\nqueues: []\n",
     [],
-    'f.yaml:2:1: unknown key "queues". Known keys: timezone, calendars, schedules.',
+    'f.yaml:2:1: unknown key "queues". Known keys: timezone, calendars, brokers, schedules.',
   ],
   [
     "an entry at the top",
@@ -333,6 +333,7 @@ test("definitions come with their names, places and the file's zone", () => {
     file: "schedules/app.yaml",
     problems: [],
     calendarFiles: [],
+    brokers: new Map(),
     definitions: [
       {
         name: "daily",
@@ -359,6 +360,7 @@ test("a file may say that there are no entries", () => {
     definitions: [],
     problems: [],
     calendarFiles: [],
+    brokers: new Map(),
   });
 });
 

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { brokerUrl } from "../../src/brokers/broker-url.ts";
+import { loadScheduleFiles, parseScheduleFile } from "../../src/definitions/parse.ts";
+
+const parse = (text: string) => {
+  const { brokers, problems } = parseScheduleFile(`${text}\nschedules: {}\n`, "f.yaml");
+  return { brokers, problems: problems.map((problem) => problem.describe()) };
+};
+
+test("a broker is a URL, or a map of where the URL is and of options in its query", async () => {
+  const { brokers, problems } = parse(`brokers:
+  shop: amqp://shop//
+  mail:
+    url_env: MAIL_BROKER
+    max_rate: 100
+    task_default_queue: mails
+    global_keyprefix: "mail:"
+    priority_steps: [0, 5]
+    ssl_check_hostname: false`);
+  assert.deepEqual(problems, []);
+  assert.deepEqual([...brokers.keys()], ["shop", "mail"]);
+  const { maxRate, defaultQueue, place } = brokers.get("mail")!;
+  assert.deepEqual([maxRate, defaultQueue], [100, "mails"]);
+  assert.deepEqual(place, { file: "f.yaml", line: 3, column: 3, field: "brokers.mail" });
+  assert.equal(await brokerUrl(brokers.get("shop")!, {}), "amqp://shop//");
+  assert.equal(
+    await brokerUrl(brokers.get("mail")!, { MAIL_BROKER: "redis://cache/0?sep=." }),
+    "redis://cache/0?sep=.&global_keyprefix=mail%3A&priority_steps=0%2C5&ssl_check_hostname=false",
+  );
+});
+
+test("a URL is read from a file, and its absence is told with the place, without what is there", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "brokers-"));
+  const file = path.join(folder, "url");
+  try {
+    await writeFile(file, "redis://:secret@cache/0\n");
+    const of = (value: string) => brokerUrl(parse(`brokers: {mail: ${value}}`).brokers.get("mail")!, {});
+    assert.equal(await of(`{url_file: ${file}}`), "redis://:secret@cache/0");
+    const place = { file: "f.yaml", line: 1, column: 11 };
+    await assert.rejects(of(`{url_file: ${file}.gone}`), {
+      place: { ...place, field: "brokers.mail.url_file" },
+      message: /can't be read: ENOENT/,
+    });
+    await assert.rejects(of("{url_env: NOT_THERE}"), {
+      place: { ...place, field: "brokers.mail.url_env" },
+      message: "NOT_THERE is not set",
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+const refused: readonly (readonly [string, RegExp])[] = [
+  ["brokers: amqp://a//", /f.yaml:1:1: brokers must be a map of names and URLs\. Write it like/],
+  ["brokers: {1st: amqp://a//}", /f.yaml:1:11: brokers.1st: the name of a broker begins with a letter/],
+  ["brokers: {a: 5}", /f.yaml:1:11: brokers.a: must be a broker's URL, or a map/],
+  ["brokers: {a: {}}", /f.yaml:1:11: brokers.a: has no URL\. Give one of: url, url_env, url_file/],
+  ["brokers: {a: {url: b, url_env: c}}", /brokers.a: has both url and url_env/],
+  ["brokers: {a: {url: b, max_rate: 0}}", /f.yaml:1:23: brokers.a.max_rate: /],
+  ["brokers: {a: {url: b, sep: {c: d}}}", /f.yaml:1:23: brokers.a.sep: must be a text/],
+  ["broker: {a: amqp://a//}", /unknown key "broker"\. Did you mean "brokers"\?/],
+];
+
+for (const [text, message] of refused) {
+  test(`refused: ${text}`, () => {
+    const { problems } = parse(text);
+    assert.equal(problems.length, 1, problems.join("\n"));
+    assert.match(problems[0]!, message);
+  });
+}
+
+test("a name belongs to the first file that has it", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "brokers-"));
+  try {
+    for (const name of ["a", "b"])
+      await writeFile(path.join(folder, `${name}.yaml`), `brokers: {mail: "amqp://${name}//"}\nschedules: {}\n`);
+    const { brokers, problems } = await loadScheduleFiles([folder]);
+    assert.equal(brokers.get("mail")?.source.text, "amqp://a//");
+    assert.equal(problems.length, 1);
+    assert.match(problems[0]!.describe(), /b\.yaml:1:11: brokers.mail: the name is taken: .*a\.yaml:1:11 has a broker/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("a local run is sent nowhere", () => {
+  const { problems } = parseScheduleFile("schedules: {a: {every: 1s, run: ls, broker: mail}}", "f.yaml");
+  assert.match(problems[0]!.describe(), /broker: belongs to a task, and this entry has run/);
+});
