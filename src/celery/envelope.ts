@@ -9,6 +9,7 @@ export function encodeEnvelope(message: Message, deliveryTag: string, now: numbe
   const properties = {
     correlation_id: message.id,
     reply_to: message.replyTo,
+    ...message.properties,
     delivery_mode: message.persistent ? 2 : 1,
     ...(message.expiresAt !== null && { expiration: expirationOf(message.expiresAt, now) }),
     delivery_info: { exchange: message.exchange, routing_key: message.routingKey },

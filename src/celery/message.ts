@@ -11,7 +11,7 @@
 // Whether a message expired is the broker's to see, at the moment of sending.
 
 import type { Message } from "../core/ports.ts";
-import type { TaskTarget } from "../core/target.ts";
+import type { TaskOptions, TaskTarget } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
 import { prepareContents } from "./canvas.ts";
 import { prepareEncoding } from "./encoding.ts";
@@ -21,7 +21,7 @@ import { prepareProtocol2 } from "./protocol2.ts";
 import { refusal } from "./refusal.ts";
 import { checkPriority, routeOf, shortName } from "./routing.ts";
 import type { TemplateValues } from "./templates.ts";
-import { etaOf, expiryOf, pythonTime } from "./times.ts";
+import { etaOf, expiryOf, pythonTime, secondsOf } from "./times.ts";
 
 /** What the messages of one entry have in common. */
 export interface MessageSource {
@@ -61,6 +61,7 @@ export function prepareMessage({ entryName, target, defaultQueue, origin }: Mess
   const priority = checkPriority(options);
   const persistent = options.delivery_mode !== 1;
   const replyTo = shortName(options.reply_to ?? "", "options.reply_to");
+  const properties = propertiesOf(options);
   const prepare = options.task_protocol === 1 ? prepareProtocol1 : prepareProtocol2;
   const write = prepare(target, contents, encoding, origin);
   // What is too large is told now.
@@ -95,6 +96,7 @@ export function prepareMessage({ entryName, target, defaultQueue, origin }: Mess
       priority,
       persistent,
       replyTo,
+      ...(properties && { properties }),
       expiresAt,
     };
   };
@@ -104,6 +106,17 @@ const someId = "00000000-0000-0000-0000-000000000000";
 
 function valuesOf(fireTime: string, previousFireAt: Instant | null, name: string): TemplateValues {
   return { fire_time: fireTime, previous_fire_time: previousFireAt === null ? null : pythonTime(previousFireAt), name };
+}
+
+/** Undefined where there are none. */
+function propertiesOf({ MessageGroupId, result_ttl, failure_ttl }: TaskOptions): Message["properties"] {
+  const kept = (value: string | number) => (value === -1 ? -1 : secondsOf(value));
+  const properties = {
+    ...(MessageGroupId !== undefined && { MessageGroupId }),
+    ...(result_ttl !== undefined && { result_ttl: kept(result_ttl) }),
+    ...(failure_ttl !== undefined && { failure_ttl: kept(failure_ttl) }),
+  };
+  return Object.keys(properties).length === 0 ? undefined : properties;
 }
 
 /** One message, for those who send a single one. */

@@ -5,7 +5,9 @@
 const masked = "***";
 const scheme = /(["'`]?)[a-z][a-z0-9+.-]{0,40}:\/\//gi;
 const secretParameter =
-  /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:password|passwd|pwd|passphrase|secret|token|api_?key)=)[^&;#\s"'`<>]+/gi;
+  /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:password|passwd|pwd|passphrase|secret|token|api_?key|secret_access_key|predefined_queues)=)[^&;#\s"'`<>]+/gi;
+/** In SQS's `predefined_queues`, which is JSON. */
+const secretMember = /(["'](?:secret_access_key|session_token)["']\s*:\s*["'])[^"'\s]+/gi;
 
 /**
  * `text` with the password of each URL in it as `***`: `amqp://beat:***@host//`. Linear in its length. A URL ends at white
@@ -22,7 +24,7 @@ export function maskUrl(text: string): string {
     result += text.slice(done, from) + withoutPassword(segment);
     done = from + segment.length;
   }
-  return (result + text.slice(done)).replace(secretParameter, `$1${masked}`);
+  return (result + text.slice(done)).replace(secretParameter, `$1${masked}`).replace(secretMember, `$1${masked}`);
 }
 
 /** The part of `rest` that belongs to the URL. */

@@ -299,6 +299,8 @@ export interface Message {
   readonly priority: number;
   readonly persistent: boolean;
   readonly replyTo: string;
+  /** What only some brokers know, under their own names: MessageGroupId (SQS), result_ttl and failure_ttl (RQ, seconds). */
+  readonly properties?: Readonly<Record<string, string | number>>;
   /** Epoch ms after which nobody wants it. */
   readonly expiresAt: Instant | null;
   /** How its queue is made where it is missing and the broker is to make it. Undefined: as Celery's client makes one that nobody described. */

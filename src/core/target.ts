@@ -53,6 +53,8 @@ const chainSchema = z.array(signatureSchema).min(1);
 const memberSchema = z.union([z.string().min(1), callSchema, z.strictObject({ chain: chainSchema })]);
 const linkSchema = z.union([z.string().min(1), callSchema, chainSchema]);
 
+const keptSchema = z.union([z.literal(-1), durationSchema]);
+
 const optionsSchema = z.strictObject({
   ...callShape,
   eta: momentSchema.optional(),
@@ -64,6 +66,11 @@ const optionsSchema = z.strictObject({
   kwargsrepr: z.string().optional(),
   stamps: z.record(z.string().min(1), z.unknown()).optional(),
   task_protocol: z.union([z.literal(1), z.literal(2)]).optional(),
+  /** SQS. */
+  MessageGroupId: z.string().min(1).max(128).optional(),
+  /** RQ: how long a result is kept, and a job that failed; -1: for ever. */
+  result_ttl: keptSchema.optional(),
+  failure_ttl: keptSchema.optional(),
   retry: z.boolean().optional(),
   retry_policy: z.strictObject({ max_retries: z.int().min(0).nullable().optional() }).optional(),
 });

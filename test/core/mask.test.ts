@@ -17,6 +17,14 @@ suite("passwords in text that looks like a URL", () => {
     ["('amqp://u:pw@h', 1)", "('amqp://u:***@h', 1)"],
     ["postgresql://h/db?user=u&password=s3cret&x=1", "postgresql://h/db?user=u&password=***&x=1"],
     ["https://h/?access_token=abc#top", "https://h/?access_token=***#top"],
+    [
+      "sqs://KEY:se/cr+et@?predefined_queues=%7B%22q%22%3A1%7D&region=r",
+      "sqs://KEY:***@?predefined_queues=***&region=r",
+    ],
+    [
+      'https://h {"secret_access_key": "x/y", "session_token":"z"}',
+      'https://h {"secret_access_key": "***", "session_token":"***"}',
+    ],
     ["a\tamqp://u:x@h\nb", "a\tamqp://u:***@h\nb"],
   ];
   for (const [text, masked] of cases) test(masked.trim(), () => assert.equal(maskUrl(text), masked));
