@@ -34,7 +34,7 @@ export interface Account {
 
 const sentStates = new Set(["published", "ran"]);
 const openStates = new Set(["claimed", "running"]);
-const givenUpStates = new Set(["cancelled", "failed", "missed", "skipped"]);
+const givenUpStates = new Set(["abandoned", "cancelled", "failed", "missed", "skipped"]);
 
 export class EntryJudge {
   readonly #case: Case;
@@ -65,6 +65,7 @@ export class EntryJudge {
       clock,
       evidence,
       observed.sort((a, b) => a - b),
+      timesWithinRanges(rows.filter((row) => !row.manual)),
     );
     this.#places = new Map(this.#nominals.map(({ fireAt }, place) => [fireAt, place]));
   }
@@ -95,11 +96,7 @@ export class EntryJudge {
     const { tolerance } = evidence;
     const outage = outageAt(outages, arrivesAt - (tolerance.leadMs ?? 300), dueBy + tolerance.lateMs);
     const since = Math.max(dueBy, outage?.until ?? 0);
-    const backlogMs =
-      outage === undefined || tolerance.ratePerSecond === undefined
-        ? 0
-        : (1_000 * evidence.deliveries.length) / tolerance.ratePerSecond;
-    const deadline = since + tolerance.lateMs + backlogMs;
+    const deadline = since + tolerance.lateMs;
     // It came while nobody could decide on it, and then the clock was put back behind it: it comes once more.
     const step = clock.steps.find(({ at }) => at >= arrivesAt && at <= deadline && clock.at(at) < fireAt);
     if (!outage?.deciding || step === undefined) return { outage, deadline };
@@ -147,7 +144,10 @@ export class EntryJudge {
       if (waits || doneAt > endAt - tolerance.lateMs) return;
       const text = `it was sent, and the ledger says to the end that it is ${row.state}`;
       this.#tell("lie: says not sent", fireAt, at, text);
-    } else if (!sentStates.has(row.state) && !(policy.isLocal && row.state === "failed")) {
+    } else if (
+      !sentStates.has(row.state) &&
+      !(policy.isLocal && (row.state === "failed" || row.state === "abandoned"))
+    ) {
       if (this.#doubts(id, at) > 0) this.#counts.withdrawnInDoubt++;
       else
         this.#tell("lie: says not sent", fireAt, at, `the ledger says ${row.state} (${row.reason}), and it was sent`);
@@ -393,4 +393,12 @@ export class EntryJudge {
   #tell(kind: FindingKind, fireAt: number, at: number, text: string): void {
     this.#findings.push({ kind, entry: this.#case.history.entry, fireAt, at, text });
   }
+}
+
+/** Times that have a row of their own and lie within a range that did not run: they came once more when the clock was put back. */
+function timesWithinRanges(rows: readonly LedgerRow[]): Set<number> {
+  const ranges = rows.filter(({ count }) => count > 1);
+  const isWithin = ({ fireAt }: LedgerRow) =>
+    ranges.some((range) => range.fireAt < fireAt && fireAt <= range.untilFireAt);
+  return new Set(rows.filter((row) => row.count === 1 && isWithin(row)).map(({ fireAt }) => fireAt));
 }

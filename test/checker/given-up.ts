@@ -22,6 +22,7 @@ export function judgeGivenUp(
     case "skipped":
       return judgeSkipped(account, given);
     case "failed":
+    case "abandoned":
       return judgeFailed(account, row, given);
     default:
       return `the ledger has no state "${row.state}"`;

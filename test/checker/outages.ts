@@ -9,10 +9,14 @@ export interface Outage {
   readonly faults: readonly Fault[];
 }
 
-export function outagesOf({ faults, tolerance }: Pick<Evidence, "faults" | "tolerance">): Outage[] {
+type Given = Pick<Evidence, "faults" | "tolerance" | "deliveries" | "ledger">;
+
+export function outagesOf(evidence: Given): Outage[] {
+  const { faults, tolerance } = evidence;
+  const pacedMs = pacedFor(evidence);
   const outages: Outage[] = [];
   for (const fault of faults.toSorted((a, b) => a.from - b.from)) {
-    const until = fault.until + (fault.recoveryMs ?? tolerance.recoveryMs);
+    const until = fault.until + (fault.recoveryMs ?? tolerance.recoveryMs) + pacedMs;
     // The wall clock was moved: what became due at once is for policy, as after a stop.
     const deciding = fault.deciding === true || fault.clockStepMs !== undefined;
     const last = outages.at(-1);
@@ -28,6 +32,13 @@ export function outagesOf({ faults, tolerance }: Pick<Evidence, "faults" | "tole
     }
   }
   return outages;
+}
+
+/** How long it takes, where late messages are paced, until all of them have left: until then, newer ones of their entries wait. */
+function pacedFor({ tolerance: { ratePerSecond }, deliveries, ledger = [] }: Given): number {
+  if (ratePerSecond === undefined) return 0;
+  const waiting = ledger.filter(({ state }) => state === "claimed").length;
+  return (1_000 * (deliveries.length + waiting)) / ratePerSecond;
 }
 
 /** The last outage that touches [from, until]. */

@@ -1,6 +1,6 @@
 // One entry's nominal times under all that was done to it and to the clock, and whether each had to run.
 
-import type { Change, EntryHistory, Evidence } from "./evidence.ts";
+import type { Change, EntryHistory, Evidence, Tolerance } from "./evidence.ts";
 import { elapsedTimes, endOf, intervalMs, scheduleText, startOf, type Written, wallTimes } from "./nominal-times.ts";
 import { policyOf, type WrittenPolicy } from "./policy.ts";
 import type { WallClock } from "./wall-clock.ts";
@@ -22,6 +22,9 @@ export interface Nominal {
 /** The longest time before its fire time at which an occurrence of a crowd is claimed. */
 const longestLeadMs = 6_000;
 
+/** A step of the clock is noticed within this time. */
+const noticeMs = 1_100;
+
 interface Era {
   readonly definition: Written;
   readonly changes: readonly Change[];
@@ -30,12 +33,16 @@ interface Era {
   readonly until: number;
 }
 
-/** `observed`: fire times that anything says of this entry, ascending: the phase of an interval is read off where nothing else tells it. */
+/**
+ * `observed`: fire times that anything says of this entry, ascending: the phase of an interval is read off where nothing else tells it.
+ * `repeated`: those that a range of the ledger covers beside a row of their own.
+ */
 export function nominalTimes(
   history: EntryHistory,
   clock: WallClock,
   evidence: Pick<Evidence, "endAt" | "faults" | "tolerance">,
   observed: readonly number[],
+  repeated: ReadonlySet<number>,
 ): Nominal[] {
   const all = new Map<number, Nominal>();
   const known = new Set<number>();
@@ -43,21 +50,45 @@ export function nominalTimes(
   // Where a step of the clock was made just then, one machine may have seen a time come and another not.
   const isAtStep = (fireAt: number) =>
     clock.steps.some(({ at, byMs }) => Math.abs(clock.at(at) - byMs - fireAt) <= tolerance.earlyMs);
+  // It came while nobody could decide, the clock was put back behind it, and before it came again the schedule was another.
+  const cameInVain = (fireAt: number, arrivesAt: number, until: number) => {
+    const isUndecided = evidence.faults.some(
+      (fault) =>
+        fault.deciding &&
+        fault.from <= arrivesAt + tolerance.lateMs &&
+        fault.until + (fault.recoveryMs ?? tolerance.recoveryMs) >= arrivesAt,
+    );
+    const step = clock.steps.find(({ at }) => at >= arrivesAt && at < until && clock.at(at) < fireAt);
+    return isUndecided && step !== undefined && clock.arrival(fireAt, step.at) > until - tolerance.earlyMs;
+  };
   for (const [index, era] of erasOf(history.changes, endAt).entries()) {
     const every = intervalMs(era.definition);
     const listed =
       every === undefined
         ? wallClockTimes(era, clock)
-        : new Elapsed(era, every, clock, evidence, observed, new Set(known)).list();
+        : new Elapsed(era, every, clock, evidence, observed, repeated, new Set(known)).list();
     for (const [place, { fireAt, arrivesAt, phase, optional }] of listed.entries()) {
       const { change, certain } = stateAt(history.changes, arrivesAt, tolerance.earlyMs);
       const policy = policyOf(change?.definition ?? era.definition);
       const gapMs = every ?? (listed[place + 1]?.fireAt ?? Number.POSITIVE_INFINITY) - fireAt;
-      const dueBy = clock.arrival(fireAt + Math.max(0, Math.min(policy.jitterMs, gapMs)), arrivesAt);
+      const earlier = all.get(fireAt);
+      const delayMs = Math.max(
+        0,
+        Math.min(jitterAround(history.changes, arrivesAt, tolerance), gapMs),
+        // An earlier schedule had it too, and said when it is due.
+        earlier === undefined ? 0 : earlier.dueBy - earlier.arrivesAt,
+      );
+      const dueBy = clock.arrival(fireAt + delayMs, arrivesAt);
       // What may have been claimed ahead when the schedule changed is in the ledger, and must not run any more.
       const isAhead = arrivesAt > era.until + tolerance.earlyMs;
       // One that an earlier schedule had brought is in the ledger already.
-      const isOpen = optional || isAtStep(fireAt) || !certain || known.has(fireAt) || (isAhead && era.until === endAt);
+      const isOpen =
+        optional ||
+        isAtStep(fireAt) ||
+        !certain ||
+        known.has(fireAt) ||
+        (isAhead && era.until === endAt) ||
+        cameInVain(fireAt, arrivesAt, era.until);
       const life = isOpen ? "may" : isOn(change) && !isAhead ? "must" : "never";
       all.set(fireAt, { fireAt, arrivesAt, dueBy, life, policy, era: index, phase });
       const wasClaimed = arrivesAt <= era.until + (tolerance.leadMs ?? 300) && observed.includes(fireAt);
@@ -87,6 +118,16 @@ function stateAt(
     change = next;
   }
   return { change, certain };
+}
+
+/** The longest jitter of all the definitions that may have been in force when a time was claimed. */
+function jitterAround(changes: readonly Change[], time: number, { leadMs = 300, earlyMs }: Tolerance): number {
+  const around = changes.filter(
+    ({ invokedAt }, index) =>
+      invokedAt <= time + earlyMs &&
+      (changes[index + 1]?.acknowledgedAt ?? Number.POSITIVE_INFINITY) >= time - leadMs - earlyMs,
+  );
+  return Math.max(0, ...around.map(({ definition }) => (definition === null ? 0 : policyOf(definition).jitterMs)));
 }
 
 function textOf({ definition }: Change): string | undefined {
@@ -136,6 +177,7 @@ class Elapsed {
   readonly #clock: WallClock;
   readonly #evidence: Pick<Evidence, "faults" | "tolerance">;
   readonly #observed: readonly number[];
+  readonly #repeated: ReadonlySet<number>;
   readonly #known: Set<number>;
   readonly #listed: Listed[] = [];
   #next: number;
@@ -148,6 +190,7 @@ class Elapsed {
     clock: WallClock,
     evidence: Pick<Evidence, "faults" | "tolerance">,
     observed: readonly number[],
+    repeated: ReadonlySet<number>,
     known: Set<number>,
   ) {
     this.#era = era;
@@ -155,6 +198,7 @@ class Elapsed {
     this.#clock = clock;
     this.#evidence = evidence;
     this.#observed = observed;
+    this.#repeated = repeated;
     this.#known = known;
     this.#since = era.from;
     this.#next = this.#first();
@@ -190,6 +234,11 @@ class Elapsed {
   #listUntil(wall: number): void {
     for (; this.#next <= wall; this.#next += this.#every) {
       const isMet = this.#known.has(this.#next);
+      // Of what did not run before, only a range is in the ledger: it has a row of its own now.
+      if (isMet && this.#phase > 0 && this.#repeated.has(this.#next)) {
+        this.#add(this.#next, false);
+        continue;
+      }
       // A range of times that did not run steps over what is there already.
       if (isMet && !this.#observed.includes(this.#next + 1)) continue;
       while (this.#known.has(this.#next)) this.#next++;
@@ -220,13 +269,15 @@ class Elapsed {
       (time) =>
         time > now - 50 &&
         time <= now + 2 * this.#every + slackMs &&
-        !this.#known.has(time) &&
+        (!this.#known.has(time) || this.#repeated.has(time)) &&
         !(time >= next && (time - next) % this.#every === 0),
     );
-    const unsure = claimedAhead || window.length > 0;
     const isAhead = last !== undefined && last > now;
+    // It is looked for within a second after the step: the clock may have got there by then.
+    const isNear = isAhead && last - now <= noticeMs;
+    const unsure = claimedAhead || window.length > 0 || isNear;
     // What came at its old time, and nobody had claimed before the step, was not anchored anew.
-    const wentOn = !isAhead && !claimedAhead && this.#observed.includes(next);
+    const wentOn = (!isAhead || isNear) && !claimedAhead && this.#observed.includes(next);
     if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
     const expected = [next - byMs, next + this.#every - byMs];
     const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));

@@ -13,6 +13,7 @@ export class History {
   readonly #wall: WallOffset;
   readonly #operations: Operations;
   readonly #changes = new Map<string, Change[]>();
+  #last: Promise<void> = Promise.resolve();
 
   constructor(scheduler: Scheduler, wall: WallOffset, operations: Operations) {
     this.#scheduler = scheduler;
@@ -24,7 +25,13 @@ export class History {
     return [...this.#changes].map(([entry, changes]) => ({ entry, changes }));
   }
 
-  async perform(act: Act): Promise<void> {
+  /** One act after the other, so that their order is known. */
+  perform(act: Act): Promise<void> {
+    this.#last = this.#last.then(() => this.#perform(act));
+    return this.#last;
+  }
+
+  async #perform(act: Act): Promise<void> {
     const invokedAt = this.#scheduler.now;
     const { entry } = act;
     try {

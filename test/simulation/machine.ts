@@ -37,6 +37,7 @@ export class Machine {
   readonly #random: Random;
   readonly #startedAt: number;
   #stoppedUntil = Number.NEGATIVE_INFINITY;
+  #asleepUntil = Number.NEGATIVE_INFINITY;
   /** For how long its monotonic clock stood still, all in all. */
   #sleptMs = 0;
 
@@ -65,8 +66,14 @@ export class Machine {
   /** As SIGSTOP does; `sleeping`: as a machine that is suspended, whose monotonic clock stands still. */
   stop(forMs: number, sleeping: boolean): void {
     this.note(`${sleeping ? "sleeps" : "stops"} for ${forMs} ms`);
-    this.#stoppedUntil = this.#scheduler.now + forMs;
-    if (sleeping) this.#scheduler.at(this.#stoppedUntil, () => (this.#sleptMs += forMs));
+    const { now } = this.#scheduler;
+    const until = now + forMs;
+    this.#stoppedUntil = Math.max(this.#stoppedUntil, until);
+    if (!sleeping) return;
+    // Where it sleeps already, only what comes on top.
+    const moreMs = Math.max(0, until - Math.max(now, this.#asleepUntil));
+    this.#asleepUntil = Math.max(this.#asleepUntil, until);
+    this.#scheduler.at(until, () => (this.#sleptMs += moreMs));
   }
 
   die(why: string): void {

@@ -34,7 +34,8 @@ function withSettlements(change: (settlement: Settlement) => Settlement[]): Plan
 
 function withPublish(change: (publish: Broker["publish"], options: EngineOptions) => Broker["publish"]): Plant {
   return (options) => {
-    const broker = options.broker!;
+    const [named] = options.brokers;
+    const { broker } = named!;
     const publish = change((messages, settle) => broker.publish(messages, settle), options);
     const layered: Broker = {
       url: broker.url,
@@ -43,7 +44,7 @@ function withPublish(change: (publish: Broker["publish"], options: EngineOptions
       publish,
       close: (drainMs) => broker.close(drainMs),
     };
-    return { ...options, broker: layered };
+    return { ...options, brokers: [{ ...named!, broker: layered }] };
   };
 }
 

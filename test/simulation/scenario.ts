@@ -101,10 +101,13 @@ function drawTroubles(
   store: Scenario["store"],
 ): Scenario["troubles"] {
   const count = random.chance(0.1) ? 0 : random.whole(1, 6);
-  return Array.from({ length: count }, () => ({
-    atMs: random.whole(1, wildMs / second) * second + random.pick([0, 3, -100, -249, -251, random.whole(-500, 500)]),
-    trouble: drawTrouble(random, machines, store),
-  }));
+  return Array.from({ length: count }, () => {
+    const atMs =
+      random.whole(1, wildMs / second) * second + random.pick([0, 3, -100, -249, -251, random.whole(-500, 500)]);
+    const trouble = drawTrouble(random, machines, store);
+    // Never at the very instant of an act: nobody could tell by their times which of them was first.
+    return { atMs: trouble.kind === "clock" ? atMs + 0.5 : atMs, trouble };
+  });
 }
 
 function drawTrouble(random: Random, machines: number, store: Scenario["store"]): Trouble {

@@ -137,11 +137,12 @@ class Simulation {
     const host = this.#scenario.isOneHost ? "host" : `host-${this.#seats.indexOf(seat)}`;
     const owner: LeaseOwner = { ownerId: name, host, pid: ++this.#pids };
     const random = this.#random.fork();
+    const { maxRate } = this.#scenario;
     const made: EngineOptions = {
       clock: machine.clock,
       store: machine.storeOver(this.#store.store),
       log: machine.log,
-      broker: connection,
+      brokers: [{ name: "default", broker: connection, ...(maxRate !== undefined && { maxRate }) }],
       runner: createRunner({ clock: machine.clock, log: machine.log, jobs: this.#jobs(machine), jobsDir: undefined }),
       encode: encodeTask,
       owner,
@@ -150,7 +151,6 @@ class Simulation {
       retentionMs: 86_400_000,
       retentionRows: Number.POSITIVE_INFINITY,
       timeZoneData: "2027a",
-      ...(this.#scenario.maxRate !== undefined && { maxRate: this.#scenario.maxRate }),
     };
     const engine = new Engine(this.#options.plant?.(made) ?? made);
     this.#engines.set(machine, engine);
@@ -295,15 +295,19 @@ class Simulation {
     const { machine } = seat;
     if (!machine?.alive) return;
     const from = this.#scheduler.now;
+    const { onDeath } = machine;
+    // Also where it is killed before it has stopped.
+    machine.onDeath = () => {
+      onDeath();
+      this.#blame("restart", from, this.#scheduler.now + downMs, { deciding: true });
+    };
     void this.#engines
       .get(machine)!
       .stop(drainMs)
       .then(() => {
         machine.note("stopped");
         machine.die("it was stopped");
-        const until = this.#scheduler.now + downMs;
-        this.#blame("restart", from, until, { deciding: true });
-        this.#scheduler.at(until, () => this.#boot(seat));
+        this.#scheduler.after(downMs, () => this.#boot(seat));
       });
   }
 
