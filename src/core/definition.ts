@@ -22,6 +22,7 @@ const policyShape = {
   timeout: durationSchema.optional(),
   retries: z.int().min(0).max(1_000).optional(),
   retry_delay: durationSchema.optional(),
+  retry_abandoned: z.boolean().optional(),
   description: z.string().optional(),
   tags: z.array(z.string()).optional(),
 };
@@ -134,7 +135,7 @@ function* taskRules(written: Written): Generator<Broken> {
   if (written.timeout !== undefined) {
     yield { message: "is for local runs", remedy: "For a task write options: {time_limit: …}.", path: ["timeout"] };
   }
-  for (const key of ["retries", "retry_delay"] as const) {
+  for (const key of ["retries", "retry_delay", "retry_abandoned"] as const) {
     if (written[key] === undefined) continue;
     yield {
       message: "is for local runs: a Celery task's own `max_retries` decides",
@@ -171,9 +172,12 @@ export interface Policy {
   readonly maxAttempts: number;
   /** How long after a failed local run the first retry begins; each further one waits twice as long, up to an hour. */
   readonly retryDelayMs: number;
+  /** How often a run is tried whose process ended while it ran, all tries counted; 1: not again. */
+  readonly maxAbandonedAttempts: number;
 }
 
 export function policyOf(definition: Definition): Policy {
+  const { retries = 0, retry_abandoned: retryAbandoned = false } = definition;
   const ms = (value: string | number | undefined) => (value === undefined ? null : parseDuration(value));
   const overlap = definition.overlap ?? (isSent(definition) ? "allow" : "skip");
   return {
@@ -185,8 +189,9 @@ export function policyOf(definition: Definition): Policy {
     maxInstances: definition.max_instances ?? (overlap === "allow" ? Number.POSITIVE_INFINITY : 1),
     timeoutMs: ms(definition.timeout),
     maxRuns: definition.max_runs ?? null,
-    maxAttempts: isSent(definition) ? maxAttemptsOf(definition.options ?? {}) : 1 + (definition.retries ?? 0),
+    maxAttempts: isSent(definition) ? maxAttemptsOf(definition.options ?? {}) : 1 + retries,
     retryDelayMs: ms(definition.retry_delay) ?? 10 * secondMs,
+    maxAbandonedAttempts: retryAbandoned ? Math.max(2, 1 + retries) : 1,
   };
 }
 

@@ -87,7 +87,14 @@ function answerOf(occurrence: Occurrence, { entry, show, running }: Question): A
       const tries = attempts > 1 ? ` after ${attempts} tries` : "";
       return tell("did-not-run", `${what} failed${tries}${because}`, `\`beat retry ${entry.name}\` sends it again.`);
     }
+    case "abandoned":
+      return tell(
+        "did-not-run",
+        `${what} began, and did not end${because}`,
+        `\`beat retry ${entry.name}\` sends it again.`,
+      );
     case "cancelled":
+      if (startedAt !== null) return tell("did-not-run", `${what} was ended while it ran${because}`);
       return tell("did-not-run", `${what} was withdrawn from the outbox${because}`);
     case "skipped":
       return tell("did-not-run", `${what} was skipped${because}`);

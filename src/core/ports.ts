@@ -25,7 +25,8 @@ export type OccurrenceState =
   | "published" // the broker confirmed it
   | "ran" // a local run succeeded
   | "failed" // refused for good by the broker, given up, or a local run failed; `reason` says why. `beat retry` sends it again
-  | "cancelled" // withdrawn before it was known to be sent: the entry was changed, paused or removed
+  | "abandoned" // the process ended while it ran
+  | "cancelled" // withdrawn before it was known to be sent (the entry was changed, paused or removed), or ended for a newer run (`overlap: cancel`)
   | "coalesced" // another occurrence of the same entry runs in its place
   | "missed" // found later than its misfire_grace_time, or expired before it could be sent
   | "skipped" // the run before it was still going on
@@ -49,6 +50,12 @@ export interface Occurrence {
   readonly state: OccurrenceState;
   readonly reason: string | null;
   readonly attempts: number;
+  /** How many fire times before it did not run, so that this one stands for them too. */
+  readonly missedCount: number;
+  /** What this run was given, JSON; null: what its entry's definition says. */
+  readonly params: string | null;
+  /** What the run gave back, JSON; null: nothing, or nothing that was kept (then `reason` says why). */
+  readonly result: string | null;
   readonly claimedAt: Instant;
   readonly startedAt: Instant | null;
   /** When its state became final. */
@@ -68,6 +75,8 @@ export interface Claim {
     readonly fireAt: Instant;
     readonly dueAt: Instant;
     readonly manual: boolean;
+    /** Default 0. */
+    readonly missedCount?: number;
   }[];
   /** Ledger rows of fire times that do not run. */
   readonly passed: readonly PassedRange[];
@@ -102,6 +111,8 @@ export interface Settlement {
   readonly state: Exclude<OccurrenceState, "paused" | "excluded">;
   readonly reason: string | null;
   readonly attempts: number;
+  /** JSON of a bounded length. Default null. */
+  readonly result?: string | null;
   readonly at: Instant;
 }
 
@@ -233,19 +244,19 @@ export interface Store {
   /** Puts a manual run into the outbox and gives the entry a new revision, so that the leader notices. ConflictError where the entry already has one at that instant. */
   enqueueManual(
     entryId: number,
-    occurrence: { readonly id: string; readonly fireAt: Instant },
+    occurrence: { readonly id: string; readonly fireAt: Instant; readonly params?: string },
     now: Instant,
   ): Promise<void>;
   /**
-   * Failed occurrences of present entries, the newest first and at most `limit`, go back into the outbox under their ids, due
+   * Failed and abandoned occurrences of present entries, the newest first and at most `limit`, go back into the outbox under their ids, due
    * now, as if tried once, so that none gives way to a newer one. Their entries get new revisions. Returns how many.
    */
   requeueFailed(
     query: { readonly entryId?: number; readonly fireAt?: Instant; readonly limit: number },
     now: Instant,
   ): Promise<number>;
-  /** Occurrences that a process left in state `running`: become `failed` with `reason`. Returns how many. */
-  abandonRunning(reason: string, now: Instant): Promise<number>;
+  /** Occurrences that a process left in state `running` become `abandoned` with `reason`, after one more try. Returns them. */
+  abandonRunning(reason: string, now: Instant): Promise<Occurrence[]>;
   /** Grouped by state (claimed or running) and reason. */
   outboxSummary(): Promise<
     {

@@ -87,6 +87,7 @@ export const targetShape = {
   broker: z.string().min(1).optional(),
   run: z.union([z.string().min(1), z.array(z.string()).min(1)]).optional(),
   job: z.string().min(1).optional(),
+  params: z.unknown().optional(),
 };
 
 const canvasKeys = ["chain", "group", "chord"] as const;
@@ -189,6 +190,7 @@ export function* brokenTargetRules(written: Written): Generator<Broken> {
   const target = targetKeys.find((key) => written[key] !== undefined);
   const ofTasks = ["args", "kwargs", "options", "broker"] as const;
   const foreign = { task: [], run: ofTasks, job: ofTasks } as const;
+  if (written.params !== undefined) yield* paramsRules(written.params, target);
   const canvas = target !== undefined && !(target in foreign);
   for (const key of canvas ? (["args", "kwargs"] as const) : foreign[(target ?? "task") as keyof typeof foreign]) {
     if (written[key] === undefined) continue;
@@ -205,6 +207,26 @@ export function* brokenTargetRules(written: Written): Generator<Broken> {
   }
 }
 
+function* paramsRules(params: unknown, target: string | undefined): Generator<Broken> {
+  if (target !== "job")
+    yield {
+      message: `belongs to a job, and this entry has ${target ?? "none"}`,
+      remedy: "Remove it.",
+      path: ["params"],
+    };
+  yield* unwritable(params, ["params"]);
+}
+
+function* unwritable(value: unknown, at: ValuePath): Generator<Broken> {
+  for (const { path, what } of unfitForJson(value, at)) {
+    yield {
+      message: `${what} can't be written as JSON`,
+      remedy: "Give texts, numbers, true, false, null, lists and maps.",
+      path,
+    };
+  }
+}
+
 function* jsonRules(written: Written): Generator<Broken> {
   const options = Object(written.options) as Record<string, unknown>;
   const values: readonly (readonly [ValuePath, unknown])[] = [
@@ -213,13 +235,7 @@ function* jsonRules(written: Written): Generator<Broken> {
   ];
   for (const [at, value] of values) {
     if (value === undefined) continue;
-    for (const { path, what } of unfitForJson(value, at)) {
-      yield {
-        message: `${what} can't be written as JSON`,
-        remedy: "Give texts, numbers, true, false, null, lists and maps.",
-        path,
-      };
-    }
+    yield* unwritable(value, at);
     for (const path of poisonousValues(value, at)) {
       yield {
         message:

@@ -1,7 +1,8 @@
 // The dispatch stage put together: while this node leads, the dispatcher claims and the relay carries out.
 
+import { policyOf } from "../core/definition.ts";
 import { reasonOf } from "../core/errors.ts";
-import type { Broker, Clock, Lease, LeaseOwner, Log, Runner, Store } from "../core/ports.ts";
+import type { Broker, Clock, Lease, LeaseOwner, Log, Occurrence, Runner, Store } from "../core/ports.ts";
 import { formatDuration, secondMs } from "../core/time.ts";
 import type { Vitals } from "./alerts.ts";
 import type { ClockReport } from "./clock-steps.ts";
@@ -257,14 +258,35 @@ export class Engine {
   async #lead(lease: Lease): Promise<void> {
     const { store, clock, log } = this.#options;
     log.debug(`Leading, term ${lease.token}.`);
-    const abandoned = await store.abandonRunning("abandoned: the process ended while it ran", clock.now());
-    if (abandoned > 0)
-      log.warn(`${abandoned} local runs were going on when the last process ended; they are recorded as failed.`);
+    const abandoned = await store.abandonRunning("the process ended while it ran", clock.now());
+    await this.#takeUp(abandoned);
     await this.#dispatcher.start();
     this.#relay.begin();
     if (this.#starting && !this.#leader.sawLiveHolder) await this.#fireAtStart();
     this.#starting = false;
     void applyZoneRules({ ...this.#options, write: (plans) => this.#dispatcher.write(plans) });
+  }
+
+  /** Runs that a process left: those whose entries allow it go back into the outbox, the others are over. */
+  async #takeUp(abandoned: readonly Occurrence[]): Promise<void> {
+    if (abandoned.length === 0) return;
+    const { store, clock, log } = this.#options;
+    const entries = new Map(
+      (await store.entriesById([...new Set(abandoned.map(({ entryId }) => entryId))])).map((entry) => [
+        entry.id,
+        entry,
+      ]),
+    );
+    let again = 0;
+    for (const { entryId, fireAt, attempts } of abandoned) {
+      const entry = entries.get(entryId);
+      if (entry === undefined || attempts >= policyOf(entry.definition).maxAbandonedAttempts) continue;
+      again += await store.requeueFailed({ entryId, fireAt, limit: 2 }, clock.now());
+    }
+    const rest = abandoned.length - again;
+    log.warn(
+      `${abandoned.length} local runs were going on when the last process ended: ${again} begin again, ${rest} are abandoned.`,
+    );
   }
 
   /** `cron: "@reboot"`: their one fire time is now. */

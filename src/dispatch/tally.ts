@@ -4,7 +4,17 @@
 import type { Claim, OccurrenceState, PublishOutcome, Settlement } from "../core/ports.ts";
 
 /** What becomes of an occurrence. What fell due in a pause is recorded by whoever resumes the entry, and is not counted here. */
-const outcomes = ["published", "ran", "failed", "coalesced", "missed", "skipped", "excluded", "cancelled"] as const;
+const outcomes = [
+  "published",
+  "ran",
+  "failed",
+  "abandoned",
+  "coalesced",
+  "missed",
+  "skipped",
+  "excluded",
+  "cancelled",
+] as const;
 type Outcome = (typeof outcomes)[number] & OccurrenceState;
 
 const answers = ["confirmed", "no-queue", "refused", "unavailable"] as const satisfies PublishOutcome["result"][];

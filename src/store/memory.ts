@@ -169,7 +169,7 @@ export class MemoryStore implements Store {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
-    for (const { entryId, fireAt, manual, state, reason, attempts, at } of settlements) {
+    for (const { entryId, fireAt, manual, state, reason, attempts, result = null, at } of settlements) {
       const occurrence = this.#tables.occurrences.get(keyOf(entryId, fireAt, manual));
       if (
         !occurrence ||
@@ -179,7 +179,7 @@ export class MemoryStore implements Store {
       const { startedAt } = occurrence;
       const times = isOpen(state)
         ? { startedAt: state === "running" ? at : startedAt, settledAt: null }
-        : { startedAt, settledAt: at };
+        : { startedAt, settledAt: at, result };
       this.#tables.putOccurrence({ ...occurrence, state, reason, attempts, ...times });
     }
   }
@@ -192,7 +192,11 @@ export class MemoryStore implements Store {
       .slice(0, limit);
   }
 
-  async enqueueManual(entryId: number, manual: { readonly id: string; readonly fireAt: Instant }, now: Instant) {
+  async enqueueManual(
+    entryId: number,
+    manual: { readonly id: string; readonly fireAt: Instant; readonly params?: string },
+    now: Instant,
+  ) {
     const entry = this.#tables.presentById(entryId);
     if (!entry) throw entryGone(entryId);
     if (this.#tables.occurrences.has(keyOf(entryId, manual.fireAt, true))) throw manualConflict(entry.name);
@@ -222,12 +226,24 @@ export class MemoryStore implements Store {
     now: Instant,
   ): Promise<number> {
     const failed = [...this.#tables.occurrences.values()]
-      .filter((one) => one.state === "failed" && one.id !== "" && this.#tables.presentById(one.entryId) !== undefined)
+      .filter(
+        (one) =>
+          (one.state === "failed" || one.state === "abandoned") &&
+          one.id !== "" &&
+          this.#tables.presentById(one.entryId) !== undefined,
+      )
       .filter((one) => (entryId ?? one.entryId) === one.entryId && (fireAt ?? one.fireAt) === one.fireAt)
       .sort((a, b) => byFireTime(b, a))
       .slice(0, limit);
     for (const one of failed) {
-      const again = { state: "claimed", reason: null, dueAt: now, startedAt: null, settledAt: null } as const;
+      const again = {
+        state: "claimed",
+        reason: null,
+        result: null,
+        dueAt: now,
+        startedAt: null,
+        settledAt: null,
+      } as const;
       this.#tables.putOccurrence({ ...one, ...again, attempts: Math.max(1, one.attempts) });
     }
     for (const id of new Set(failed.map((one) => one.entryId)))
@@ -235,11 +251,13 @@ export class MemoryStore implements Store {
     return failed.length;
   }
 
-  async abandonRunning(reason: string, now: Instant): Promise<number> {
-    const running = this.#tables.inState("running");
-    for (const occurrence of running)
-      this.#tables.putOccurrence({ ...occurrence, state: "failed", reason, settledAt: now });
-    return running.length;
+  async abandonRunning(reason: string, now: Instant): Promise<Occurrence[]> {
+    const abandoned = this.#tables
+      .inState("running")
+      .sort(byOutboxOrder)
+      .map((one) => ({ ...one, state: "abandoned" as const, reason, attempts: one.attempts + 1, settledAt: now }));
+    for (const occurrence of abandoned) this.#tables.putOccurrence(occurrence);
+    return abandoned;
   }
 
   async outboxSummary(): Promise<OutboxGroup[]> {
@@ -324,7 +342,12 @@ export class MemoryStore implements Store {
   }
 }
 
-function claimed(entry: Entry, due: Claim["due"][number], now: Instant, timeZoneData: string | null): Occurrence {
+function claimed(
+  entry: Entry,
+  due: Claim["due"][number] & { readonly params?: string },
+  now: Instant,
+  timeZoneData: string | null,
+): Occurrence {
   return {
     id: due.id,
     fireAt: due.fireAt,
@@ -337,6 +360,9 @@ function claimed(entry: Entry, due: Claim["due"][number], now: Instant, timeZone
     state: "claimed",
     reason: null,
     attempts: 0,
+    missedCount: due.missedCount ?? 0,
+    params: due.params ?? null,
+    result: null,
     claimedAt: now,
     startedAt: null,
     settledAt: null,
@@ -349,8 +375,8 @@ function isOpen(state: Occurrence["state"]): boolean {
 }
 
 /** What was given up and turns out to have happened is told as it happened. */
-function wasGivenUp({ state, reason }: Occurrence): boolean {
-  return state === "cancelled" || (state === "failed" && reason?.startsWith("abandoned") === true);
+function wasGivenUp({ state }: Occurrence): boolean {
+  return state === "cancelled" || state === "abandoned";
 }
 
 /** What a database would give back, and nothing that the caller can alter. */

@@ -22,6 +22,7 @@ type Key = [Instant, number, number];
 
 const columns = `o.id, o.entry_id AS entryId, e.name AS entryName, o.fire_at AS fireAt,
   coalesce(o.until_fire_at, o.fire_at) AS untilFireAt, o.count, o.manual, o.due_at AS dueAt, o.state, o.reason, o.attempts,
+  o.missed_count AS missedCount, o.params, o.result,
   o.claimed_at AS claimedAt, o.started_at AS startedAt, o.settled_at AS settledAt, o.time_zone_data AS timeZoneData`;
 const newestFirst = "o.fire_at DESC, o.entry_id DESC, o.manual DESC";
 const ofStates = "(? IS NULL OR o.state IN (SELECT value FROM json_each(?)))";
@@ -31,17 +32,18 @@ const happened: ReadonlySet<string> = new Set(["published", "ran", "failed"]);
 export class SqliteOccurrences {
   readonly #connection: SqliteConnection;
   readonly #entries: SqliteEntries;
-  readonly #insertDue: Statement<[...Key, string, Instant, Instant]>;
+  readonly #insertDue: Statement<[...Key, string, Instant, number, string | null, Instant]>;
   readonly #insertPassed: Statement<
     [Instant, number, Instant | null, number, Instant, string, string, Instant, Instant]
   >;
   readonly #withdraw: Statement<[string, string, Instant, ...Key]>;
-  readonly #settle: Statement<[string, string | null, number, Instant, ...Key]>;
-  readonly #correct: Statement<[string, string | null, number, Instant, ...Key]>;
+  readonly #settle: Statement<[string, string | null, number, string | null, Instant, ...Key]>;
+  readonly #correct: Statement<[string, string | null, number, string | null, Instant, ...Key]>;
   readonly #start: Statement<[string | null, number, Instant, ...Key]>;
   readonly #keep: Statement<[string | null, number, ...Key]>;
   readonly #failed: Statement<[number | null, number | null, Instant | null, Instant | null, number], Key>;
   readonly #requeue: Statement<[Instant, ...Key]>;
+  readonly #running: Statement<[], OccurrenceRow>;
   readonly #abandon: Statement<[string, Instant]>;
   readonly #unsent: Statement<[], UnsentRow>;
   readonly #outbox: Statement<[Instant, number, Instant, number, number], OccurrenceRow>;
@@ -58,8 +60,8 @@ export class SqliteOccurrences {
     this.#entries = entries;
     const { database } = connection;
     this.#insertDue = database.prepare(
-      `INSERT INTO occurrences (fire_at, entry_id, manual, id, due_at, state, claimed_at, time_zone_data)
-       VALUES (?, ?, ?, ?, ?, 'claimed', ?, (SELECT time_zone_data FROM meta)) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
+      `INSERT INTO occurrences (fire_at, entry_id, manual, id, due_at, missed_count, params, state, claimed_at, time_zone_data)
+       VALUES (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, (SELECT time_zone_data FROM meta)) ON CONFLICT (fire_at, entry_id, manual) DO NOTHING`,
     );
     this.#insertPassed = database.prepare(
       `INSERT INTO occurrences (fire_at, entry_id, manual, id, until_fire_at, count, due_at, state, reason, claimed_at, settled_at, time_zone_data)
@@ -70,11 +72,11 @@ export class SqliteOccurrences {
       `UPDATE occurrences SET state = ?, reason = ?, settled_at = ? ${key} AND state = 'claimed'`,
     );
     this.#settle = database.prepare(
-      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ? ${key}`,
+      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, result = ?, settled_at = ? ${key}`,
     );
     this.#correct = database.prepare(
-      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, settled_at = ?
-       WHERE fire_at = ? AND entry_id = ? AND manual = ? AND (state = 'cancelled' OR state = 'failed' AND reason LIKE 'abandoned%')`,
+      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, result = ?, settled_at = ?
+       WHERE fire_at = ? AND entry_id = ? AND manual = ? AND state IN ('cancelled', 'abandoned')`,
     );
     this.#start = database.prepare(
       `UPDATE occurrences SET state = 'running', reason = ?, attempts = ?, started_at = ? ${key}`,
@@ -83,16 +85,21 @@ export class SqliteOccurrences {
     this.#failed = database
       .prepare<[number | null, number | null, Instant | null, Instant | null, number], Key>(
         `SELECT o.fire_at, o.entry_id, o.manual FROM occurrences o CROSS JOIN entries e ON e.id = o.entry_id
-         WHERE o.state = 'failed' AND o.id <> '' AND e.removed_at IS NULL
+         WHERE o.state IN ('failed', 'abandoned') AND o.id <> '' AND e.removed_at IS NULL
          AND (? IS NULL OR o.entry_id = ?) AND (? IS NULL OR o.fire_at = ?) ORDER BY ${newestFirst} LIMIT ?`,
       )
       .raw();
     this.#requeue = database.prepare(
-      `UPDATE occurrences SET state = 'claimed', reason = NULL, due_at = ?, attempts = max(attempts, 1), started_at = NULL, settled_at = NULL
+      `UPDATE occurrences SET state = 'claimed', reason = NULL, due_at = ?, attempts = max(attempts, 1), result = NULL, started_at = NULL, settled_at = NULL
        WHERE fire_at = ? AND entry_id = ? AND manual = ?`,
     );
+    this.#running = database.prepare(
+      `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_outbox CROSS JOIN entries e ON e.id = o.entry_id
+       WHERE o.state = 'running' AND o.settled_at IS NULL ORDER BY o.due_at, o.entry_id, o.fire_at, o.manual`,
+    );
     this.#abandon = database.prepare(
-      "UPDATE occurrences SET state = 'failed', reason = ?, settled_at = ? WHERE state = 'running' AND settled_at IS NULL",
+      `UPDATE occurrences SET state = 'abandoned', reason = ?, attempts = attempts + 1, settled_at = ?
+       WHERE state = 'running' AND settled_at IS NULL`,
     );
     this.#unsent = database.prepare(
       `SELECT o.entry_id AS entryId, o.fire_at AS fireAt, o.manual, o.reason, o.attempts, o.due_at AS dueAt,
@@ -143,8 +150,13 @@ export class SqliteOccurrences {
   // The first four belong to the transaction of somebody else's write.
 
   /** False where the entry has that fire time already. */
-  insertDue(entryId: number, due: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual">, now: Instant): boolean {
-    return this.#insertDue.run(due.fireAt, entryId, due.manual ? 1 : 0, due.id, due.dueAt, now).changes === 1;
+  insertDue(
+    entryId: number,
+    due: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> & Partial<Pick<Occurrence, "missedCount" | "params">>,
+    now: Instant,
+  ): boolean {
+    const { id, fireAt, dueAt, manual, missedCount = 0, params = null } = due;
+    return this.#insertDue.run(fireAt, entryId, manual ? 1 : 0, id, dueAt, missedCount, params, now).changes === 1;
   }
 
   /** False where the entry has the range's first fire time already. */
@@ -173,13 +185,13 @@ export class SqliteOccurrences {
   settle(settlements: readonly Settlement[]): void {
     if (settlements.length === 0) return;
     this.#connection.write(() => {
-      for (const { entryId, fireAt, manual, state, reason, attempts, at } of settlements) {
+      for (const { entryId, fireAt, manual, state, reason, attempts, result = null, at } of settlements) {
         const key: Key = [fireAt, entryId, manual ? 1 : 0];
         if (state === "running") this.#start.run(reason, attempts, at, ...key);
         else if (state === "claimed") this.#keep.run(reason, attempts, ...key);
-        else if (this.#settle.run(state, reason, attempts, at, ...key).changes === 0 && happened.has(state)) {
+        else if (this.#settle.run(state, reason, attempts, result, at, ...key).changes === 0 && happened.has(state)) {
           // What was given up and turns out to have happened is told as it happened.
-          this.#correct.run(state, reason, attempts, at, ...key);
+          this.#correct.run(state, reason, attempts, result, at, ...key);
         }
       }
     });
@@ -194,13 +206,14 @@ export class SqliteOccurrences {
 
   enqueueManual(
     entryId: number,
-    { id, fireAt }: { readonly id: string; readonly fireAt: Instant },
+    { id, fireAt, params = null }: { readonly id: string; readonly fireAt: Instant; readonly params?: string | null },
     now: Instant,
   ): void {
     this.#connection.write(() => {
       const entry = this.#entries.byId(entryId);
       if (entry === undefined || entry.removedAt !== null) throw entryGone(entryId);
-      if (!this.insertDue(entryId, { id, fireAt, dueAt: fireAt, manual: true }, now)) throw manualConflict(entry.name);
+      if (!this.insertDue(entryId, { id, fireAt, dueAt: fireAt, manual: true, params }, now))
+        throw manualConflict(entry.name);
       this.#entries.touch(entryId);
     });
   }
@@ -214,8 +227,18 @@ export class SqliteOccurrences {
     });
   }
 
-  abandonRunning(reason: string, now: Instant): number {
-    return this.#connection.write(() => this.#abandon.run(reason, now).changes);
+  abandonRunning(reason: string, now: Instant): Occurrence[] {
+    return this.#connection.write(() => {
+      const running = this.#running.all().map(decode);
+      this.#abandon.run(reason, now);
+      return running.map((one) => ({
+        ...one,
+        state: "abandoned",
+        reason,
+        attempts: one.attempts + 1,
+        settledAt: now,
+      }));
+    });
   }
 
   summary(): OutboxGroup[] {

@@ -251,6 +251,7 @@ test("targets and policies are read with their defaults", () => {
     maxInstances: Infinity,
     maxAttempts: Infinity,
     retryDelayMs: 10_000,
+    maxAbandonedAttempts: 1,
   };
   assert.deepEqual(policyOf(parseDefinition(task)), defaults);
   assert.deepEqual(

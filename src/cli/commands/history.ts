@@ -9,6 +9,7 @@ const states: readonly OccurrenceState[] = [
   "published",
   "ran",
   "failed",
+  "abandoned",
   "cancelled",
   "coalesced",
   "missed",
@@ -37,7 +38,7 @@ export const history: Command<Flags> = {
   run: (options) =>
     withScheduler(options, async (scheduler) => {
       const { name, limit } = options;
-      const wanted = options.failed ? (["failed"] as const) : options.state;
+      const wanted = options.failed ? (["failed", "abandoned"] as const) : options.state;
       const rows = await scheduler.history({
         limit,
         ...(name !== undefined && { name }),
@@ -55,7 +56,7 @@ function historyTable(rows: readonly Occurrence[]): string {
     rows.map(({ fireAt, untilFireAt, count, manual, dueAt, startedAt, settledAt, entryName, state, reason }) => {
       const doneAt = startedAt ?? settledAt;
       const late =
-        doneAt === null || count > 1 || !["published", "ran", "failed"].includes(state)
+        doneAt === null || count > 1 || !["published", "ran", "failed", "abandoned"].includes(state)
           ? ""
           : formatDuration(Math.max(0, doneAt - dueAt));
       return [

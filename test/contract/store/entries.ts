@@ -399,6 +399,9 @@ export function entriesContract(subject: Subject): void {
       entryName: "one",
       manual: false,
       attempts: 0,
+      missedCount: 0,
+      params: null,
+      result: null,
       startedAt: null,
       timeZoneData: null,
     };

@@ -74,7 +74,7 @@ export function ledgerContract(subject: Subject): void {
       ...[1, 2].map((fireAt) => ({ ...settled(entry, fireAt), state: "cancelled" as const, reason: "it was paused" })),
       { ...settled(entry, 3), state: "running" },
     ]);
-    await subject.store.abandonRunning("abandoned: the process ended while it ran", t0 + 60);
+    await subject.store.abandonRunning("the process ended while it ran", t0 + 60);
     await subject.store.settle([
       { ...settled(entry, 1), state: "published", at: t0 + 70 },
       { ...settled(entry, 2), state: "skipped", at: t0 + 70 },
@@ -179,6 +179,26 @@ export function ledgerContract(subject: Subject): void {
     );
   });
 
+  test("keeps what a run was given, what it gave back and how many it stands for", async () => {
+    const lease = await subject.lead();
+    const entry = await subject.addOne("one");
+    const [due] = claimOf(entry).due;
+    await subject.store.claim(lease.token, [claimOf(entry, { due: [{ ...due!, missedCount: 7 }] })], t0);
+    await subject.store.enqueueManual(entry.id, { id: "asked", fireAt: t0, params: '{"org":"a"}' }, t0);
+    await subject.store.settle([{ ...settled(entry, 0), manual: true, state: "running" }]);
+    await subject.store.settle([{ ...settled(entry, 0), manual: true, state: "ran", result: "[1]" }]);
+    const seen = async () =>
+      (await subject.store.history({ limit: 9 })).map((row) => [row.manual, row.missedCount, row.params, row.result]);
+    assert.deepEqual(await seen(), [
+      [false, 7, null, null],
+      [true, 0, '{"org":"a"}', "[1]"],
+    ]);
+    await subject.store.enqueueManual(entry.id, { id: "again", fireAt: t0 + 1 }, t0);
+    await subject.store.settle([{ ...settled(entry, 1), manual: true, state: "failed", result: '"half"' }]);
+    await subject.store.requeueFailed({ limit: 9 }, t0 + 2);
+    assert.deepEqual((await seen())[1], [true, 0, null, null], "another try has no result yet");
+  });
+
   test("writes off what a dead process left running", async () => {
     const entry = await subject.addOne("one");
     await fill(entry, 3);
@@ -186,9 +206,10 @@ export function ledgerContract(subject: Subject): void {
       { ...settled(entry, 1), state: "running" },
       { ...settled(entry, 2), state: "running", at: t0 + 20 },
     ]);
-    assert.equal(await subject.store.abandonRunning("the process ended", t0 + 500), 2);
-    assert.equal(await subject.store.abandonRunning("the process ended", t0 + 600), 0);
-    const rows = await subject.store.history({ limit: 9, states: ["failed"] });
+    const abandoned = await subject.store.abandonRunning("the process ended", t0 + 500);
+    assert.deepEqual(await subject.store.abandonRunning("the process ended", t0 + 600), []);
+    const rows = await subject.store.history({ limit: 9, states: ["abandoned"] });
+    assert.deepEqual(abandoned, rows.toReversed());
     assert.deepEqual(
       rows.map((row) => [row.fireAt - t0, row.reason, row.startedAt, row.settledAt]),
       [
