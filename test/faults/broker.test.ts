@@ -18,13 +18,14 @@ rows("the broker", [
   {
     number: 3,
     fault: "the broker killed, started again",
+    redis: "quick",
     async run(rig) {
       await rig.start();
       await rig.calm(3_000);
       await rig.fault("broker down", async () => {
-        await rig.rabbitmq.kill();
+        await rig.broker.kill();
         await sleep(faultMs);
-        await rig.rabbitmq.start();
+        await rig.broker.start();
       });
       assertSaid(rig, /Messages wait in the outbox/, 4);
     },
@@ -33,8 +34,9 @@ rows("the broker", [
     number: 4,
     fault: "the broker away at start",
     isQuick: true,
+    redis: "full",
     async run(rig) {
-      await rig.rabbitmq.kill();
+      await rig.broker.kill();
       await rig.begin(3_000);
       await rig.fault("broker away", async () => {
         rig.spawn();
@@ -42,7 +44,7 @@ rows("the broker", [
         await sleep(faultMs);
         const { report } = await rig.status();
         assert.equal(report!.broker!.available, false);
-        await rig.rabbitmq.start();
+        await rig.broker.start();
         await rig.daemon.line(/^Connected to/);
       });
       assertSaid(rig, /Messages wait in the outbox/, 4);
@@ -50,20 +52,21 @@ rows("the broker", [
   },
   {
     number: 10,
-    fault: "the broker blocked (memory alarm)",
+    fault: "the broker has no memory left (alarm, OOM)",
     isQuick: true,
+    redis: "quick",
     async run(rig) {
       await rig.start();
       await rig.calm(3_000);
       await rig.fault("memory alarm", async () => {
-        await rig.rabbitmq.rabbitmqctl("set_vm_memory_high_watermark", "0.0000001");
-        await rig.daemon.line(/takes no messages now/);
+        await rig.broker.block();
+        await rig.daemon.line(rig.broker.blockedText);
         await sleep(faultMs);
         const { report } = await rig.status();
-        assert.match(report!.broker!.reason!, /takes no messages now/);
-        await rig.rabbitmq.rabbitmqctl("set_vm_memory_high_watermark", "0.6");
+        assert.match(report!.broker!.reason!, rig.broker.blockedText);
+        await rig.broker.unblock();
       });
-      assertSaid(rig, /takes no messages now/, 3);
+      assertSaid(rig, rig.broker.blockedText, 3);
     },
   },
   {
@@ -76,7 +79,7 @@ rows("the broker", [
       const { queue } = rig;
       await rig.fault("queue deleted", async () => {
         rig.witness.pause();
-        const connection = await connect(rig.rabbitmq.url);
+        const connection = await connect(rig.broker.url);
         await (await connection.createChannel()).deleteQueue(queue);
         await connection.close();
         await rig.daemon.line(new RegExp(`Queue "${queue}"`));

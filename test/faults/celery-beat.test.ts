@@ -14,6 +14,7 @@ import { reportOf } from "../checker/report.ts";
 import { folder } from "../e2e/beat.ts";
 import { celeryVenv } from "../servers/celery.ts";
 import { type RabbitmqServer, startRabbitmq } from "../servers/rabbitmq.ts";
+import { rabbitmqTap } from "./brokers.ts";
 import { isFull, lasting } from "./rig.ts";
 import { Witness } from "./witness.ts";
 
@@ -44,7 +45,7 @@ class CeleryBeat {
   static async open(t: TestContext): Promise<CeleryBeat> {
     const [cwd, python] = [await folder(t), await celeryVenv("5.7.0")];
     const queue = `celery-beat-${randomUUID()}`;
-    const witness = await Witness.open(rabbitmq.url, queue);
+    const witness = await Witness.open(rabbitmqTap(rabbitmq.url), queue);
     t.after(() => witness.close());
     return new CeleryBeat(t, { cwd, queue, python, witness });
   }

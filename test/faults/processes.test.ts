@@ -178,6 +178,7 @@ rows(
       number: 32,
       fault: "kill -9 in a burst of 3,000",
       isQuick: true,
+      redis: "quick",
       more: burst(3_000),
       async run(rig) {
         await rig.start();

@@ -10,7 +10,7 @@ import { type Occurrence, Scheduler, type SchedulerStatus, silentLog, sqlite } f
 import type { Fault, Tolerance } from "../checker/evidence.ts";
 import { Daemon, folder } from "../e2e/beat.ts";
 import { TcpProxy } from "../servers/proxy.ts";
-import type { RabbitmqServer } from "../servers/rabbitmq.ts";
+import type { FaultyBroker } from "./brokers.ts";
 import type { Moment } from "./judged.ts";
 import { type Named, timetable } from "./timetable.ts";
 import { Witness } from "./witness.ts";
@@ -24,6 +24,8 @@ export type Entries = (queue: string, startAt: number) => readonly Named[];
 
 /** A daemon that runs has noticed new entries before their first fire time. */
 const beginInMs = 1_500;
+/** Of the timetable's entries, every 5 s. */
+const longestJitterMs = 2_000;
 
 export class Rig {
   readonly faults: Fault[] = [];
@@ -33,7 +35,7 @@ export class Rig {
   /** What this row may take beyond what is promised everywhere. */
   tolerance: Partial<Tolerance> = {};
   readonly t: TestContext;
-  readonly rabbitmq: RabbitmqServer;
+  readonly broker: FaultyBroker;
   readonly cwd: string;
   /** The schedule database; a row may put it elsewhere before it begins. */
   db: string;
@@ -49,9 +51,9 @@ export class Rig {
   /** When they were written. */
   added: Moment | undefined;
 
-  private constructor(world: Pick<Rig, "t" | "rabbitmq" | "cwd" | "queue" | "proxy" | "witness">, more: Entries) {
+  private constructor(world: Pick<Rig, "t" | "broker" | "cwd" | "queue" | "proxy" | "witness">, more: Entries) {
     this.t = world.t;
-    this.rabbitmq = world.rabbitmq;
+    this.broker = world.broker;
     this.cwd = world.cwd;
     this.db = join(world.cwd, "beat.sqlite");
     this.queue = world.queue;
@@ -61,14 +63,14 @@ export class Rig {
   }
 
   /** `more`: entries beside the timetable's. */
-  static async open(t: TestContext, rabbitmq: RabbitmqServer, more: Entries = () => []): Promise<Rig> {
+  static async open(t: TestContext, broker: FaultyBroker, more: Entries = () => []): Promise<Rig> {
     const cwd = await folder(t);
     const queue = `faults-${randomUUID()}`;
-    const witness = await Witness.open(rabbitmq.url, queue);
+    const witness = await Witness.open(broker.tap, queue);
     t.after(() => witness.close());
-    const proxy = await TcpProxy.to(rabbitmq.port);
+    const proxy = await TcpProxy.to(broker.port);
     t.after(() => proxy.cut());
-    return new Rig({ t, rabbitmq, cwd, queue, proxy, witness }, more);
+    return new Rig({ t, broker, cwd, queue, proxy, witness }, more);
   }
 
   /** Writes the entries. Called by the first `start`, unless the row did before. */
@@ -83,7 +85,7 @@ export class Rig {
 
   /** Where the daemons find the broker: through the proxy. */
   get url(): string {
-    return this.rabbitmq.url.replace(`:${this.rabbitmq.port}`, `:${this.proxy.port}`);
+    return this.broker.url.replace(`:${this.broker.port}`, `:${this.proxy.port}`);
   }
 
   get daemon(): Daemon {
@@ -124,6 +126,13 @@ export class Rig {
   /** A few seconds without a fault, counted from the first fire time at the earliest. */
   async calm(ms: number): Promise<void> {
     await sleep(Math.max(0, this.startAt - Date.now()) + ms);
+  }
+
+  /** Waits for a moment between two seconds at which no jitter is at work: whether something was due before what is done then or after it is no question. */
+  async lull(): Promise<void> {
+    let at = this.startAt + Math.ceil((Date.now() - this.startAt) / 1_000) * 1_000;
+    while ((at - this.startAt) % 5_000 < longestJitterMs) at += 1_000;
+    await sleep(at + 300 - Date.now());
   }
 
   /** Asks as `beat status` and `beat history` do: from a process that does not lead. */

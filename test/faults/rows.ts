@@ -5,40 +5,65 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { check } from "../checker/check.ts";
-import { type RabbitmqServer, startRabbitmq } from "../servers/rabbitmq.ts";
+import { type FaultyBroker, faultyRabbitmq, faultyRedis } from "./brokers.ts";
 import { assertValid, evidenceOf, figuresOf, promised } from "./judged.ts";
 import { type Entries, isFull, Rig } from "./rig.ts";
 
 export interface Row {
   /** In the table of docs/reliability.md. */
-  readonly number: number;
+  readonly number: number | string;
   readonly fault: string;
   /** Belongs to `npm test`. The others run with FAULTS=full. */
   readonly isQuick?: boolean;
+  /** Over Redis as well as over RabbitMQ: in `npm test` too, or with FAULTS=full only. */
+  readonly redis?: "quick" | "full";
   /** Entries beside the timetable's. */
   readonly more?: Entries;
   /** Beside doing the damage it may wait and assert as it likes; what arrived and the ledger are judged when it is done. Returns what else there is to tell. */
   readonly run: (rig: Rig) => Promise<string | undefined> | Promise<void>;
 }
 
-/** Rows that share a RabbitMQ. `together`: none of them harms it, so that the quick ones may run side by side. */
-export function rows(title: string, table: readonly Row[], { together = false } = {}): void {
-  const only = process.env["FAULTS_ROWS"]?.split(",").map(Number);
-  const chosen = table.filter(({ number, isQuick }) =>
-    only === undefined ? isFull || isQuick : only.includes(number),
+interface Labelled {
+  /** Its number, and Redis's name where it is that. */
+  readonly label: string;
+  readonly isQuick: boolean;
+  readonly row: Row;
+}
+
+/** Rows that share a broker. `together`: none of them harms it, so that the quick ones may run side by side. */
+export function rows(title: string, table: readonly Row[], options: { readonly together?: boolean } = {}): void {
+  const all = table.map((row) => ({ label: String(row.number), isQuick: row.isQuick === true, row }));
+  const redis = table.flatMap((row) =>
+    row.redis === undefined ? [] : [{ label: `${row.number} (Redis)`, isQuick: row.redis === "quick", row }],
+  );
+  overBroker(title, all, faultyRabbitmq, options);
+  overBroker(`${title}, over Redis`, redis, faultyRedis, options);
+}
+
+function overBroker(
+  title: string,
+  table: readonly Labelled[],
+  startBroker: () => Promise<FaultyBroker>,
+  { together = false },
+): void {
+  // "3" is row 3 over every broker, "3 (Redis)" that one.
+  const only = process.env["FAULTS_ROWS"]?.split(",").map((text) => text.trim());
+  const chosen = table.filter(({ label, isQuick, row: { number } }) =>
+    only === undefined ? isFull || isQuick : only.includes(label) || only.includes(String(number)),
   );
   if (chosen.length === 0) return;
   describe(title, { concurrency: together && !isFull ? 3 : 1 }, () => {
-    let rabbitmq: RabbitmqServer;
+    let broker: FaultyBroker;
     before(async () => {
-      rabbitmq = await startRabbitmq();
+      broker = await startBroker();
     });
-    after(() => rabbitmq?.stop());
-    for (const row of chosen) {
-      test(`row ${row.number}: ${row.fault}`, async (t) => {
-        const rig = await Rig.open(t, rabbitmq, row.more);
+    after(() => broker?.stop());
+    for (const { label, row } of chosen) {
+      const name = `row ${label}: ${row.fault}`;
+      test(name, async (t) => {
+        const rig = await Rig.open(t, broker, row.more);
         const remark = await row.run(rig);
-        const line = `| ${row.number} | ${row.fault} | ${await conclude(rig, `row ${row.number}: ${row.fault}`)} | ${remark ?? ""} |`;
+        const line = `| ${label} | ${row.fault} | ${await conclude(rig, name)} | ${remark ?? ""} |`;
         t.diagnostic(line);
         if (process.env["FAULTS_RESULTS"]) await appendFile(process.env["FAULTS_RESULTS"], `${line}\n`);
       });
@@ -52,6 +77,7 @@ async function conclude(rig: Rig, title: string): Promise<string> {
   const { lateMs, recoveryMs } = { ...promised, ...tolerance };
   const wellAt = Math.max(...faults.map((fault) => fault.until + (fault.recoveryMs ?? recoveryMs)), Date.now());
   await sleep(wellAt + lateMs - Date.now());
+  await rig.lull();
   const invokedAt = Date.now();
   for (const daemon of rig.daemons) {
     if (daemon.child.exitCode === null && daemon.child.signalCode === null) await rig.end(daemon);

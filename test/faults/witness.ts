@@ -2,26 +2,26 @@
 // of Beat but the headers of its messages.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ChannelModel, connect } from "amqplib";
 import type { Delivery } from "../checker/evidence.ts";
+import type { Tap } from "./brokers.ts";
 
 export class Witness {
   readonly arrived: Delivery[] = [];
-  readonly #url: string;
+  readonly #tap: Tap;
   readonly #queue: string;
-  #connection: ChannelModel | undefined;
+  #end: (() => Promise<void>) | undefined;
   #isClosed = false;
   #isPaused = false;
   #onArrival: (() => void)[] = [];
 
-  private constructor(url: string, queue: string) {
-    this.#url = url;
+  private constructor(tap: Tap, queue: string) {
+    this.#tap = tap;
     this.#queue = queue;
   }
 
-  /** Declares the queue, as a worker would, and takes everything from it; connects again for ever. */
-  static async open(url: string, queue: string): Promise<Witness> {
-    const witness = new Witness(url, queue);
+  /** Takes everything from the queue; connects again for ever. */
+  static async open(tap: Tap, queue: string): Promise<Witness> {
+    const witness = new Witness(tap, queue);
     await witness.#consume();
     return witness;
   }
@@ -52,47 +52,28 @@ export class Witness {
   async resume(): Promise<void> {
     this.#isPaused = false;
     const endsAt = performance.now() + 10_000;
-    while (this.#connection === undefined && performance.now() < endsAt) await sleep(20);
+    while (this.#end === undefined && performance.now() < endsAt) await sleep(20);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#connection?.close().catch(() => undefined);
+    await this.#end?.();
   }
 
   async #consume(): Promise<void> {
-    const connection = await connect(this.#url);
-    connection.on("error", () => undefined);
-    connection.on("close", () => void this.#again());
-    const channel = await connection.createChannel();
-    channel.on("error", () => undefined);
-    channel.on("close", () => connection.close().catch(() => undefined));
-    await channel.assertQueue(this.#queue, { durable: true });
-    await channel.prefetch(1_000);
-    this.#connection = connection;
-    await channel.consume(this.#queue, (message) => {
-      // A queue that is deleted ends its consumers.
-      if (message === null) {
-        connection.close().catch(() => undefined);
-        return;
-      }
-      const headers = message.properties.headers as Record<string, string | undefined>;
-      this.arrived.push({
-        // Celery's own beat says neither which entry it was nor for which time.
-        entry: headers["periodic_task_name"] ?? headers["task"]!,
-        fireAt: headers["beat_fire_time"] === undefined ? null : Date.parse(headers["beat_fire_time"]),
-        id: headers["id"]!,
-        redelivered: message.fields.redelivered,
-        at: Date.now(),
-      });
-      channel.ack(message);
-      for (const wake of this.#onArrival.splice(0)) wake();
-    });
+    const { promise: isOver, resolve } = Promise.withResolvers<void>();
+    this.#end = await this.#tap(this.#queue, (delivery) => this.#take(delivery), resolve);
+    void isOver.then(() => this.#again());
+  }
+
+  #take(delivery: Delivery): void {
+    this.arrived.push(delivery);
+    for (const wake of this.#onArrival.splice(0)) wake();
   }
 
   async #again(): Promise<void> {
-    this.#connection = undefined;
-    while (!this.#isClosed && this.#connection === undefined) {
+    this.#end = undefined;
+    while (!this.#isClosed && this.#end === undefined) {
       await sleep(100);
       if (!this.#isClosed && !this.#isPaused) await this.#consume().catch(() => undefined);
     }
