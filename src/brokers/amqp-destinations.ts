@@ -7,54 +7,77 @@
 // comes back from it; one that is not there is looked for again with the next message.
 
 import type { Channel, ChannelModel } from "amqplib";
+import type { Message, QueueDeclaration } from "../core/ports.ts";
+import type { Declare } from "./amqp-address.ts";
+import { delayedPattern, firstDelayExchange, lastDelayExchange } from "./amqp-delay.ts";
 import { channelFailure, codeOf } from "./amqp-failure.ts";
 import type { Sending } from "./sending.ts";
 
 export interface Destination {
-  /** "" for a queue. */
+  /** "" for a queue that is addressed directly. */
   readonly exchange: string;
-  readonly queue: string;
+  readonly routingKey: string;
+  readonly declaration: QueueDeclaration | undefined;
+  /** Messages take the way through the queues that delay them. */
+  readonly delayed: boolean;
   known: boolean;
   /** Messages that wait for the search to end, in order; undefined while no search goes on. */
   waiting: Sending[] | undefined;
 }
 
+export interface DestinationsOptions {
+  readonly declare: Declare;
+  readonly vhost: string;
+  readonly username: string;
+  readonly nativeDelayedDelivery: boolean;
+}
+
 export class Destinations {
   readonly #connection: ChannelModel;
-  readonly #declareQueues: boolean;
-  readonly #vhost: string;
+  readonly #options: DestinationsOptions;
   readonly #queues = new Map<string, Destination>();
-  readonly #exchanges = new Map<string, Destination>();
+  /** Exchanges, and what is delayed. */
+  readonly #others = new Map<string, Destination>();
   #channel: Channel | undefined;
   #searches: Promise<unknown> = Promise.resolve();
 
-  constructor(connection: ChannelModel, options: { readonly vhost: string; readonly declareQueues: boolean }) {
+  constructor(connection: ChannelModel, options: DestinationsOptions) {
     this.#connection = connection;
-    this.#declareQueues = options.declareQueues;
-    this.#vhost = options.vhost;
+    this.#options = options;
   }
 
-  of(exchange: string, routingKey: string): Destination {
-    const destinations = exchange === "" ? this.#queues : this.#exchanges;
-    const name = exchange === "" ? routingKey : exchange;
-    let destination = destinations.get(name);
+  of({ exchange, routingKey, declaration }: Message, delayed: boolean): Destination {
+    const isPlain = exchange === "" && !delayed;
+    // To an exchange that is there any routing key can be sent, where its queues are left alone.
+    const key = isPlain ? routingKey : JSON.stringify([exchange, declaration?.queue, delayed && routingKey]);
+    const destinations = isPlain ? this.#queues : this.#others;
+    let destination = destinations.get(key);
     if (destination === undefined) {
-      destination = { exchange, queue: exchange === "" ? routingKey : "", known: false, waiting: undefined };
-      destinations.set(name, destination);
+      const known = this.#options.declare === "never" && !delayed;
+      destination = { exchange, routingKey, declaration, delayed, known, waiting: undefined };
+      destinations.set(key, destination);
     }
     return destination;
   }
 
-  forget({ exchange, queue }: Destination): void {
-    if (exchange === "") this.#queues.delete(queue);
-    else this.#exchanges.delete(exchange);
+  forget(destination: Destination): void {
+    this.#forget((each) => each === destination);
+  }
+
+  forgetExchange(exchange: string): void {
+    this.#forget((each) => each.exchange === exchange || each.delayed);
   }
 
   /** A message came back: no queue took it. Returns why. */
   onReturn(exchange: string, routingKey: string): string {
-    if (exchange !== "") return `exchange "${exchange}" has no queue bound to it for the routing key "${routingKey}"`;
-    this.#queues.delete(routingKey);
-    return `queue "${routingKey}" does not exist any more; start a worker that reads it`;
+    if (exchange !== "") {
+      if (this.#options.declare === "create") this.forgetExchange(exchange);
+      return `exchange "${exchange}" has no queue bound to it for the routing key "${routingKey}"`;
+    }
+    this.#forget((each) => each.exchange === "" && each.routingKey === routingKey);
+    return this.#options.declare === "never"
+      ? this.#missingQueue(routingKey)
+      : `queue "${routingKey}" does not exist any more; start a worker that reads it`;
   }
 
   /** Looks for it, after all searches before. Undefined: it is there. A text: why nothing can be sent there. Never rejects. */
@@ -64,30 +87,70 @@ export class Destinations {
     return search;
   }
 
+  #forget(which: (destination: Destination) => boolean): void {
+    for (const destinations of [this.#queues, this.#others])
+      for (const [key, destination] of destinations) if (which(destination)) destinations.delete(key);
+  }
+
   async #search(destination: Destination): Promise<string | undefined> {
     try {
-      const channel = await this.#openChannel();
-      if (destination.exchange !== "") await channel.checkExchange(destination.exchange);
-      else await channel.checkQueue(destination.queue);
-      return undefined;
+      if (this.#options.declare !== "never") {
+        const reason = await this.#lookOrCreate(destination);
+        if (reason !== undefined) return reason;
+      }
+      return destination.delayed ? await this.#bindToDelays(destination) : undefined;
     } catch (error) {
-      if (codeOf(error) !== "404") return this.#refusal(destination, error);
-      if (destination.exchange === "" && this.#declareQueues) return this.#declare(destination);
-      return this.#missing(destination);
+      return this.#refusal(destination, error);
     }
   }
 
-  /** What Celery's client declares: the queue, and a direct exchange of the same name that is bound to it. */
-  async #declare(destination: Destination): Promise<string | undefined> {
-    const { queue } = destination;
+  async #lookOrCreate(destination: Destination): Promise<string | undefined> {
+    const { exchange, declaration } = destination;
+    const create = this.#options.declare === "create";
+    const hasExchange = exchange === "" || (await this.#isThere((channel) => channel.checkExchange(exchange)));
+    if (!hasExchange && !(create && declaration !== undefined)) return this.#missingExchange(exchange);
+    const queue = exchange === "" ? destination.routingKey : create ? declaration?.queue : undefined;
+    const hasQueue = queue === undefined || (await this.#isThere((channel) => channel.checkQueue(queue)));
+    if (hasExchange && hasQueue) return undefined;
+    if (queue === undefined || !create) return this.#missingQueue(destination.routingKey);
+    await this.#declare(destination, queue, hasQueue);
+    return undefined;
+  }
+
+  /** What Celery's client declares: the queue, and an exchange (a direct one of the same name unless told otherwise) that is bound to it. */
+  async #declare({ exchange, declaration }: Destination, queue: string, hasQueue: boolean): Promise<void> {
+    const channel = await this.#openChannel();
+    const from = exchange || declaration?.exchange || queue;
+    await channel.assertExchange(from, declaration?.exchangeType ?? "direct", { durable: true });
+    if (!hasQueue) await channel.assertQueue(queue, { durable: true, arguments: { ...declaration?.arguments } });
+    await channel.bindQueue(queue, from, declaration?.routingKey ?? queue);
+  }
+
+  /** Workers bind what they read in the same way, but for queues of direct exchanges; what came out at the end unbound would be lost. */
+  async #bindToDelays({ exchange, routingKey, declaration }: Destination): Promise<string | undefined> {
+    for (const name of [firstDelayExchange, lastDelayExchange]) {
+      if (!(await this.#isThere((channel) => channel.checkExchange(name)))) {
+        return `exchange "${name}" does not exist in virtual host "${this.#options.vhost}"; start a worker of Celery 5.5 or later that reads a quorum queue, or take native_delayed_delivery out of the broker's URL`;
+      }
+    }
+    const channel = await this.#openChannel();
+    const pattern = delayedPattern(routingKey);
+    if (exchange === "") await channel.bindQueue(routingKey, lastDelayExchange, pattern);
+    else {
+      await channel.bindExchange(exchange, lastDelayExchange, pattern);
+      if (declaration !== undefined) await channel.bindQueue(declaration.queue, exchange, pattern);
+    }
+    return undefined;
+  }
+
+  /** The broker says no by closing the channel. Rejects where it says something else. */
+  async #isThere(check: (channel: Channel) => Promise<unknown>): Promise<boolean> {
     try {
-      const channel = await this.#openChannel();
-      await channel.assertExchange(queue, "direct", { durable: true });
-      await channel.assertQueue(queue, { durable: true });
-      await channel.bindQueue(queue, queue, queue);
-      return undefined;
+      await check(await this.#openChannel());
+      return true;
     } catch (error) {
-      return this.#refusal(destination, error);
+      if (codeOf(error) === "404") return false;
+      throw error;
     }
   }
 
@@ -102,14 +165,23 @@ export class Destinations {
     return channel;
   }
 
-  #missing({ exchange, queue }: Destination): string {
-    if (exchange !== "")
-      return `exchange "${exchange}" does not exist in virtual host "${this.#vhost}"; create it, or start the worker that does`;
-    return `queue "${queue}" does not exist in virtual host "${this.#vhost}"; start a worker that reads it (celery worker -Q ${queue}), or let Beat create it with --declare-queues`;
+  #missingExchange(exchange: string): string {
+    return `exchange "${exchange}" does not exist in virtual host "${this.#options.vhost}"; create it, or start the worker that does`;
   }
 
-  #refusal({ exchange, queue }: Destination, error: unknown): string {
-    const name = exchange === "" ? `queue "${queue}"` : `exchange "${exchange}"`;
-    return `${name} cannot be used: ${channelFailure(error)}`;
+  #missingQueue(queue: string): string {
+    return `queue "${queue}" does not exist in virtual host "${this.#options.vhost}"; start a worker that reads it (celery worker -Q ${queue}), or let Beat create it with --declare-queues`;
+  }
+
+  #refusal({ exchange, routingKey }: Destination, error: unknown): string {
+    const name = exchange === "" ? `queue "${routingKey}"` : `exchange "${exchange}"`;
+    const reason = `${name} cannot be used: ${channelFailure(error)}`;
+    if (codeOf(error) === "403") {
+      return `${reason}; give the user "${this.#options.username}" the right to, or let a worker make it and write declare=passive in the broker's URL`;
+    }
+    if (codeOf(error) === "406") {
+      return `${reason}; what is there was made with other arguments: give the queue those in the schedule file (beat queues shows the workers'), or write declare=passive in the broker's URL`;
+    }
+    return reason;
   }
 }

@@ -1,17 +1,19 @@
 // What a broker's refusals mean, in sentences for an operator.
 
-import { reasonOf } from "../core/errors.ts";
-import type { AmqpAddress } from "./amqp-address.ts";
+import { BrokerError, reasonOf } from "../core/errors.ts";
+import { type AmqpHost, placeOf } from "./amqp-address.ts";
 import type { ConnectFailure } from "./kept-broker.ts";
+import { tlsFailure } from "./tls.ts";
 
 /** Why a connection could not be made. */
-export function connectFailure(error: unknown, address: AmqpAddress): ConnectFailure {
-  const { hostname, port, protocol, username, vhost } = address;
-  const at = `${hostname}:${port}`;
+export function connectFailure(error: unknown, host: AmqpHost): ConnectFailure {
+  const { hostname, protocol, username, vhost } = host;
+  const at = placeOf(host);
   const text = reasonOf(error);
   const code = codeOf(error);
   const temporary = (reason: string) => ({ reason, permanent: false });
   const permanent = (reason: string) => ({ reason, permanent: true });
+  if (error instanceof BrokerError) return permanent(error.describe());
   if (text.includes("ACCESS-REFUSED") || text.includes("ACCESS_REFUSED")) {
     return permanent(`the broker at ${at} refuses the user "${username}": wrong user name or password`);
   }
@@ -21,13 +23,12 @@ export function connectFailure(error: unknown, address: AmqpAddress): ConnectFai
       `the broker at ${at} refuses the virtual host "${vhost}": it does not exist, or user "${username}" may not use it`,
     );
   }
-  if (code.includes("CERT") || code.includes("SELF_SIGNED")) {
-    return permanent(`the broker at ${at} shows a TLS certificate that cannot be verified: ${text}`);
-  }
+  const untrusted = tlsFailure(code, text);
+  if (untrusted !== undefined) return permanent(`the broker at ${at} ${untrusted}`);
   if (code === "ECONNREFUSED") return temporary(`nothing listens at ${at}`);
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return temporary(`the host name ${hostname} cannot be resolved`);
   if (text.includes("ETIMEDOUT") || code === "ETIMEDOUT") return temporary(`no answer from ${at}`);
-  if (text.includes("abruptly") || text.includes("Unexpected close") || code.startsWith("ERR_SSL")) {
+  if (/abruptly|Unexpected close/.test(text) || code === "ECONNRESET" || code.startsWith("ERR_SSL")) {
     const tls = protocol === "amqps" ? "speaks TLS" : "does not want TLS";
     return temporary(
       `${at} ended the connection while it was being opened; check that an AMQP broker listens there and ${tls}`,

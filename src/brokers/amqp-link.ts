@@ -1,17 +1,18 @@
 // One connection to RabbitMQ, from its handshake to its end.
 
-import { type ChannelModel, connect } from "amqplib";
+import type { ChannelModel } from "amqplib";
 import { reasonOf } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
-import type { AmqpAddress } from "./amqp-address.ts";
+import type { AmqpAddress, AmqpHost } from "./amqp-address.ts";
+import { connectTo } from "./amqp-connect.ts";
+import type { DestinationsOptions } from "./amqp-destinations.ts";
 import { channelFailure } from "./amqp-failure.ts";
 import { AmqpPublisher } from "./amqp-publisher.ts";
 import type { Link, LinkListener } from "./kept-broker.ts";
 import type { Sending } from "./sending.ts";
 
-export interface AmqpLinkOptions {
+export interface AmqpLinkOptions extends Pick<DestinationsOptions, "declare"> {
   readonly clock: Clock;
-  readonly declareQueues: boolean;
   readonly confirmLimitMs: number;
 }
 
@@ -30,15 +31,14 @@ export class AmqpLink implements Link {
   private constructor(
     connection: ChannelModel,
     abort: AbortController,
-    vhost: string,
-    options: AmqpLinkOptions,
+    options: AmqpLinkOptions & DestinationsOptions,
     listener: LinkListener,
   ) {
     this.#connection = connection;
     this.#abort = abort;
     this.#clock = options.clock;
     this.#listener = listener;
-    this.#publisher = new AmqpPublisher(connection, { ...options, vhost, giveUp: (reason) => this.#destroy(reason) });
+    this.#publisher = new AmqpPublisher(connection, { ...options, giveUp: (reason) => this.#destroy(reason) });
     connection.on("error", (error) => {
       this.#publisher.endReason ??= `the connection to the broker broke: ${reasonOf(error)}`;
     });
@@ -54,22 +54,20 @@ export class AmqpLink implements Link {
     });
   }
 
-  /** `abort` ends it at any time, in the handshake too. Rejects with what amqplib threw. */
+  /** `abort` ends it at any time, in the handshake too. Rejects with what connectTo rejects with. */
   static async open(
     address: AmqpAddress,
+    host: AmqpHost,
     abort: AbortController,
     options: AmqpLinkOptions,
     listener: LinkListener,
   ): Promise<AmqpLink> {
-    const { connectTimeoutMs, vhost, ...target } = address;
+    const { connectTimeoutMs, nativeDelayedDelivery } = address;
+    const { vhost, username } = host;
     const cancelTimer = options.clock.setTimer(connectTimeoutMs + openLimitMs, () => abort.abort());
     try {
-      const socket = { timeout: connectTimeoutMs, noDelay: true, keepAlive: true, signal: abort.signal };
-      const connection = await connect(
-        { ...target, vhost: encodeURIComponent(vhost) },
-        { ...socket, clientProperties: { connection_name: "beat" } },
-      );
-      const link = new AmqpLink(connection, abort, vhost, options, listener);
+      const connection = await connectTo(address, host, abort.signal);
+      const link = new AmqpLink(connection, abort, { ...options, vhost, username, nativeDelayedDelivery }, listener);
       await link.#publisher.openChannel();
       return link;
     } finally {

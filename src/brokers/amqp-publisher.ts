@@ -9,16 +9,15 @@ import { type ChannelModel, type ConfirmChannel, IllegalOperationError, type Opt
 import { expirationOf } from "../celery/envelope.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Clock, Message } from "../core/ports.ts";
-import { type Destination, Destinations } from "./amqp-destinations.ts";
+import { delayedRoutingKey, delayOf, firstDelayExchange } from "./amqp-delay.ts";
+import { type Destination, Destinations, type DestinationsOptions } from "./amqp-destinations.ts";
 import { channelFailure } from "./amqp-failure.ts";
 import { Restrictions } from "./amqp-restrictions.ts";
 import { ConfirmDeadline } from "./confirm-deadline.ts";
 import { confirm, fail, Line, type Sending } from "./sending.ts";
 
-export interface AmqpPublisherOptions {
+export interface AmqpPublisherOptions extends DestinationsOptions {
   readonly clock: Clock;
-  readonly vhost: string;
-  readonly declareQueues: boolean;
   readonly confirmLimitMs: number;
   /** Called where nothing can be done on this connection any more. */
   readonly giveUp: (reason: string) => void;
@@ -38,6 +37,7 @@ export class AmqpPublisher {
   readonly #destinations: Destinations;
   readonly #restrictions: Restrictions;
   readonly #deadline: ConfirmDeadline;
+  readonly #delays: boolean;
   readonly #line = new Line();
   readonly #searched = new Set<Destination>();
   /** Why messages came back that are not confirmed yet, by id. */
@@ -54,7 +54,8 @@ export class AmqpPublisher {
     this.#clock = options.clock;
     this.#giveUp = options.giveUp;
     this.#destinations = new Destinations(connection, options);
-    this.#restrictions = new Restrictions(options.clock);
+    this.#restrictions = new Restrictions(options.clock, options.declare !== "never");
+    this.#delays = options.nativeDelayedDelivery;
     this.#deadline = new ConfirmDeadline(
       options.clock,
       options.confirmLimitMs,
@@ -136,7 +137,7 @@ export class AmqpPublisher {
   #onChannelError(error: unknown): void {
     this.#channelReason = `the broker closed the channel: ${channelFailure(error)}`;
     const missing = this.#restrictions.learn(error);
-    if (missing !== undefined) this.#destinations.forget(this.#destinations.of(missing, ""));
+    if (missing !== undefined) this.#destinations.forgetExchange(missing);
   }
 
   /** amqplib has called every confirmation back with an error before this. */
@@ -174,7 +175,7 @@ export class AmqpPublisher {
 
   #take(channel: ConfirmChannel, sending: Sending): void {
     const { message } = sending;
-    const destination = this.#destinations.of(message.exchange, message.routingKey);
+    const destination = this.#destinations.of(message, this.#delayOf(message, this.#clock.now()) !== undefined);
     if (destination.known) this.#send(channel, sending);
     else if (destination.waiting !== undefined) destination.waiting.push(sending);
     else void this.#search(destination, sending);
@@ -207,10 +208,11 @@ export class AmqpPublisher {
       this.#fail(sending, refusal.result, refusal.reason);
       return;
     }
+    const delay = this.#delayOf(message, now);
     try {
       const room = channel.publish(
-        message.exchange,
-        message.routingKey,
+        delay === undefined ? message.exchange : firstDelayExchange,
+        delay === undefined ? message.routingKey : delayedRoutingKey(delay, message.routingKey),
         message.body,
         propertiesOf(message, now),
         (error) => this.#onConfirm(sending, error),
@@ -224,6 +226,10 @@ export class AmqpPublisher {
         isClosed ? this.#why() : `the message cannot be encoded: ${reasonOf(error)}`,
       );
     }
+  }
+
+  #delayOf(message: Message, now: number): number | undefined {
+    return this.#delays ? delayOf(message, now) : undefined;
   }
 
   #onConfirm(sending: Sending, error: unknown): void {

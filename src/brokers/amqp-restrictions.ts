@@ -5,16 +5,19 @@ import { expiredText } from "../celery/message.ts";
 import type { Clock, Message } from "../core/ports.ts";
 import { channelFailure, codeOf } from "./amqp-failure.ts";
 
-/** How long nothing goes to an exchange that this user may not write to. */
+/** How long nothing goes to an exchange that this user may not write to, or that is missing and can't be looked for. */
 const forbiddenMs = 30_000;
 
 export class Restrictions {
   readonly #clock: Clock;
+  readonly #looks: boolean;
   readonly #forbidden = new Map<string, { readonly reason: string; readonly untilMs: number }>();
   #maxBodyBytes = Number.POSITIVE_INFINITY;
 
-  constructor(clock: Clock) {
+  /** `looks`: exchanges are looked for before messages go there. */
+  constructor(clock: Clock, looks: boolean) {
     this.#clock = clock;
+    this.#looks = looks;
   }
 
   /** Returns the exchange that turned out to be missing, if that was the fault. */
@@ -25,7 +28,7 @@ export class Restrictions {
     const name = /exchange '([^']*)'/.exec(text)?.[1];
     if (name === undefined) return undefined;
     const exchange = name === "amq.default" ? "" : name;
-    if (codeOf(channelError) !== "403") return exchange || undefined;
+    if (codeOf(channelError) !== "403" && this.#looks) return exchange || undefined;
     this.#forbidden.set(exchange, { reason: text, untilMs: this.#clock.monotonic() + forbiddenMs });
     return undefined;
   }

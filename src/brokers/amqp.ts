@@ -1,12 +1,13 @@
 // RabbitMQ (AMQP 0-9-1). What happens on a connection is in amqp-link.ts and amqp-publisher.ts.
 
 import { maskUrl } from "../core/mask.ts";
-import { parseAmqpUrl } from "./amqp-address.ts";
-import { connectFailure } from "./amqp-failure.ts";
+import { parseAmqpUrl, placeOf } from "./amqp-address.ts";
+import { Failover, failureOf } from "./amqp-failover.ts";
 import { AmqpLink } from "./amqp-link.ts";
 import { KeptBroker, type KeptBrokerOptions, type LinkListener } from "./kept-broker.ts";
 
 export interface AmqpOptions extends KeptBrokerOptions {
+  /** Whether missing queues are created where the URL does not say what to do about them. */
   readonly declareQueues: boolean;
   /** A connection whose broker confirms nothing for so long, with messages unconfirmed, is given up. */
   readonly confirmLimitMs?: number;
@@ -16,14 +17,18 @@ export class AmqpBroker extends KeptBroker {
   /** Throws BrokerError for a URL that is none. */
   constructor(url: string, options: AmqpOptions) {
     const address = parseAmqpUrl(url);
-    const { clock, declareQueues, confirmLimitMs = 15_000 } = options;
+    const { clock, declareQueues, confirmLimitMs = 15_000, random = Math.random } = options;
+    const declare = address.declare ?? (declareQueues ? "create" : "passive");
+    const failover = new Failover(address.hosts, address.failoverStrategy === "shuffle" ? random : undefined);
     const transport = {
       url: maskUrl(url),
-      at: `${address.hostname}:${address.port}`,
+      at: address.hosts.map(placeOf).join(" or "),
       window: 2_500,
       open: (abort: AbortController, listener: LinkListener) =>
-        AmqpLink.open(address, abort, { clock, declareQueues, confirmLimitMs }, listener),
-      failure: (error: unknown) => connectFailure(error, address),
+        failover.open(abort, (host, own) =>
+          AmqpLink.open(address, host, own, { clock, declare, confirmLimitMs }, listener),
+        ),
+      failure: failureOf,
     };
     super(transport, options);
   }

@@ -1,11 +1,10 @@
 // A Redis URL, read the way that kombu reads it. What Celery has in `broker_transport_options` and can't be in its URL
 // stands in the URL's query here, under the same names.
 
-import { readFileSync } from "node:fs";
-import type { ConnectionOptions } from "node:tls";
 import { BrokerError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { secondMs } from "../core/time.ts";
+import { type TlsOptions, tlsOf, tlsParameters } from "./tls.ts";
 import { checkParameters, secondsOf, unescaped } from "./url-text.ts";
 
 export interface RedisAddress {
@@ -15,9 +14,11 @@ export interface RedisAddress {
   /** "" for the user `default`. */
   readonly username: string;
   readonly password: string;
+  /** Read at each connection; it takes the place of `password`. */
+  readonly passwordFile: string | undefined;
   readonly database: number;
   /** Undefined without TLS. Reads the files that the URL names; throws BrokerError where that can't be done. */
-  readonly tls: (() => ConnectionOptions) | undefined;
+  readonly tls: (() => TlsOptions) | undefined;
   readonly connectTimeoutMs: number;
   readonly keys: KeyRules;
 }
@@ -43,8 +44,7 @@ export interface KeyRules {
 const schemes = ["redis", "rediss", "redis+socket", "sentinel"] as const;
 type Scheme = (typeof schemes)[number];
 
-const common = ["global_keyprefix", "priority_steps", "sep", "socket_connect_timeout"];
-const tlsParameters = ["ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"];
+const common = ["global_keyprefix", "priority_steps", "sep", "socket_connect_timeout", "password_file"];
 const parameters: Readonly<Record<Scheme, readonly string[]>> = {
   redis: common,
   rediss: [...common, ...tlsParameters],
@@ -75,8 +75,9 @@ export function parseRedisUrl(url: string): RedisAddress {
     target,
     username: unescaped(first!.parsed.username),
     password: unescaped(first!.parsed.password),
+    passwordFile: query.get("password_file"),
     database: databaseOf(scheme === "redis+socket" ? (query.get("virtual_host") ?? "") : first!.parsed.pathname, url),
-    tls: tlsOf(scheme, query, url),
+    tls: isEncrypted(scheme, query) ? tlsOf(query, url) : undefined,
     connectTimeoutMs:
       connectTimeout === undefined
         ? 5 * secondMs
@@ -193,35 +194,7 @@ function stepsOf(text: string, url: string): readonly number[] {
   });
 }
 
-function tlsOf(scheme: Scheme, query: ReadonlyMap<string, string>, url: string): (() => ConnectionOptions) | undefined {
-  if (scheme !== "rediss" && !(scheme === "sentinel" && tlsParameters.some((name) => query.has(name))))
-    return undefined;
-  const required = query.get("ssl_cert_reqs") ?? "required";
-  if (!/^(CERT_)?(required|optional|none)$/i.test(required)) {
-    throw new BrokerError(`ssl_cert_reqs=${required} in ${maskUrl(url)} is not known`, {
-      remedy: "Write required (the default), optional or none.",
-    });
-  }
-  const file = (name: string) => {
-    const path = query.get(name);
-    return path === undefined ? undefined : readFile(name, path);
-  };
-  return () => {
-    const [ca, cert, key] = [file("ssl_ca_certs"), file("ssl_certfile"), file("ssl_keyfile")];
-    return {
-      rejectUnauthorized: !/none$/i.test(required),
-      ...(ca && { ca }),
-      ...(cert && { cert }),
-      ...(key ? { key } : cert && { key: cert }),
-      ...(/^false$/i.test(query.get("ssl_check_hostname") ?? "") && { checkServerIdentity: () => undefined }),
-    };
-  };
-}
-
-function readFile(name: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new BrokerError(`the file that ${name} names cannot be read: ${(error as Error).message}`, { cause: error });
-  }
+/** A Sentinel's URL has no scheme of its own for it. */
+function isEncrypted(scheme: Scheme, query: ReadonlyMap<string, string>): boolean {
+  return scheme === "rediss" || (scheme === "sentinel" && tlsParameters.some((name) => query.has(name)));
 }

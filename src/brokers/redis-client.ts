@@ -3,6 +3,7 @@
 import type { Redis, RedisOptions } from "ioredis";
 import type { RedisAddress } from "./redis-address.ts";
 import { firstWord } from "./redis-failure.ts";
+import { passwordIn } from "./tls.ts";
 
 /** How long closing may take. */
 export const closeLimitMs = 1_000;
@@ -11,7 +12,8 @@ export const probeKey = "beat.probe";
 
 /** Who we are, which database, and whether it takes writes. Rejects with what Redis answers. */
 export async function greet(redis: Redis, address: RedisAddress): Promise<void> {
-  const { username, password, database } = address;
+  const { username, passwordFile, database } = address;
+  const password = passwordFile === undefined ? address.password : passwordIn(passwordFile);
   if (username !== "") await redis.call("AUTH", username, password);
   else if (password !== "") await redis.call("AUTH", password);
   redis.call("CLIENT", "SETNAME", "beat").catch(() => undefined); // For whoever lists the clients; old servers know no names.

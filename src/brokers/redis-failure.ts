@@ -4,6 +4,7 @@ import { BrokerError, reasonOf } from "../core/errors.ts";
 import { codeOf } from "./amqp-failure.ts";
 import type { ConnectFailure } from "./kept-broker.ts";
 import type { RedisAddress } from "./redis-address.ts";
+import { tlsFailure } from "./tls.ts";
 
 /** Why a server takes no message now, whatever its queue. By the first word of its reply. */
 const serverReasons: Readonly<Record<string, string>> = {
@@ -66,8 +67,8 @@ export function connectFailure(error: unknown, { at, target, username, database,
     return permanent(`no Sentinel knows a master named "${target.masterName}" (master_name)`);
   if (text.includes("All sentinels are unreachable"))
     return temporary(`no Sentinel answers for ${at}${lastErrorOf(text)}`);
-  if (code.includes("CERT") || code.includes("SELF_SIGNED") || code === "ERR_TLS_CERT_ALTNAME_INVALID")
-    return permanent(`Redis at ${at} shows a TLS certificate that cannot be verified: ${text}`);
+  const untrusted = tlsFailure(code, text);
+  if (untrusted !== undefined) return permanent(`Redis at ${at} ${untrusted}`);
   if (code === "ECONNREFUSED") return temporary(`nothing listens at ${at}`);
   if (code === "ENOENT") return temporary(`there is no socket ${at}`);
   if (code === "EACCES") return permanent(`this user may not open the socket ${at}`);

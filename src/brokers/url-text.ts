@@ -32,3 +32,24 @@ export function secondsOf(name: string, text: string, url: string): number {
     remedy: "Write a whole number.",
   });
 }
+
+/** Undefined where the URL does not say. Throws BrokerError for what is none of `choices`. */
+export function choiceOf<Choice extends string>(
+  name: string,
+  query: ReadonlyMap<string, string>,
+  choices: readonly Choice[],
+  url: string,
+): Choice | undefined {
+  const text = query.get(name);
+  const choice = choices.find((each) => each === text);
+  if (text === undefined || choice !== undefined) return choice;
+  const guess = nearest(text, choices);
+  throw new BrokerError(`${name}=${text} in ${maskUrl(url)} is not known`, {
+    remedy: guess ? `Did you mean ${guess}?` : `Write one of: ${choices.join(", ")}.`,
+  });
+}
+
+/** False where the URL does not say. Throws BrokerError for anything but true and false. */
+export function flagOf(name: string, query: ReadonlyMap<string, string>, url: string): boolean {
+  return choiceOf(name, query, ["true", "false"], url) === "true";
+}

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { parseAmqpUrl } from "../../src/brokers/amqp-address.ts";
 import { connectBroker } from "../../src/brokers/connect.ts";
@@ -51,6 +54,12 @@ suite("a URL that leads nowhere is refused, without its password", () => {
     ["amqp://h/?hartbeat=3", /unknown parameter "hartbeat"/, /Did you mean "heartbeat"\?/],
     ["amqp://h/?x=3", /unknown parameter "x"/, /heartbeat, connection_timeout/],
     ["amqp://h/?heartbeat=soon", /heartbeat=soon .* is not a number of seconds/, /whole number/],
+    ["amqp://u:12;s3cret@h", /is not an AMQP URL|hosts .* not clear/, /%3B/],
+    ["amqp://a//;u:s3cret@b", /the hosts of .* are not clear/, /host:port after the first/],
+    ["amqp://a//;redis://b", /is not an AMQP URL/, /amqp:/],
+    ["amqp://h/?ssl_ca_certs=x", /unknown parameter "ssl_ca_certs"/, /Known parameters: heartbeat/],
+    ["amqp://h/?declare=crate", /declare=crate .* is not known/, /Did you mean create\?/],
+    ["amqp://h/?native_delayed_delivery=1", /native_delayed_delivery=1 .* is not known/, /true, false/],
     ["redis://:12/s3cret@h", /is not a Redis URL/, /%2F/],
     ["redis://:12#s3cret@h", /is not a Redis URL/, /%23/],
     ["redis://:12?s3cret@h", /is not a Redis URL/, /%3F/],
@@ -97,34 +106,67 @@ suite("AMQP URLs are read like kombu reads them", () => {
     ["amqp://h/caf%C3%A9", "café"],
   ];
   for (const [url, vhost] of vhosts)
-    test(`${url}: virtual host ${vhost}`, () => assert.equal(parseAmqpUrl(url).vhost, vhost));
+    test(`${url}: virtual host ${vhost}`, () => assert.equal(parseAmqpUrl(url).hosts[0]!.vhost, vhost));
+
+  const hostsOf = (url: string) =>
+    parseAmqpUrl(url).hosts.map(({ password: _, ...host }) => Object.values(host).join(" "));
 
   test("with what is left out", () => {
-    assert.deepEqual(parseAmqpUrl("amqp://"), {
+    const { passwordOf, ...address } = parseAmqpUrl("amqp://");
+    const host = {
       protocol: "amqp",
       hostname: "127.0.0.1",
       port: 5672,
       username: "guest",
       password: "guest",
       vhost: "/",
+    };
+    assert.deepEqual(address, {
+      hosts: [host],
+      failoverStrategy: "round-robin",
+      loginMethod: "PLAIN",
+      tls: undefined,
       heartbeat: 10,
       connectTimeoutMs: 5_000,
+      declare: undefined,
+      nativeDelayedDelivery: false,
     });
-    assert.equal(parseAmqpUrl("amqps://h").port, 5671);
-    assert.equal(parseAmqpUrl("amqp://u@h").password, "");
+    assert.equal(passwordOf(address.hosts[0]!), "guest");
+    assert.equal(parseAmqpUrl("amqps://h").hosts[0]!.port, 5671);
+    assert.equal(parseAmqpUrl("amqp://u@h").hosts[0]!.password, "");
   });
   test("with all", () => {
-    const address = parseAmqpUrl("amqps://me%40corp:p%40s%25:x@[::1]:5/v?heartbeat=0&connection_timeout=2");
-    assert.deepEqual(address, {
-      protocol: "amqps",
-      hostname: "::1",
-      port: 5,
-      username: "me@corp",
-      password: "p@s%:x",
-      vhost: "v",
+    const query = "heartbeat=0&connection_timeout=2&login_method=EXTERNAL&declare=never&native_delayed_delivery=true";
+    const { hosts, ...rest } = parseAmqpUrl(`amqps://me%40corp:p%40s%25:x@[::1]:5/v?${query}`);
+    assert.deepEqual(hosts, [
+      { protocol: "amqps", hostname: "::1", port: 5, username: "me@corp", password: "p@s%:x", vhost: "v" },
+    ]);
+    assert.partialDeepStrictEqual(rest, {
       heartbeat: 0,
       connectTimeoutMs: 2_000,
+      loginMethod: "EXTERNAL",
+      declare: "never",
+      nativeDelayedDelivery: true,
     });
+  });
+  test("with several hosts", () => {
+    assert.deepEqual(hostsOf("amqp://u:p@a/v;amqps://x:y@b:7//"), ["amqp a 5672 u v", "amqps b 7 x /"]);
+    assert.deepEqual(hostsOf("amqp://u:p@a:1/v?heartbeat=5;b;c:7;"), [
+      "amqp a 1 u v",
+      "amqp b 5672 u v",
+      "amqp c 7 u v",
+    ]);
+    const address = parseAmqpUrl("amqp://a//;amqp://b//?failover_strategy=shuffle");
+    assert.deepEqual([address.failoverStrategy, address.hosts.length], ["shuffle", 2]);
+  });
+  test("a password from a file, read when it is wanted", async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), "beat-password-"));
+    context.after(() => rm(folder, { recursive: true }));
+    const file = join(folder, "password");
+    const { hosts, passwordOf } = parseAmqpUrl(`amqp://u@h//?password_file=${encodeURIComponent(file)}`);
+    assert.throws(() => passwordOf(hosts[0]!), /the file that password_file names cannot be read: ENOENT/);
+    await writeFile(file, " s3 \n");
+    assert.equal(passwordOf(hosts[0]!), " s3 ");
   });
 });
 

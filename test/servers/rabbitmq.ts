@@ -49,14 +49,23 @@ export interface RabbitmqServer {
   stop(): Promise<void>;
 }
 
-export async function startRabbitmq(): Promise<RabbitmqServer> {
+export interface RabbitmqOptions {
+  /** Lines of rabbitmq.conf. */
+  readonly configuration?: string;
+  readonly plugins?: readonly string[];
+}
+
+export async function startRabbitmq({
+  configuration: own = "",
+  plugins = [],
+}: RabbitmqOptions = {}): Promise<RabbitmqServer> {
   const server = program("rabbitmq-server");
   const epmd = program("epmd");
   const folder = await mkdtemp(join(tmpdir(), "beat-rabbitmq-"));
   const [port, distributionPort, epmdPort] = await freePorts(3);
   const logFile = join(folder, "console.log");
-  await writeFile(join(folder, "rabbitmq.conf"), configuration.replace("PORT", String(port)));
-  await writeFile(join(folder, "enabled_plugins"), "[].\n");
+  await writeFile(join(folder, "rabbitmq.conf"), configuration.replace("PORT", String(port)) + own);
+  await writeFile(join(folder, "enabled_plugins"), `[${plugins}].\n`);
   await writeFile(join(folder, "environment.conf"), "");
   const environment = {
     PATH: process.env["PATH"],
