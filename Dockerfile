@@ -17,5 +17,5 @@ COPY --from=build /app/migrations ./migrations
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["node", "bin/beat.js", "status", "--check"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["node", "bin/beat.js", "status", "--alive"]
 ENTRYPOINT ["node", "bin/beat.js", "start"]

@@ -1,6 +1,8 @@
 // What a program gives to a Scheduler.
 
 import { basename, dirname, extname, join, resolve } from "node:path";
+import type { z } from "zod";
+import type { brokerSchema } from "./core/broker-definition.ts";
 import { type Definition, definitionKeys } from "./core/definition.ts";
 import { reasonOf, UsageError } from "./core/errors.ts";
 import type { Clock, Log, Store } from "./core/ports.ts";
@@ -16,6 +18,8 @@ export interface SchedulerOptions {
   readonly store?: StoreOpener;
   /** Celery's broker URL for entries with a `task`. Without one, tasks can't be sent; local jobs need none. */
   readonly broker?: string;
+  /** More brokers by the name that an entry's `broker` gives: a URL, or what `brokers` of a schedule file holds. What a file names goes before it. */
+  readonly brokers?: Readonly<Record<string, string | BrokerOptions>>;
   /** The queue of tasks that name none. Default `celery`, as Celery's. */
   readonly defaultQueue?: string;
   /** Create queues that are missing, instead of waiting until a worker does. */
@@ -44,9 +48,14 @@ export interface SchedulerOptions {
   readonly alertSecret?: string;
   /** Let `onAlert` be a URL of this machine or of a private network. */
   readonly allowPrivateAddresses?: boolean;
+  /** Where to listen for those who ask for `/metrics`, `/livez` and `/readyz`: a port, on loopback, or `host:port`. Default: nowhere. */
+  readonly metrics?: string | number;
   readonly log?: Log;
   readonly clock?: Clock;
 }
+
+/** A broker by its parts. Further options are those of Celery that change the wire, as `global_keyprefix`; they go into the URL's query. */
+export type BrokerOptions = z.infer<typeof brokerSchema>;
 
 export type StoreOpener = () => Promise<Store>;
 

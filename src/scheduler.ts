@@ -13,6 +13,7 @@ import type { Alert } from "./dispatch/watchdog.ts";
 import { createLog } from "./log.ts";
 import { messageEncoder } from "./message-encoder.ts";
 import { AlertDesk } from "./operating/alert-desk.ts";
+import { type Address, type Endpoint, parseAddress } from "./operating/endpoint.ts";
 import { OnAlert } from "./operating/on-alert.ts";
 import { isDead, thisProcess } from "./process-identity.ts";
 import type { JobFunction } from "./runner/job.ts";
@@ -48,6 +49,8 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   readonly #retentionMs: number;
   readonly #overdueToleranceMs: number;
   readonly #alerts: AlertDesk<Alert>;
+  readonly #metricsAt: Address | undefined;
+  #monitoring: Endpoint | undefined;
   readonly #jobs = new Map<string, JobFunction>();
   readonly #names = new Set<string>();
   /** Entries on their way into the store. */
@@ -77,6 +80,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     const { maxRate = Number.POSITIVE_INFINITY } = options;
     if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
     this.#alerts = new AlertDesk(this.log, this.#onAlert(options));
+    this.#metricsAt = options.metrics === undefined ? undefined : parseAddress("metrics", options.metrics);
   }
 
   #onAlert({ onAlert: target, allowPrivateAddresses: allowPrivate = false, alertSecret: secret }: SchedulerOptions) {
@@ -242,6 +246,33 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
+    await this.#watch();
+    try {
+      await this.#begin();
+    } catch (error) {
+      await this.#monitoring?.close();
+      throw error;
+    }
+  }
+
+  /** Before anything else: also a start that takes its time is watched. */
+  async #watch(): Promise<void> {
+    const address = this.#metricsAt;
+    if (address === undefined) return;
+    // Loaded only where it is wanted.
+    const { openMonitoring } = await import("./monitoring.ts");
+    const { clock, log } = this;
+    this.#monitoring = await openMonitoring({
+      address,
+      clock,
+      log,
+      health: () => this.health(),
+      report: () => this.#engine?.report(),
+      status: () => this.status(),
+    });
+  }
+
+  async #begin(): Promise<void> {
     const { operations, store } = await this.open();
     await Promise.all(this.#added);
     const { schedules = [], broker: url } = this.#options;
@@ -296,6 +327,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       await this.close();
       return { left };
     } finally {
+      await this.#monitoring?.close();
       this.#onStopped();
     }
   }

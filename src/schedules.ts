@@ -136,10 +136,11 @@ export abstract class Schedules {
 
   async status(): Promise<SchedulerStatus> {
     const { store } = await this.open();
-    const [lease, entries, outbox] = await Promise.all([
+    const [lease, entries, outbox, [next]] = await Promise.all([
       store.currentLease(),
       store.countEntries(),
       store.outboxSummary(),
+      store.dueEntries({ before: Number.MAX_SAFE_INTEGER, limit: 1 }),
     ]);
     const live = lease !== undefined && !isDead(lease) && isCurrent(lease, this.clock.now());
     return {
@@ -147,6 +148,7 @@ export abstract class Schedules {
       leader: live ? lease : undefined,
       report: live ? (lease.report as EngineReport | null) : null,
       entries,
+      nextFireAt: next?.nextFireAt ?? null,
       outbox,
     };
   }
@@ -188,5 +190,12 @@ export interface SchedulerStatus {
   /** What the leader says of itself, at most a few seconds old. */
   readonly report: EngineReport | null;
   readonly entries: Awaited<ReturnType<Store["countEntries"]>>;
+  /** Of the entry that fires next. */
+  readonly nextFireAt: Instant | null;
   readonly outbox: Awaited<ReturnType<Store["outboxSummary"]>>;
+}
+
+/** Why no work goes out in time; empty: a scheduler leads and is ready. */
+export function notReady({ report }: SchedulerStatus): readonly string[] {
+  return report?.alerts.notReady ?? ["no scheduler is running on this database"];
 }

@@ -3,6 +3,7 @@
 import yargs from "yargs";
 import { BeatError, nearest, UsageError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
+import { packageVersion } from "../versions.ts";
 import { add } from "./commands/add.ts";
 import { backup } from "./commands/backup.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -20,7 +21,7 @@ import { start } from "./commands/start.ts";
 import { status } from "./commands/status.ts";
 import { trigger } from "./commands/trigger.ts";
 import { validate } from "./commands/validate.ts";
-import { packageVersion, version } from "./commands/version.ts";
+import { version } from "./commands/version.ts";
 import { why } from "./commands/why.ts";
 import { exitCodeOf } from "./exit-codes.ts";
 

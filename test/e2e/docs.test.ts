@@ -17,6 +17,7 @@ import {
   StoreUnavailableError,
   UsageError,
 } from "../../src/core/errors.ts";
+import { metricNames } from "../../src/operating/metrics.ts";
 import { beat as beatHere } from "../cli/commands.ts";
 import { startRabbitmq } from "../servers/rabbitmq.ts";
 import { beat, folder, root } from "./beat.ts";
@@ -164,6 +165,12 @@ suite("the documents", { concurrency: 2 }, () => {
       definitionKeys.filter((key) => !new RegExp(`\\b${key}\\b`).test(code)),
       [],
     );
+  });
+
+  test("docs/operating.md explains every metric, and names no other", async () => {
+    const { text } = documents.find(({ name }) => name === "docs/operating.md")!;
+    const written = [...text.matchAll(/`(beat_\w+)`/g)].map((match) => match[1]!);
+    assert.deepEqual([...new Set(written)].toSorted(), metricNames.toSorted());
   });
 
   test("every link leads to a file, and every npm script exists", () => {

@@ -139,14 +139,34 @@ test("a broker that goes silent: not ready within 5 s, on_alert is told, and tol
   const broker = `amqp://guest:guest@127.0.0.1:${proxy.port}//`;
   const onAlert = `cat >> '${join(cwd, "alerts")}'`;
   const args = ["--schedule-db", db, "--broker", broker, "--on-alert", onAlert, "--overdue-tolerance", "2s"];
-  const daemon = new Daemon(t, args);
+  const daemon = new Daemon(t, [...args, "--metrics", "0"]);
+  const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec((await daemon.line(/^Metrics on /)).message)!;
+  const ask = (path: string) =>
+    fetch(url + path).then(async (answer) => ({ code: answer.status, text: await answer.text() }));
+  const metric = async (series: string) =>
+    Number(
+      (await ask("/metrics")).text
+        .split("\n")
+        .find((line) => line.startsWith(`${series} `))
+        ?.split(" ")[1],
+    );
   await collector.ids(2);
   await eventually(
     () => statusOf(db),
     ({ code }) => code === 0,
   );
+  assert.deepEqual(await ask("/readyz"), { code: 200, text: '{"ready":true,"reasons":[]}\n' });
+  assert.equal(await metric('beat_alerts_total{alert="broker"}'), 0);
+  assert.ok((await metric('beat_occurrences_total{outcome="published"}')) >= 2);
   proxy.stall();
   const stalledAt = performance.now();
+  const unready = await eventually(
+    () => ask("/readyz"),
+    ({ code }) => code === 503,
+  );
+  const unreadyMs = Math.round(performance.now() - stalledAt);
+  assert.ok(unreadyMs < 5_000, `not ready after ${unreadyMs} ms`);
+  assert.match(unready.text, /^\{"ready":false,"reasons":\["/);
   const { stdout } = await eventually(
     () => statusOf(db),
     ({ code }) => code === 1,
@@ -155,6 +175,11 @@ test("a broker that goes silent: not ready within 5 s, on_alert is told, and tol
   assert.ok(tookMs < 7_000, `not ready after ${tookMs} ms`);
   assert.match(stdout, /ready +no: /);
   await daemon.line(/Alert: amqp.* has confirmed nothing for \ds/);
+  assert.equal(await metric('beat_alerts_total{alert="broker"}'), 1);
+  assert.equal(await metric('beat_alerts_open{alert="broker"}'), 1);
+  assert.equal(await metric("beat_ready"), 0);
+  assert.equal((await ask("/livez")).code, 200, "it is alive");
+  assert.equal((await beat(["status", "--alive", "--schedule-db", db])).code, 0, "it is alive");
   await eventually(
     () => textOf(join(cwd, "alerts")),
     (text) => /"alert":"broker","state":"raised"/.test(text),
@@ -170,8 +195,12 @@ test("a broker that goes silent: not ready within 5 s, on_alert is told, and tol
     () => textOf(join(cwd, "alerts")),
     (text) => /"alert":"broker","state":"resolved"/.test(text),
   );
+  assert.equal((await ask("/readyz")).code, 200);
+  assert.equal(await metric('beat_alerts_open{alert="broker"}'), 0);
   assert.equal(await daemon.stop(), 0);
-  t.diagnostic(`not ready after ${tookMs} ms`);
+  await assert.rejects(ask("/livez"));
+  assert.equal((await beat(["status", "--alive", "--schedule-db", db])).code, 1, "nobody leads any more");
+  t.diagnostic(`not ready after ${unreadyMs} ms by HTTP, seen by status after ${tookMs} ms`);
 });
 
 test("systemd hears that it is ready, alive, and stopping", async (t) => {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { defaultBroker } from "../../core/broker-definition.ts";
 import { reasonOf, UsageError } from "../../core/errors.ts";
 import { maskUrl } from "../../core/mask.ts";
 import type { Log } from "../../core/ports.ts";
@@ -25,6 +26,7 @@ interface Flags extends StoreFlags {
   readonly onAlert?: string;
   readonly alertSecretFile?: string;
   readonly allowPrivateAddresses: boolean;
+  readonly metrics?: string;
   readonly drain: string;
   readonly retention: string;
   readonly retentionRows: number;
@@ -49,7 +51,7 @@ export const start: Command<Flags> = {
       type: "string",
       alias: "b",
       describe: "Celery's broker URL",
-      defaultDescription: "a file beside the database that workers read",
+      defaultDescription: "`brokers: {default: …}` of --schedules, else a file beside the database that workers read",
     },
     "broker-file": { type: "string", describe: "A file that holds the broker URL, for one with a password" },
     "default-queue": { type: "string", default: "celery", describe: "The queue of tasks that name none" },
@@ -88,6 +90,11 @@ export const start: Command<Flags> = {
       default: false,
       describe: "Let that URL be one of this machine or of a private network",
     },
+    metrics: {
+      type: "string",
+      describe: "Answer /metrics, /livez and /readyz on this port of loopback, or HOST:PORT",
+      defaultDescription: "nowhere",
+    },
     drain: { type: "string", default: "30s", describe: "How long to wait at the end for what goes on" },
     retention: { type: "string", default: "7d", describe: "How long the ledger is kept" },
     "retention-rows": {
@@ -119,7 +126,9 @@ export const start: Command<Flags> = {
     process.stdout.on("error", (error) => log.warn(`stdout can't be written: ${reasonOf(error)}`));
     await using scheduler = new Scheduler({
       store: sqlite(options.scheduleDb, { synchronous: options.synchronous }),
-      broker: await brokerUrl(options, log),
+      ...(await brokerOption(options, log)),
+      // The one that counts where nothing else is named.
+      brokers: { [defaultBroker]: embeddedBrokerUrl(options.scheduleDb) },
       defaultQueue: options.defaultQueue,
       declareQueues: options.declareQueues,
       ...(options.schedules && { schedules: options.schedules }),
@@ -132,6 +141,7 @@ export const start: Command<Flags> = {
         alertSecret: await secretIn("--alert-secret-file", options.alertSecretFile),
       }),
       allowPrivateAddresses: options.allowPrivateAddresses,
+      ...(options.metrics !== undefined && { metrics: options.metrics }),
       drain: options.drain,
       retention: options.retention,
       retentionRows: options.retentionRows,
@@ -182,15 +192,15 @@ async function secretIn(flag: string, file: string): Promise<string> {
   }
 }
 
-async function brokerUrl({ broker, brokerFile, scheduleDb }: Flags, log: Log): Promise<string> {
-  if (brokerFile !== undefined) return secretIn("--broker-file", brokerFile);
+async function brokerOption({ broker, brokerFile }: Flags, log: Log): Promise<{ readonly broker?: string }> {
+  if (brokerFile !== undefined) return { broker: await secretIn("--broker-file", brokerFile) };
   if (broker !== undefined && process.argv.some((word) => word.includes(broker)) && maskUrl(broker) !== broker) {
     process.title = "beat start";
     log.warn(
       "The broker's password was on the command line, where others can read it: use BEAT_BROKER or --broker-file.",
     );
   }
-  return broker ?? embeddedBrokerUrl(scheduleDb);
+  return broker === undefined ? {} : { broker };
 }
 
 async function showNextRuns(

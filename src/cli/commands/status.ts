@@ -1,10 +1,12 @@
 import { formatDuration, secondMs } from "../../core/time.ts";
-import type { ClockReport, SchedulerStatus } from "../../scheduler.ts";
+import type { ClockReport } from "../../scheduler.ts";
+import { notReady, type SchedulerStatus } from "../../schedules.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
 import { print, printJson, relative, utc } from "../output.ts";
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly check: boolean;
+  readonly alive: boolean;
 }
 
 export const status: Command<Flags> = {
@@ -18,14 +20,15 @@ export const status: Command<Flags> = {
       default: false,
       describe: "Exit with 1 unless a scheduler leads and is ready: its broker is there, its work goes out in time",
     },
+    alive: { type: "boolean", default: false, describe: "Exit with 1 unless a scheduler leads, ready or not" },
   }),
   run: (options) =>
     withScheduler(options, async (scheduler) => {
       const found = await scheduler.status();
       if (options.json) printJson(found);
       else for (const line of lines(found, scheduler.now())) print(line);
-      const isReady = found.report !== null && found.report.alerts.notReady.length === 0;
-      return options.check && !isReady ? 1 : 0;
+      const isWell = (!options.check || notReady(found).length === 0) && (!options.alive || found.leader !== undefined);
+      return isWell ? 0 : 1;
     }),
 };
 
