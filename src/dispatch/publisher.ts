@@ -2,6 +2,7 @@
 // confirmed them. Trouble stays where it is: a queue that is not there holds up its own messages only (its lane), a broker
 // that is away holds up messages and never the timetable.
 
+import { inDoubt } from "../core/doubt.ts";
 import type { Broker, Log, Message, PublishOutcome } from "../core/ports.ts";
 import { formatDuration, type Instant, minuteMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
@@ -234,7 +235,7 @@ export class Publisher {
         this.#reopen(message.queue);
         onRoom();
       } else if (outcome.result === "refused") {
-        this.#end(held, "failed", outcome.reason, now);
+        this.#end(held, "failed", held.doubtful ? inDoubt(outcome.reason) : outcome.reason, now);
         this.#reopen(message.queue);
         onRoom();
       } else if (!outbox.leading) {

@@ -1,6 +1,7 @@
 // Claimed occurrences on their way out: to the broker or to the local runner. The relay is handed what the dispatcher
 // claims, and finds in the store what an earlier process left there or what did not fit into memory.
 
+import { inDoubt } from "../core/doubt.ts";
 import type { CompiledEntry } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Clock, Log, Message, Occurrence, Store } from "../core/ports.ts";
@@ -156,7 +157,8 @@ export class Relay {
       this.#missing.delete(occurrence.id);
       const entry = compiled.get(occurrence.entryId);
       const fault = broken.find(({ entry: { id } }) => id === occurrence.entryId)?.reason ?? "its entry is gone";
-      if (entry === undefined) this.#settle(occurrence, "failed", fault);
+      if (entry === undefined)
+        this.#settle(occurrence, "failed", this.#isDoubtful(occurrence) ? inDoubt(fault) : fault);
       else this.#takeOver(entry, occurrence);
     }
     this.#after = page.at(-1);
@@ -248,8 +250,9 @@ export class Relay {
     else publisher.add(held);
   }
 
-  #fail(held: Held, reason: string): void {
+  #fail(held: Held, why: string): void {
     const { outbox, narrator } = this.#options;
+    const reason = held.doubtful ? inDoubt(why) : why;
     outbox.delete(held);
     narrator.settled(held, "failed", reason);
     this.#settle({ ...held, entryId: held.compiled.entry.id }, "failed", reason);

@@ -1,5 +1,6 @@
 // What every store says in the same words: errors, and what it writes into the ledger by itself.
 
+import { inDoubt } from "../core/doubt.ts";
 import { ConflictError, EntryNotFoundError, LeaseLostError } from "../core/errors.ts";
 import type { Occurrence } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
@@ -19,7 +20,7 @@ export function withdrawnReason(
   at: Instant,
 ): string {
   const wasNotSent = !isTask || reason !== null || (attempts === 0 && dueAt > at && claimedAt <= at);
-  return wasNotSent ? why : `${why}; it may have been sent before`;
+  return wasNotSent ? why : inDoubt(why);
 }
 
 export function nameConflict(name: string): ConflictError {

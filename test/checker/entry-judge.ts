@@ -65,7 +65,10 @@ export class EntryJudge {
       clock,
       evidence,
       observed.sort((a, b) => a - b),
-      timesWithinRanges(rows.filter((row) => !row.manual)),
+      repeatedTimes(
+        rows.filter((row) => !row.manual),
+        deliveries,
+      ),
     );
     this.#places = new Map(this.#nominals.map(({ fireAt }, place) => [fireAt, place]));
   }
@@ -148,7 +151,7 @@ export class EntryJudge {
       !sentStates.has(row.state) &&
       !(policy.isLocal && (row.state === "failed" || row.state === "abandoned"))
     ) {
-      if (this.#doubts(id, at) > 0) this.#counts.withdrawnInDoubt++;
+      if (this.#doubts(id, at) > 0 && row.reason?.includes("may have been sent")) this.#counts.withdrawnInDoubt++;
       else
         this.#tell("lie: says not sent", fireAt, at, `the ledger says ${row.state} (${row.reason}), and it was sent`);
     }
@@ -184,14 +187,12 @@ export class EntryJudge {
     return earlier.filter(({ row }) => row!.id !== "").length >= nominal.policy.maxRuns;
   }
 
-  /** Off before it could be decided, and never on again: it is recorded when it is. */
+  /** Off before it could be decided, and neither on again nor removed: it is recorded when it is. */
   #wasSwitchedOff({ nominal, deadline }: Account): boolean {
     const since = this.#case.history.changes.filter(({ invokedAt }) => invokedAt > nominal.arrivesAt - 1);
     const off = since.findIndex((change) => !isOn(change));
     if (off < 0 || since[off]!.invokedAt > deadline) return false;
-    const later = since.slice(off);
-    const end = later.findIndex((change) => isOn(change) || change.definition === null);
-    return end < 0 || later[end]!.definition === null;
+    return !since.slice(off).some((change) => isOn(change) || change.definition === null);
   }
 
   #judgeTimes({ nominal, row, deliveries: [first], outage, deadline }: Account): void {
@@ -341,7 +342,8 @@ export class EntryJudge {
         if (nominal.phase !== phase) otherPhases++;
         if (nominal.phase !== phase || (other !== undefined && other.count === 1 && row.count > 1)) continue;
         count++;
-        if (other !== undefined)
+        const cameAgain = other !== undefined && other.count > 1 && row.count === 1 && this.#wasPutBackBehind(nominal);
+        if (other !== undefined && !cameAgain)
           this.#tell(
             "lie: two rows",
             nominal.fireAt,
@@ -360,6 +362,11 @@ export class EntryJudge {
         );
     }
     return covered;
+  }
+
+  #wasPutBackBehind({ fireAt, arrivesAt }: Nominal): boolean {
+    const { clock } = this.#case;
+    return clock.steps.some(({ at }) => at >= arrivesAt && clock.at(at) < fireAt);
   }
 
   // -------------------------------------------------------------------------------------------------- manual runs
@@ -395,10 +402,11 @@ export class EntryJudge {
   }
 }
 
-/** Times that have a row of their own and lie within a range that did not run: they came once more when the clock was put back. */
-function timesWithinRanges(rows: readonly LedgerRow[]): Set<number> {
+/** Times that a range covers beside a row of their own, which came once more when the clock was put back: when they were sent, TRUE time. */
+function repeatedTimes(rows: readonly LedgerRow[], deliveries: readonly Delivery[]): Map<number, number> {
   const ranges = rows.filter(({ count }) => count > 1);
-  const isWithin = ({ fireAt }: LedgerRow) =>
-    ranges.some((range) => range.fireAt < fireAt && fireAt <= range.untilFireAt);
-  return new Set(rows.filter((row) => row.count === 1 && isWithin(row)).map(({ fireAt }) => fireAt));
+  const isWithin = (row: LedgerRow) =>
+    row.count === 1 && ranges.some(({ fireAt, untilFireAt }) => fireAt < row.fireAt && row.fireAt <= untilFireAt);
+  const ids = new Set(rows.filter(isWithin).map(({ id }) => id));
+  return new Map(deliveries.flatMap(({ id, fireAt, at }) => (fireAt !== null && ids.has(id) ? [[fireAt, at]] : [])));
 }

@@ -35,14 +35,14 @@ interface Era {
 
 /**
  * `observed`: fire times that anything says of this entry, ascending: the phase of an interval is read off where nothing else tells it.
- * `repeated`: those that a range of the ledger covers beside a row of their own.
+ * `repeated`: those that a range of the ledger covers beside a row of their own, and when they were sent, TRUE time.
  */
 export function nominalTimes(
   history: EntryHistory,
   clock: WallClock,
   evidence: Pick<Evidence, "endAt" | "faults" | "tolerance">,
   observed: readonly number[],
-  repeated: ReadonlySet<number>,
+  repeated: ReadonlyMap<number, number>,
 ): Nominal[] {
   const all = new Map<number, Nominal>();
   const known = new Set<number>();
@@ -177,7 +177,7 @@ class Elapsed {
   readonly #clock: WallClock;
   readonly #evidence: Pick<Evidence, "faults" | "tolerance">;
   readonly #observed: readonly number[];
-  readonly #repeated: ReadonlySet<number>;
+  readonly #repeated: ReadonlyMap<number, number>;
   readonly #known: Set<number>;
   readonly #listed: Listed[] = [];
   #next: number;
@@ -190,7 +190,7 @@ class Elapsed {
     clock: WallClock,
     evidence: Pick<Evidence, "faults" | "tolerance">,
     observed: readonly number[],
-    repeated: ReadonlySet<number>,
+    repeated: ReadonlyMap<number, number>,
     known: Set<number>,
   ) {
     this.#era = era;
@@ -235,7 +235,7 @@ class Elapsed {
     for (; this.#next <= wall; this.#next += this.#every) {
       const isMet = this.#known.has(this.#next);
       // Of what did not run before, only a range is in the ledger: it has a row of its own now.
-      if (isMet && this.#phase > 0 && this.#repeated.has(this.#next)) {
+      if (isMet && this.#isRepeated(this.#next, this.#since)) {
         this.#add(this.#next, false);
         continue;
       }
@@ -244,6 +244,10 @@ class Elapsed {
       while (this.#known.has(this.#next)) this.#next++;
       this.#add(this.#next, false);
     }
+  }
+
+  #isRepeated(fireAt: number, since: number): boolean {
+    return (this.#repeated.get(fireAt) ?? Number.NEGATIVE_INFINITY) > since;
   }
 
   #add(fireAt: number, optional: boolean): void {
@@ -269,13 +273,14 @@ class Elapsed {
       (time) =>
         time > now - 50 &&
         time <= now + 2 * this.#every + slackMs &&
-        (!this.#known.has(time) || this.#repeated.has(time)) &&
+        (!this.#known.has(time) || this.#isRepeated(time, at)) &&
         !(time >= next && (time - next) % this.#every === 0),
     );
     const isAhead = last !== undefined && last > now;
     // It is looked for within a second after the step: the clock may have got there by then.
     const isNear = isAhead && last - now <= noticeMs;
-    const unsure = claimedAhead || window.length > 0 || isNear;
+    const wasOff = !isOn(this.#era.changes.findLast(({ invokedAt }) => invokedAt <= at));
+    const unsure = claimedAhead || window.length > 0 || isNear || wasOff;
     // What came at its old time, and nobody had claimed before the step, was not anchored anew.
     const wentOn = (!isAhead || isNear) && !claimedAhead && this.#observed.includes(next);
     if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
