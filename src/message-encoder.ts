@@ -17,13 +17,13 @@ interface Prepared {
 }
 
 /** Encodes occurrences of tasks. What an entry's messages have in common is prepared once for as long as its target lives. */
-export function messageEncoder(defaultQueue: string): Encode {
+export function messageEncoder(defaultQueueOf: (broker: string | undefined) => string): Encode {
   const origin = `beat@${hostname()}`;
   const all = new WeakMap<Target, Prepared>();
   const prepare = ({ entry, target }: CompiledEntry): Prepared => {
     if (target.kind !== "task") throw new BeatError(`a ${target.kind} is not sent to a broker`);
     const prepared = {
-      build: prepareMessage({ entryName: entry.name, target, defaultQueue, origin }),
+      build: prepareMessage({ entryName: entry.name, target, defaultQueue: defaultQueueOf(target.broker), origin }),
       readsNext: target.options.expires === "next",
       readsPrevious: readsPreviousFireTime(target),
     };

@@ -3,7 +3,7 @@
 import { reasonOf } from "./core/errors.ts";
 import type { Clock, Log } from "./core/ports.ts";
 import type { Operations } from "./definitions/operations.ts";
-import { loadScheduleFiles } from "./definitions/parse.ts";
+import { type LoadedFiles, loadScheduleFiles } from "./definitions/parse.ts";
 import { watchScheduleFiles } from "./definitions/watch.ts";
 
 export interface ScheduleFilesOptions {
@@ -12,8 +12,8 @@ export interface ScheduleFilesOptions {
   readonly operations: Operations;
   readonly clock: Clock;
   readonly log: Log;
-  /** Entries may have changed. */
-  readonly onApplied: () => void;
+  /** Entries may have changed, and these are the brokers that the files name. */
+  readonly onApplied: (brokers: LoadedFiles["brokers"]) => Promise<void>;
 }
 
 export class ScheduleFiles {
@@ -55,6 +55,6 @@ export class ScheduleFiles {
     const { summary, problems } = await operations.applyFiles(loaded);
     for (const problem of problems) log.error(reasonOf(problem));
     if (summary !== "") log.info(summary);
-    onApplied();
+    await onApplied(loaded.brokers);
   }
 }

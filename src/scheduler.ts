@@ -1,11 +1,11 @@
 // The composition root: the stages in the order in which data flows through them. Definitions go into the store, the
 // dispatcher claims what is due, the relay sends it to the broker or the local runner, the ledger keeps what became of it.
 
-import { connectBroker } from "./brokers/connect.ts";
+import { BrokerConnections } from "./broker-connections.ts";
+import { defaultBroker } from "./core/broker-definition.ts";
 import { type Definition, parseDefinition } from "./core/definition.ts";
 import { triggerOf } from "./core/entry.ts";
 import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
-import type { Broker } from "./core/ports.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
 import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
 import { Engine, type EngineReport } from "./dispatch/engine.ts";
@@ -275,7 +275,10 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   async #begin(): Promise<void> {
     const { operations, store } = await this.open();
     await Promise.all(this.#added);
-    const { schedules = [], broker: url } = this.#options;
+    const { schedules = [], broker } = this.#options;
+    const connections = this.#connections();
+    // In this order: the first of a name counts.
+    const brokers = broker === undefined ? [] : await connections.connectGiven({ [defaultBroker]: broker });
     if (schedules.length > 0) {
       this.#files = new ScheduleFiles({
         paths: schedules,
@@ -283,18 +286,23 @@ export class Scheduler extends Schedules implements AsyncDisposable {
         operations,
         clock: this.clock,
         log: this.log,
-        onApplied: () => this.#engine?.wake(),
+        onApplied: async (written) => {
+          const found = await connections.connectWritten(written);
+          if (this.#engine === undefined) brokers.push(...found);
+          else await Promise.all(found.map((each) => this.#engine!.addBroker(each)));
+          this.#engine?.wake();
+        },
       });
       // Somebody else's long write is no reason not to start.
       await this.whenAvailable(() => this.#files!.read(), Math.max(this.waitMs, lockedMs));
     }
-    const broker = url === undefined ? undefined : await this.#connect(url);
+    brokers.push(...(await connections.connectGiven(this.#options.brokers ?? {})));
     const jobsDir = this.#options.jobsDir ?? (schedules.length > 0 ? schedulesRoot(schedules) : undefined);
     this.#engine = new Engine({
       clock: this.clock,
       store,
       log: this.log,
-      broker,
+      brokers,
       runner: createRunner({
         clock: this.clock,
         log: this.log,
@@ -302,13 +310,12 @@ export class Scheduler extends Schedules implements AsyncDisposable {
         jobsDir,
         env: commandEnvironment(),
       }),
-      encode: messageEncoder(this.#defaultQueue),
+      encode: messageEncoder((each) => connections.queueOf(each)),
       owner: thisProcess(),
       isDead,
       random: Math.random,
       retentionMs: this.#retentionMs,
       ...(this.#options.retentionRows !== undefined && { retentionRows: this.#options.retentionRows }),
-      ...(this.#options.maxRate !== undefined && { maxRate: this.#options.maxRate }),
       timeZoneData: process.versions["tz"] ?? "unknown",
       overdueToleranceMs: this.#overdueToleranceMs,
       onAlert: (alert) => this.#alerts.tell(alert, store.location),
@@ -332,17 +339,10 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     }
   }
 
-  async #connect(url: string): Promise<Broker> {
-    return connectBroker(url, {
-      clock: this.clock,
-      log: this.log,
-      declareQueues: this.#options.declareQueues ?? false,
-      defaultQueue: this.#defaultQueue,
-    });
-  }
-
-  get #defaultQueue(): string {
-    return this.#options.defaultQueue ?? "celery";
+  #connections(): BrokerConnections {
+    const { declareQueues = false, defaultQueue = "celery", maxRate } = this.#options;
+    const { clock, log } = this;
+    return new BrokerConnections({ clock, log, env: process.env, declareQueues, defaultQueue, maxRate });
   }
 
   /** Whether stop() was called. */

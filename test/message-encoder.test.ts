@@ -21,7 +21,7 @@ const entry = (written: Record<string, unknown>): Entry => ({
   removedAt: null,
   revision: 1,
 });
-const encode = messageEncoder("celery");
+const encode = messageEncoder(() => "celery");
 const sent = (compiled: ReturnType<typeof compileEntry>, hour: number, minute = 0) => {
   const fireAt = Date.UTC(2027, 0, 1, hour, minute);
   const occurrence = { id: `id-${hour}`, fireAt, dueAt: fireAt, manual: false, attempts: 0, reason: null };

@@ -13,7 +13,7 @@ export interface Vitals {
   readonly overdueMs: number;
   /** What is due and not done. */
   readonly outbox: { readonly count: number; readonly oldestDueAt: Instant };
-  readonly broker: PublisherReport | null;
+  readonly brokers: readonly PublisherReport[];
   /** Why the store can't be used, and for how long. */
   readonly storeTrouble: { readonly reason: string; readonly forMs: number } | undefined;
   /** How many terms of any node began within the last minute. */
@@ -50,23 +50,25 @@ export const rules = {
   },
   outbox: {
     critical: true,
-    find: ({ outbox: { count, oldestDueAt }, now, broker }, toleranceMs) => {
+    find: ({ outbox: { count, oldestDueAt }, now, brokers }, toleranceMs) => {
       if (count === 0 || now - oldestDueAt <= toleranceMs) return undefined;
-      const [lane] = broker?.queues ?? [];
-      const why = broker && !broker.available ? broker.reason : lane && `queue "${lane.queue}": ${lane.reason}`;
+      const away = brokers.find(({ available }) => !available);
+      const [lane] = brokers.flatMap(({ queues }) => queues);
+      const why = away !== undefined ? away.reason : lane && `queue "${lane.queue}": ${lane.reason}`;
       return `${count} due in the outbox, the oldest for ${time(now - oldestDueAt)}${why ? ` (${why})` : ""}`;
     },
   },
   broker: {
     critical: true,
-    find: ({ broker, now }, toleranceMs) => {
-      if (broker === null) return undefined;
-      const { url, available, reason, since, silentMs, unconfirmed } = broker;
-      if (!available)
-        return now - since > toleranceMs ? `${url} has been away for ${time(now - since)}: ${reason}` : undefined;
-      return silentMs > silenceLimitMs
-        ? `${url} has confirmed nothing for ${time(silentMs)}; ${unconfirmed} messages are unconfirmed`
-        : undefined;
+    find: ({ brokers, now }, toleranceMs) => {
+      const trouble = brokers.flatMap(({ url, available, reason, since, silentMs, unconfirmed }) => {
+        if (!available)
+          return now - since > toleranceMs ? `${url} has been away for ${time(now - since)}: ${reason}` : [];
+        return silentMs > silenceLimitMs
+          ? `${url} has confirmed nothing for ${time(silentMs)}; ${unconfirmed} messages are unconfirmed`
+          : [];
+      });
+      return trouble.length === 0 ? undefined : trouble.join("; ");
     },
   },
   store: {

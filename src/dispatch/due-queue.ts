@@ -29,9 +29,16 @@ export class DueQueue {
     this.#options = options;
   }
 
-  /** How many are due and wait. */
+  /** How many may be due and wait: some need not be wanted any more. */
   get size(): number {
     return this.#ready.size + this.#late.size;
+  }
+
+  /** How many are due and wait. */
+  count(): number {
+    this.#ready.tidy();
+    this.#late.tidy();
+    return this.size;
   }
 
   add(held: Held): void {
@@ -103,17 +110,31 @@ export class DueQueue {
   }
 }
 
-/** First in, first out. */
+/** A line is tidied when it has grown to this, or to twice what was left the last time. */
+const tidyAt = 1_024;
+
+/** First in, first out. Where nothing goes out, what has given way to newer ones does not pile up. */
 class Line {
   #items: Held[] = [];
   #head = 0;
+  #tidyAt = tidyAt;
 
   get size(): number {
     return this.#items.length - this.#head;
   }
 
   push(held: Held): void {
+    if (this.size >= this.#tidyAt) {
+      this.tidy();
+      this.#tidyAt = Math.max(tidyAt, 2 * this.size);
+    }
     this.#items.push(held);
+  }
+
+  /** What is not waiting comes again if it waits again. */
+  tidy(): void {
+    this.#items = this.#items.slice(this.#head).filter(({ state }) => state === "waiting");
+    this.#head = 0;
   }
 
   shift(): Held | undefined {

@@ -12,6 +12,7 @@ import { Launcher } from "./launcher.ts";
 import { Leader } from "./leader.ts";
 import { Narrator } from "./narrator.ts";
 import { Outbox } from "./outbox.ts";
+import type { OutletOptions } from "./outlet.ts";
 import { planAnchor } from "./planner.ts";
 import { Publisher } from "./publisher.ts";
 import { type Encode, Relay } from "./relay.ts";
@@ -25,7 +26,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly log: Log;
-  readonly broker: Broker | undefined;
+  /** None: tasks fail with that reason. */
+  readonly brokers: readonly NamedBroker[];
   readonly runner: Runner;
   readonly encode: Encode;
   readonly owner: LeaseOwner;
@@ -37,8 +39,6 @@ export interface EngineOptions {
   readonly retentionRows?: number;
   /** The version of this process's time-zone data. */
   readonly timeZoneData: string;
-  /** How many late messages may leave in a second. Default: as many as the broker takes. */
-  readonly maxRate?: number;
   /** How late something may be before that is an alert. */
   readonly overdueToleranceMs?: number;
   readonly onAlert?: (alert: Alert) => void;
@@ -46,6 +46,14 @@ export interface EngineOptions {
   readonly onStalled?: (reason: string) => void;
   readonly leaseTtlMs?: number;
   readonly leadMs?: number;
+}
+
+/** A broker by the name that entries give. */
+export interface NamedBroker {
+  readonly name: string;
+  readonly broker: Broker;
+  /** How many late messages may leave in a second. Default: as many as the broker takes. */
+  readonly maxRate?: number;
 }
 
 /** What a leader says of itself, as `beat status` shows it. */
@@ -68,7 +76,8 @@ const countEveryMs = 10 * secondMs;
 
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #publisher: Publisher | undefined;
+  readonly #publishers = new Map<string, Publisher>();
+  readonly #stage: OutletOptions & { readonly log: Log };
   readonly #relay: Relay;
   readonly #dispatcher: Dispatcher;
   readonly #leader: Leader;
@@ -83,7 +92,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { clock, store, log, broker, runner, encode } = options;
+    const { clock, store, log, brokers, runner, encode } = options;
     const outbox = this.#outbox;
     const tally = this.#tally;
     const entries = new EntryCache(store, cachedEntries, encode);
@@ -94,10 +103,9 @@ export class Engine {
     const look = () => this.#dispatcher.look();
     const isOverdue = (entryId: number) => this.#dispatcher.isOverdue(entryId);
     const mayAct = () => this.leading;
-    const stage = { clock, log, outbox, settlements, narrator, tally, onRoom, look, isOverdue, mayAct };
-    const { maxRate = Number.POSITIVE_INFINITY } = options;
-    this.#publisher = broker && new Publisher({ ...stage, broker, maxRate });
-    const launcher = new Launcher({ ...stage, runner });
+    this.#stage = { clock, log, outbox, settlements, narrator, tally, onRoom, look, isOverdue, mayAct };
+    for (const each of brokers) this.#addPublisher(each);
+    const launcher = new Launcher({ ...this.#stage, runner });
     this.#relay = new Relay({
       clock,
       store,
@@ -107,7 +115,7 @@ export class Engine {
       settlements,
       narrator,
       tally,
-      publisher: this.#publisher,
+      publishers: this.#publishers,
       launcher,
       encode,
     });
@@ -143,9 +151,20 @@ export class Engine {
   /** Connects, and tries to lead. Resolves when the first attempt was made; a broker that is away does not hold it up. */
   async start(): Promise<void> {
     this.#watchdog.start();
-    await this.#publisher?.open();
+    await Promise.all([...this.#publishers.values()].map((publisher) => publisher.open()));
     await this.#leader.start();
     this.#retention.start();
+  }
+
+  /** One more broker, for entries that name it from now on. */
+  async addBroker(broker: NamedBroker): Promise<void> {
+    await this.#addPublisher(broker).open();
+  }
+
+  #addPublisher({ maxRate = Number.POSITIVE_INFINITY, ...broker }: NamedBroker): Publisher {
+    const publisher = new Publisher({ ...this.#stage, ...broker, maxRate });
+    this.#publishers.set(broker.name, publisher);
+    return publisher;
   }
 
   /**
@@ -218,7 +237,7 @@ export class Engine {
       stalledMs,
       overdueMs: dispatcher.overdueMs,
       outbox: this.#outbox.late(now),
-      broker: this.#publisher?.report() ?? null,
+      brokers: [...this.#publishers.values()].map((publisher) => publisher.report()),
       storeTrouble: this.#storeTrouble(),
       terms: this.#leader.terms,
       clockNews: dispatcher.clockSteps.news,

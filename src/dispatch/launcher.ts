@@ -35,7 +35,7 @@ export class Launcher {
 
   get waiting(): number {
     const behind = [...this.#behind.values()].reduce((sum, { length }) => sum + length, 0);
-    return this.#due.size + this.#queued.length + behind;
+    return this.#due.count() + this.#queued.length + behind;
   }
 
   get running(): number {

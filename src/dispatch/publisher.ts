@@ -16,6 +16,8 @@ const storeRetryMs = 2_000;
 const doubtMs = 50;
 
 export interface PublisherReport {
+  /** By which entries know it. */
+  readonly name: string;
   readonly url: string;
   readonly available: boolean;
   /** Why it is not available, and since when. */
@@ -31,6 +33,7 @@ export interface PublisherReport {
 
 export interface PublisherOptions extends OutletOptions {
   readonly log: Log;
+  readonly name: string;
   readonly broker: Broker;
   /** How many late messages may leave in a second. Infinite: as many as the broker takes. */
   readonly maxRate: number;
@@ -120,13 +123,14 @@ export class Publisher {
 
   report(): PublisherReport {
     return {
+      name: this.#options.name,
       url: this.#options.broker.url,
       available: this.#available,
       reason: this.#reason,
       since: this.#since,
       unconfirmed: this.#unconfirmed,
       silentMs: this.#unconfirmed === 0 ? 0 : Math.round(this.#options.clock.monotonic() - this.#answeredAt),
-      waiting: this.#due.size,
+      waiting: this.#due.count(),
       queues: this.#lanes.report(),
     };
   }

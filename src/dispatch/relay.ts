@@ -1,6 +1,7 @@
 // Claimed occurrences on their way out: to the broker or to the local runner. The relay is handed what the dispatcher
 // claims, and finds in the store what an earlier process left there or what did not fit into memory.
 
+import { defaultBroker } from "../core/broker-definition.ts";
 import { inDoubt } from "../core/doubt.ts";
 import type { CompiledEntry } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
@@ -30,8 +31,8 @@ export interface RelayOptions {
   readonly settlements: Settlements;
   readonly narrator: Narrator;
   readonly tally: Tally;
-  /** Undefined where the scheduler has no broker: tasks fail with a reason. */
-  readonly publisher: Publisher | undefined;
+  /** By the broker's name. A task of a broker that is not among them fails with that reason. */
+  readonly publishers: ReadonlyMap<string, Publisher>;
   readonly launcher: Launcher;
   readonly encode: Encode;
 }
@@ -98,7 +99,7 @@ export class Relay {
 
   /** Sends and starts what may be. */
   async pump(): Promise<void> {
-    this.#options.publisher?.pump();
+    for (const publisher of this.#options.publishers.values()) publisher.pump();
     await this.#options.launcher.pump();
   }
 
@@ -194,7 +195,7 @@ export class Relay {
   /** The end of a term: nothing more goes out from here; the store keeps what did not. */
   end(): void {
     this.#options.outbox.leading = false;
-    this.#options.publisher?.clear();
+    for (const publisher of this.#options.publishers.values()) publisher.clear();
     this.#options.launcher.clear();
     this.#options.outbox.clear();
     this.#doubtful.clear();
@@ -204,8 +205,8 @@ export class Relay {
 
   /** What is not sent by then is left to the next process, which is told what was not even tried. */
   async close(drainMs: number): Promise<void> {
-    const { publisher, launcher, settlements, outbox, clock } = this.#options;
-    await Promise.all([publisher?.close(drainMs), launcher.close(drainMs)]);
+    const { publishers, launcher, settlements, outbox, clock } = this.#options;
+    await Promise.all([...publishers.values(), launcher].map((outlet) => outlet.close(drainMs)));
     for (const held of outbox.waiting()) {
       if (!held.noted && !held.doubtful)
         settlements.add(note(held, "the scheduler stopped before it was sent", clock.now()));
@@ -214,14 +215,14 @@ export class Relay {
   }
 
   report(): {
-    readonly broker: PublisherReport | null;
+    readonly brokers: readonly PublisherReport[];
     readonly held: number;
     readonly running: number;
     readonly runsWaiting: number;
   } {
-    const { publisher, launcher, outbox } = this.#options;
+    const { publishers, launcher, outbox } = this.#options;
     return {
-      broker: publisher?.report() ?? null,
+      brokers: [...publishers.values()].map((publisher) => publisher.report()),
       held: outbox.size,
       running: launcher.running,
       runsWaiting: launcher.waiting,
@@ -244,10 +245,16 @@ export class Relay {
   }
 
   #route(held: Held): void {
-    const { publisher, launcher } = this.#options;
-    if (held.compiled.target.kind !== "task") launcher.add(held);
-    else if (publisher === undefined) this.#fail(held, "there is no broker to send it to");
-    else publisher.add(held);
+    const { publishers, launcher } = this.#options;
+    const { target } = held.compiled;
+    if (target.kind !== "task") {
+      launcher.add(held);
+      return;
+    }
+    const publisher = publishers.get(target.broker ?? defaultBroker);
+    if (publisher !== undefined) publisher.add(held);
+    else if (target.broker === undefined) this.#fail(held, "there is no broker to send it to");
+    else this.#fail(held, `no broker "${target.broker}" is known: \`brokers\` of a schedule file names them`);
   }
 
   #fail(held: Held, why: string): void {

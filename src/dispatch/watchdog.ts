@@ -99,8 +99,8 @@ export class Watchdog {
     const vitals = this.#options.vitals(this.#stalledMs);
     const found = findings(vitals, this.#options.toleranceMs);
     const reasons = [...found].filter(([alert]) => rules[alert].critical).map(([, message]) => message);
-    const { broker } = vitals;
-    if (broker?.available === false && !found.has("broker")) reasons.push(`${broker.url}: ${broker.reason}`);
+    if (!found.has("broker"))
+      for (const { url, available, reason } of vitals.brokers) if (!available) reasons.push(`${url}: ${reason}`);
     return reasons;
   }
 

@@ -322,7 +322,9 @@ test("what a dead process left in the outbox goes out under the same id, and its
     [world.sent[0]!.id],
   );
   assert.ok(
-    (await world.ledger("local")).some(([state, , , reason]) => state === "abandoned" && reason!.includes("the process ended")),
+    (await world.ledger("local")).some(
+      ([state, , , reason]) => state === "abandoned" && reason!.includes("the process ended"),
+    ),
   );
   await second.stop(1_000);
 });

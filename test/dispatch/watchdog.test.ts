@@ -13,6 +13,7 @@ const minute = 60 * second;
 const hour = 60 * minute;
 
 const connected = {
+  name: "default",
   url: "amqp://somewhere",
   available: true,
   reason: null,
@@ -27,7 +28,7 @@ const well: Vitals = {
   stalledMs: 0,
   overdueMs: 0,
   outbox: { count: 0, oldestDueAt: start },
-  broker: connected,
+  brokers: [connected],
   storeTrouble: undefined,
   terms: 1,
   clockNews: undefined,
@@ -46,14 +47,14 @@ test("each finding has its limit", () => {
     ],
     [
       "broker",
-      { broker: { ...connected, available: false, reason: "gone", since: start - 9_000 } },
-      { broker: { ...connected, available: false, reason: "gone", since: start - 11_000 } },
+      { brokers: [{ ...connected, available: false, reason: "gone", since: start - 9_000 }] },
+      { brokers: [{ ...connected, available: false, reason: "gone", since: start - 11_000 }] },
       /away for 11s: gone/,
     ],
     [
       "broker",
-      { broker: { ...connected, unconfirmed: 7, silentMs: 2_500 } },
-      { broker: { ...connected, unconfirmed: 7, silentMs: 3_000 } },
+      { brokers: [{ ...connected, unconfirmed: 7, silentMs: 2_500 }] },
+      { brokers: [{ ...connected, unconfirmed: 7, silentMs: 3_000 }] },
       /confirmed nothing for 3s; 7 messages/,
     ],
     [

@@ -19,7 +19,7 @@ import type {
 } from "../../src/core/ports.ts";
 import type { Instant } from "../../src/core/time.ts";
 import { nextFireTime } from "../../src/core/triggers/trigger.ts";
-import { Engine, type EngineOptions } from "../../src/dispatch/engine.ts";
+import { Engine, type EngineOptions, type NamedBroker } from "../../src/dispatch/engine.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
 
@@ -116,6 +116,9 @@ export const encodeTask: EngineOptions["encode"] = ({ entry, target, trigger }, 
   return build({ id, fireAt, dueAt, nextFireAt: nextFireTime(trigger, dueAt) });
 };
 
+/** `broker`: instead of the world's own. */
+type WorldOptions = Partial<EngineOptions & Omit<NamedBroker, "name">>;
+
 export class World {
   readonly clock = new SimulatedClock(start);
   readonly store: Store = new MemoryStore();
@@ -132,13 +135,13 @@ export class World {
     error: (message) => void this.lines.push(`error: ${message}`),
   };
 
-  engine(options: Partial<EngineOptions> = {}): Engine {
+  engine({ broker = this.broker, maxRate, ...options }: WorldOptions = {}): Engine {
     const owner: LeaseOwner = { ownerId: `node-${++this.#nodes}`, host: "here", pid: this.#nodes };
     return new Engine({
       clock: this.clock,
       store: this.store,
       log: this.log,
-      broker: this.broker,
+      brokers: [{ name: "default", broker, ...(maxRate !== undefined && { maxRate }) }],
       runner: this.runner,
       owner,
       isDead: ({ ownerId }) => this.dead.has(ownerId),

@@ -43,7 +43,7 @@ rows("the broker", [
         await rig.daemon.line(/nothing listens|Messages wait in the outbox/);
         await sleep(faultMs);
         const { report } = await rig.status();
-        assert.equal(report!.broker!.available, false);
+        assert.equal(report!.brokers[0]!.available, false);
         await rig.broker.start();
         await rig.daemon.line(/^Connected to/);
       });
@@ -63,7 +63,7 @@ rows("the broker", [
         await rig.daemon.line(rig.broker.blockedText);
         await sleep(faultMs);
         const { report } = await rig.status();
-        assert.match(report!.broker!.reason!, rig.broker.blockedText);
+        assert.match(report!.brokers[0]!.reason!, rig.broker.blockedText);
         await rig.broker.unblock();
       });
       assertSaid(rig, rig.broker.blockedText, 3);
@@ -85,7 +85,7 @@ rows("the broker", [
         await rig.daemon.line(new RegExp(`Queue "${queue}"`));
         await sleep(faultMs);
         const { report } = await rig.status();
-        assert.equal(report!.broker!.queues[0]!.queue, queue);
+        assert.equal(report!.brokers[0]!.queues[0]!.queue, queue);
         await rig.witness.resume();
       });
       assertSaid(rig, new RegExp(`Queue "${queue}"`), 1);

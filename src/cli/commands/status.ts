@@ -1,3 +1,4 @@
+import { defaultBroker } from "../../core/broker-definition.ts";
 import { formatDuration, secondMs } from "../../core/time.ts";
 import type { ClockReport } from "../../scheduler.ts";
 import { notReady, type SchedulerStatus } from "../../schedules.ts";
@@ -37,9 +38,9 @@ function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now
   yield leader
     ? `leader     process ${leader.pid} on ${leader.host.split("/")[0]}, since ${relative(leader.acquiredAt, now)}, term ${leader.token}`
     : "leader     none: no scheduler is running on this database";
-  if (report?.broker) {
-    const { url, available, reason, since, queues, silentMs, unconfirmed } = report.broker;
-    yield `broker     ${url}: ${available ? "connected" : `away (${reason})`}, since ${relative(since, now)}`;
+  for (const broker of report?.brokers ?? []) {
+    const { name, url, available, reason, since, queues, silentMs, unconfirmed } = broker;
+    yield `broker     ${name === defaultBroker ? "" : `${name} `}${url}: ${available ? "connected" : `away (${reason})`}, since ${relative(since, now)}`;
     if (silentMs > secondMs) yield `           ${unconfirmed} messages unconfirmed for ${seconds(silentMs)}`;
     for (const queue of queues)
       yield `           queue "${queue.queue}": ${queue.reason}; ${queue.waiting} wait, since ${relative(queue.since, now)}`;
