@@ -49,7 +49,9 @@ export class Destinations {
   of({ exchange, routingKey, declaration }: Message, delayed: boolean): Destination {
     const isPlain = exchange === "" && !delayed;
     // To an exchange that is there any routing key can be sent, where its queues are left alone.
-    const key = isPlain ? routingKey : JSON.stringify([exchange, declaration?.queue, delayed && routingKey]);
+    const key = isPlain
+      ? routingKey
+      : JSON.stringify([exchange, declaration?.queue, declaration?.routingKey, delayed && routingKey]);
     const destinations = isPlain ? this.#queues : this.#others;
     let destination = destinations.get(key);
     if (destination === undefined) {
@@ -111,17 +113,22 @@ export class Destinations {
     if (!hasExchange && !(create && declaration !== undefined)) return this.#missingExchange(exchange);
     const queue = exchange === "" ? destination.routingKey : create ? declaration?.queue : undefined;
     const hasQueue = queue === undefined || (await this.#isThere((channel) => channel.checkQueue(queue)));
-    if (hasExchange && hasQueue) return undefined;
+    // What is there may still be unbound.
+    if (hasExchange && hasQueue && (exchange === "" || queue === undefined)) return undefined;
     if (queue === undefined || !create) return this.#missingQueue(destination.routingKey);
-    await this.#declare(destination, queue, hasQueue);
+    await this.#declare(destination, queue, { hasExchange: hasExchange && exchange !== "", hasQueue });
     return undefined;
   }
 
   /** What Celery's client declares: the queue, and an exchange (a direct one of the same name unless told otherwise) that is bound to it. */
-  async #declare({ exchange, declaration }: Destination, queue: string, hasQueue: boolean): Promise<void> {
+  async #declare(
+    { exchange, declaration }: Destination,
+    queue: string,
+    { hasExchange, hasQueue }: { readonly hasExchange: boolean; readonly hasQueue: boolean },
+  ): Promise<void> {
     const channel = await this.#openChannel();
     const from = exchange || declaration?.exchange || queue;
-    await channel.assertExchange(from, declaration?.exchangeType ?? "direct", { durable: true });
+    if (!hasExchange) await channel.assertExchange(from, declaration?.exchangeType ?? "direct", { durable: true });
     if (!hasQueue) await channel.assertQueue(queue, { durable: true, arguments: { ...declaration?.arguments } });
     await channel.bindQueue(queue, from, declaration?.routingKey ?? queue);
   }

@@ -54,7 +54,7 @@ export function prepareMessage({ entryName, target, defaultQueue, origin }: Mess
   const contents = prepareContents(target);
   const encoding = prepareEncoding(options);
   const { contentType, contentEncoding, compression } = encoding;
-  const { queue, exchange, routingKey } = routeOf(options, defaultQueue);
+  const { queue, exchange, routingKey, declaration } = routeOf(options, defaultQueue);
   const etaAt = etaOf(options);
   const expiryAt = expiryOf(options);
   const userHeaders = checkedHeaders(options.headers);
@@ -98,6 +98,7 @@ export function prepareMessage({ entryName, target, defaultQueue, origin }: Mess
       replyTo,
       ...(properties && { properties }),
       expiresAt,
+      declaration,
     };
   };
 }

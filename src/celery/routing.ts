@@ -1,5 +1,6 @@
 // Where a message goes.
 
+import type { QueueDeclaration } from "../core/ports.ts";
 import type { TaskOptions } from "../core/target.ts";
 import { refusal } from "./refusal.ts";
 
@@ -7,6 +8,7 @@ export interface Route {
   readonly queue: string;
   readonly exchange: string;
   readonly routingKey: string;
+  readonly declaration: QueueDeclaration | undefined;
 }
 
 /**
@@ -19,7 +21,8 @@ export function routeOf(options: TaskOptions, defaultQueue: string): Route {
   if (exchange !== "") {
     const routingKey = shortName(options.routing_key ?? queue, "options.routing_key");
     // Not the name of a queue: trouble with an exchange must not be taken for trouble with a queue of that name.
-    return { queue: `${exchange}/${routingKey}`, exchange, routingKey };
+    const declaration = options.queue === undefined ? undefined : declarationOf(options, queue, exchange, routingKey);
+    return { queue: `${exchange}/${routingKey}`, exchange, routingKey, declaration };
   }
   if (queue === "") throw refusal("the name of a queue must not be empty", "options.queue");
   const key = options.routing_key;
@@ -30,7 +33,16 @@ export function routeOf(options: TaskOptions, defaultQueue: string): Route {
       "Give the exchange too, or name the queue instead.",
     );
   }
-  return { queue, exchange, routingKey: queue };
+  return { queue, exchange, routingKey: queue, declaration: declarationOf(options, queue, queue, queue) };
+}
+
+function declarationOf(
+  { exchange_type: exchangeType = "direct", queue_arguments: given = {} }: TaskOptions,
+  queue: string,
+  exchange: string,
+  routingKey: string,
+): QueueDeclaration {
+  return { queue, arguments: given, exchange, exchangeType, routingKey };
 }
 
 /** A short string of AMQP. */

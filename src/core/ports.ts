@@ -314,7 +314,7 @@ export interface Message {
   readonly properties?: Readonly<Record<string, string | number>>;
   /** Epoch ms after which nobody wants it. */
   readonly expiresAt: Instant | null;
-  /** How its queue is made where it is missing and the broker is to make it. Undefined: as Celery's client makes one that nobody described. */
+  /** How its queue is made where it is missing and the broker is to make it. Undefined: where no queue is named, or as Celery's client makes one that nobody described. */
   readonly declaration?: QueueDeclaration | undefined;
 }
 
@@ -372,18 +372,47 @@ export interface Run {
   readonly manual: boolean;
   /** 1 for the first try. */
   readonly attempt: number;
+  /** How many fire times before this one did not run. */
+  readonly missedCount: number;
+  /** JSON, as the run or its entry says; undefined: nothing. The runner hands on a copy. */
+  readonly params: unknown;
 }
 
-export type RunOutcome = { readonly result: "ran" | "failed" | "skipped"; readonly reason: string | null };
+export interface RunOutcome {
+  readonly result: "ran" | "failed" | "skipped" | "cancelled";
+  readonly reason: string | null;
+  /** What the run gave back, and as JSON for the ledger; null: nothing, or nothing that can be kept. */
+  readonly value?: unknown;
+  readonly json?: string | null;
+  /** What was thrown. */
+  readonly error?: unknown;
+  /** It failed by its `timeout`. */
+  readonly timedOut?: boolean;
+  /** It failed since the runner was closed. */
+  readonly stopped?: boolean;
+  /** Trying again would not help. */
+  readonly final?: boolean;
+}
+
+/** How many runs ended by themselves while the runner was being closed, and how many were aborted. */
+export interface Closed {
+  readonly finished: number;
+  readonly aborted: number;
+}
 
 export interface Runner {
-  /** Undefined where the run may begin now; else why not: `skipped` for good, `wait` until any run ends, `queued` until one of its entry does. */
-  admit(run: Run): undefined | { readonly result: "skipped" | "wait" | "queued"; readonly reason: string };
+  /**
+   * Undefined where the run may begin now; else why not: `skipped` for good, `wait` until any run ends, `queued` until one of its
+   * entry does, `crowded` until one of its job does.
+   */
+  admit(run: Run): undefined | { readonly result: "skipped" | "wait" | "queued" | "crowded"; readonly reason: string };
+  /** Keeps a place for a run that was admitted, until it is started or the place is given back by what is returned. */
+  reserve(run: Run): () => void;
   /** Begins a run that was admitted. `settle` is called exactly once, never synchronously. Never throws. */
   start(run: Run, settle: (run: Run, outcome: RunOutcome) => void): void;
   readonly running: number;
   /** Waits for the runs that go on at most `drainMs`, then aborts them and settles them as failed. */
-  close(drainMs: number): Promise<void>;
+  close(drainMs: number): Promise<Closed>;
 }
 
 // ------------------------------------------------------------------------------------------------------------ Log

@@ -55,25 +55,30 @@ const linkSchema = z.union([z.string().min(1), callSchema, chainSchema]);
 
 const keptSchema = z.union([z.literal(-1), durationSchema]);
 
-const optionsSchema = z.strictObject({
-  ...callShape,
-  eta: momentSchema.optional(),
-  expires: z.union([z.literal("next"), momentSchema]).optional(),
-  reply_to: z.string().optional(),
-  link: linkSchema.optional(),
-  link_error: linkSchema.optional(),
-  argsrepr: z.string().optional(),
-  kwargsrepr: z.string().optional(),
-  stamps: z.record(z.string().min(1), z.unknown()).optional(),
-  task_protocol: z.union([z.literal(1), z.literal(2)]).optional(),
-  /** SQS. */
-  MessageGroupId: z.string().min(1).max(128).optional(),
-  /** RQ: how long a result is kept, and a job that failed; -1: for ever. */
-  result_ttl: keptSchema.optional(),
-  failure_ttl: keptSchema.optional(),
-  retry: z.boolean().optional(),
-  retry_policy: z.strictObject({ max_retries: z.int().min(0).nullable().optional() }).optional(),
-});
+export const optionsSchema = z
+  .strictObject({
+    ...callShape,
+    exchange_type: z.enum(["direct", "topic", "fanout", "headers"]).optional(),
+    /** How the queue is made where Beat is to make it. */
+    queue_arguments: z.record(z.string().min(1), z.unknown()).optional(),
+    eta: momentSchema.optional(),
+    expires: z.union([z.literal("next"), momentSchema]).optional(),
+    reply_to: z.string().optional(),
+    link: linkSchema.optional(),
+    link_error: linkSchema.optional(),
+    argsrepr: z.string().optional(),
+    kwargsrepr: z.string().optional(),
+    stamps: z.record(z.string().min(1), z.unknown()).optional(),
+    task_protocol: z.union([z.literal(1), z.literal(2)]).optional(),
+    /** SQS. */
+    MessageGroupId: z.string().min(1).max(128).optional(),
+    /** RQ: how long a result is kept, and a job that failed; -1: for ever. */
+    result_ttl: keptSchema.optional(),
+    failure_ttl: keptSchema.optional(),
+    retry: z.boolean().optional(),
+    retry_policy: z.strictObject({ max_retries: z.int().min(0).nullable().optional() }).optional(),
+  })
+  .meta({ id: "options" });
 
 export const targetShape = {
   task: z.string().min(1).optional(),
@@ -231,7 +236,9 @@ function* jsonRules(written: Written): Generator<Broken> {
   const options = Object(written.options) as Record<string, unknown>;
   const values: readonly (readonly [ValuePath, unknown])[] = [
     ...(["args", "kwargs", ...canvasKeys] as const).map((key) => [[key], written[key]] as const),
-    ...["headers", "stamps", "link", "link_error"].map((key) => [["options", key], options[key]] as const),
+    ...["headers", "stamps", "queue_arguments", "link", "link_error"].map(
+      (key) => [["options", key], options[key]] as const,
+    ),
   ];
   for (const [at, value] of values) {
     if (value === undefined) continue;

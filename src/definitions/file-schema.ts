@@ -1,6 +1,7 @@
 // The JSON Schema of a schedule file, for editors: made from the zod description of a definition.
 
 import { z } from "zod";
+import { taskDefaultsSchema } from "../celery/task-defaults.ts";
 import { brokerSchema, brokerSources } from "../core/broker-definition.ts";
 import { definitionSchema } from "../core/definition.ts";
 import { targetKeys } from "../core/target.ts";
@@ -19,6 +20,14 @@ export function scheduleFileSchema(): Record<string, unknown> {
     io: "input",
     override: ({ jsonSchema }) => dropBounds(jsonSchema),
   });
+  const {
+    $schema: _defaults,
+    $defs: defaultsDefs,
+    ...defaults
+  } = z.toJSONSchema(taskDefaultsSchema, {
+    io: "input",
+    override: ({ jsonSchema }) => dropBounds(jsonSchema),
+  });
   const { $schema: _, ...broker } = z.toJSONSchema(brokerSchema, { io: "input" });
   return {
     $schema,
@@ -28,6 +37,11 @@ export function scheduleFileSchema(): Record<string, unknown> {
       timezone: {
         type: "string",
         description: "The time zone of every entry that names none: an IANA name. Default: UTC.",
+      },
+      defaults: {
+        ...defaults,
+        description:
+          "What holds for every task of this file that does not say otherwise, in the words of Celery's settings.",
       },
       calendars: {
         type: "object",
@@ -63,7 +77,7 @@ export function scheduleFileSchema(): Record<string, unknown> {
     },
     required: ["schedules"],
     additionalProperties: false,
-    $defs: { ...$defs, entry: { ...entry, allOf: [exactlyOne(triggerKeys), exactlyOne(targetKeys)] } },
+    $defs: { ...defaultsDefs, ...$defs, entry: { ...entry, allOf: [exactlyOne(triggerKeys), exactlyOne(targetKeys)] } },
   };
 }
 

@@ -4,6 +4,7 @@
 import { isUtf8 } from "node:buffer";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { type TaskDefaults, withTaskDefaults } from "../celery/task-defaults.ts";
 import { type Definition, nameProblem } from "../core/definition.ts";
 import type { Origin } from "../core/entry.ts";
 import { BeatError, DefinitionError, nearest, type Place } from "../core/errors.ts";
@@ -22,6 +23,7 @@ import {
 } from "./calendars.ts";
 import { checkedDefinition } from "./checked.ts";
 import { systemReason } from "./system-reason.ts";
+import { parseTaskDefaults } from "./task-defaults.ts";
 import { YamlFile, type YamlMember } from "./yaml-file.ts";
 
 /** A file is not larger than this, nor is what it means once its aliases are written out ten times as large. */
@@ -38,7 +40,7 @@ const maps: Readonly<Record<string, readonly [what: string, remedy: string]>> = 
   brokers: ["names and URLs", "Write it like {mail: redis://cache/0}."],
 };
 
-const topKeys = ["timezone", "calendars", "brokers", "schedules"];
+const topKeys = ["timezone", "defaults", "calendars", "brokers", "schedules"];
 
 export interface ParsedDefinition {
   readonly name: string;
@@ -73,6 +75,7 @@ export function parseScheduleFile(
   if (yaml.value === undefined) return { file, definitions: [], problems: yaml.problems, ...nothing };
   const problems = [...topProblems(yaml, file)];
   const timezone = fileZone(yaml, problems);
+  const defaults = parseTaskDefaults(yaml, problems);
   const calendars = parseCalendars(yaml, readCalendar, problems);
   const brokers = parseBrokers(yaml, problems);
   const definitions: ParsedDefinition[] = [];
@@ -96,7 +99,7 @@ export function parseScheduleFile(
     }
     try {
       if (entry.problems.length > 0) throw new DefinitionError("", { problems: entry.problems });
-      const definition = withDates(entryDefinition(entry, timezone, folder, calendars), calendars);
+      const definition = withDates(entryDefinition(entry, { timezone, defaults, folder, calendars }), calendars);
       if (definition !== undefined) definitions.push({ name: entry.key, definition, place: entry.place });
     } catch (error) {
       if (!(error instanceof DefinitionError)) throw error;
@@ -110,15 +113,21 @@ function byPlace({ place: a }: BeatError, { place: b }: BeatError): number {
   return (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
 }
 
+/** What a file says of all its entries. */
+interface FileContext {
+  readonly timezone: string;
+  readonly defaults: TaskDefaults;
+  readonly folder: string;
+  readonly calendars: Calendars;
+}
+
 function entryDefinition(
   { key: name, value, place }: YamlMember,
-  timezone: string,
-  folder: string,
-  { dates }: Calendars,
+  { timezone, defaults, folder, calendars: { dates } }: FileContext,
 ): Definition {
   const wrong = nameProblem(name);
   if (wrong !== undefined) throw new DefinitionError(wrong, { place });
-  const written = isMap(value) ? { timezone, ...value } : value;
+  const written = isMap(value) ? withTaskDefaults({ timezone, ...value }, defaults) : value;
   const definition = checkedDefinition(written, { file: place.file!, entry: name }, dates);
   const { job } = definition;
   return job === undefined || !/^\.{1,2}\//.test(job) ? definition : { ...definition, job: jobFrom(folder, job, name) };

@@ -182,7 +182,7 @@ const bad: [title: string, text: string, good: string[], ...problems: string[]][
     "an unknown top key",
     "schedules: {}\nqueues: []\n",
     [],
-    'f.yaml:2:1: unknown key "queues". Known keys: timezone, calendars, brokers, schedules.',
+    'f.yaml:2:1: unknown key "queues". Known keys: timezone, defaults, calendars, brokers, schedules.',
   ],
   [
     "an entry at the top",
@@ -484,3 +484,46 @@ for (const [what, options, problem] of [
     assert.match(problems[0]!.describe(), problem);
   });
 }
+
+test("defaults are in force for the file's tasks, and stored with them", () => {
+  const text = lines(
+    "defaults:",
+    "  task_default_queue: main",
+    "  task_routes: {'shop.*': {queue: shop, priority: 5}}",
+    "  task_queues: {shop: {max_priority: 9}}",
+    "schedules:",
+    "  a: {every: 1s, task: shop.tidy, options: {priority: 1}}",
+    "  b: {every: 1s, task: other}",
+    "  c: {every: 1s, run: 'true'}",
+  );
+  const { definitions, problems } = parseScheduleFile(text, "f.yaml");
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    definitions.map(({ definition }) => definition.options),
+    [{ queue: "shop", priority: 1, queue_arguments: { "x-max-priority": 9 } }, { queue: "main" }, undefined],
+  );
+});
+
+test("what is wrong with defaults has its place, and the entries are still checked", () => {
+  const text = lines(
+    "defaults:",
+    "  task_default_que: main",
+    "  task_routes: {'shop.*': {queue: shop, prority: 5}}",
+    "  task_compression: zlib",
+    "schedules:",
+    "  a: {every: 1s, task: a, optins: {}}",
+  );
+  assert.deepEqual(
+    parseScheduleFile(text, "f.yaml").problems.map((problem) => problem.describe()),
+    [
+      'f.yaml:2:3: defaults.task_default_que: unknown key "task_default_que". Did you mean "task_default_queue"?',
+      'f.yaml:3:41: defaults.task_routes.shop.*.prority: unknown key "prority". Did you mean "priority"?',
+      'f.yaml:6:27: entry "a", optins: unknown key "optins". Did you mean "options"?',
+    ],
+  );
+  const compression = lines("defaults: {task_compression: snappy}", "schedules:", "  a: {every: 1s, task: a}");
+  assert.match(
+    parseScheduleFile(compression, "f.yaml").problems[0]!.describe(),
+    /^f\.yaml:3:3: entry "a", options\.compression: "snappy" is not a compression of Celery's/,
+  );
+});
