@@ -5,7 +5,7 @@
 // times run, and the ledger has to say so of each; during a change of its entry nobody can know, and either is right.
 
 import { EntryJudge } from "./entry-judge.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Change, Evidence, Fault } from "./evidence.ts";
 import { outagesOf } from "./outages.ts";
 import { WallClock } from "./wall-clock.ts";
 
@@ -60,7 +60,6 @@ export interface Verdict {
 
 export function check(evidence: Evidence): Verdict {
   const clock = new WallClock(evidence.faults);
-  const outages = outagesOf(evidence);
   const names = new Set([
     ...evidence.schedule.map(({ entry }) => entry),
     ...evidence.deliveries.map(({ entry }) => entry),
@@ -70,19 +69,25 @@ export function check(evidence: Evidence): Verdict {
   const ledger = Map.groupBy(evidence.ledger ?? [], ({ entryName }) => entryName);
   const triggers = Map.groupBy(evidence.triggers ?? [], ({ entry }) => entry);
   const publishes = evidence.publishes && Map.groupBy(evidence.publishes, ({ id }) => id);
-  const history = new Map(evidence.schedule.map((one) => [one.entry, one]));
-  const judges = [...names].map((entry) =>
-    new EntryJudge({
-      evidence,
+  const retries = Map.groupBy(evidence.retries ?? [], ({ entry }) => entry);
+  const schedule = new Map(evidence.schedule.map((one) => [one.entry, one]));
+  const outages = outagesOf(evidence);
+  const judges = [...names].map((entry) => {
+    const history = schedule.get(entry) ?? { entry, changes: [] };
+    const pauses = pausesCaughtUp(history.changes);
+    const own = { ...evidence, faults: [...evidence.faults, ...pauses] };
+    return new EntryJudge({
+      evidence: own,
       clock,
-      outages,
+      outages: pauses.length === 0 ? outages : outagesOf(own),
       publishes,
-      history: history.get(entry) ?? { entry, changes: [] },
+      history,
       deliveries: (deliveries.get(entry) ?? []).toSorted((a, b) => a.at - b.at),
       rows: (ledger.get(entry) ?? []).toSorted((a, b) => a.fireAt - b.fireAt),
       triggers: triggers.get(entry) ?? [],
-    }).judge(),
-  );
+      retries: retries.get(entry) ?? [],
+    }).judge();
+  });
   const sum = (key: keyof Verdict["counts"]) => judges.reduce((total, { counts }) => total + counts[key], 0);
   const counts = {
     certain: sum("certain"),
@@ -104,4 +109,14 @@ export function check(evidence: Evidence): Verdict {
     counts,
     worstLateMs: { undisturbed: most("undisturbed"), atAll: most("atAll") },
   };
+}
+
+/** A pause whose times are caught up with is to its entry what a stop of everything is to all. */
+function pausesCaughtUp(changes: readonly Change[]): Fault[] {
+  return changes.flatMap((change, end) => {
+    if (!change.catchesUp) return [];
+    const begin = changes.findLastIndex(({ paused }, index) => index < end && paused !== true) + 1;
+    const until = change.acknowledgedAt ?? Number.POSITIVE_INFINITY;
+    return [{ what: "pause", from: changes[begin]!.invokedAt, until, deciding: true }];
+  });
 }

@@ -256,6 +256,64 @@ describe("the checker, with faults", () => {
   });
 });
 
+describe("the checker, of what an operator does", () => {
+  const definition = { every: "1m", task: "t" };
+  const [fourth, fifth, sixth] = [4, 5, 6].map((count) => start + count * minute) as [number, number, number];
+
+  it("holds a pause that is caught up with to the policy of a stop", () => {
+    const changes = (catchesUp: boolean): Change[] => [
+      { invokedAt: start, acknowledgedAt: start, definition, anchorAt: start },
+      { invokedAt: third + 30_000, acknowledgedAt: third + 30_000, definition, paused: true },
+      { invokedAt: sixth - 30_000, acknowledgedAt: sixth - 30_000, definition, paused: false, catchesUp },
+    ];
+    const given = (catchesUp: boolean) => {
+      const all = perfect({ schedule: [{ entry: "e", changes: changes(catchesUp) }] });
+      const deliveries = all.deliveries.map((one) => (one.fireAt === fifth ? { ...one, at: sixth - 29_990 } : one));
+      return withRow(without({ ...all, deliveries }, fourth), row(fourth, { state: "coalesced", id: "" }));
+    };
+    assertValid(given(true));
+    assert.deepEqual(kinds(given(false)), ["extra: forbidden"]);
+    const forgotten = without(given(true), fifth);
+    assert.deepEqual(kinds({ ...forgotten, ledger: forgotten.ledger!.filter(({ fireAt }) => fireAt !== fifth) }), [
+      "missing: given up without cause",
+      "missing: never decided",
+    ]);
+  });
+
+  it("holds what is to be tried again to that, and to its id", () => {
+    const at = sixth + 10_000;
+    const id = `id-${third}`;
+    const retries = [{ entry: "e", ids: [id], invokedAt: at, acknowledgedAt: at + 5 }];
+    const publishes = perfect().publishes!.map((one) =>
+      one.id === id ? { ...one, outcome: "refused" as const } : one,
+    );
+    const failed = withRow(without(perfect({ publishes }), third), row(third, { state: "failed" }));
+    assertValid(failed);
+    assert.deepEqual(kinds({ ...failed, retries }), ["missing: decided, not sent"]);
+    const again = { ...withRow(failed, row(third, { dueAt: at + 2 })), retries };
+    const came = (more: Partial<Delivery>) =>
+      kinds({ ...again, deliveries: [...again.deliveries, { ...delivery(third), at: at + 9, ...more }] });
+    assert.deepEqual(came({}), []);
+    assert.deepEqual(came({ at: at + 1_100 }), ["late"]);
+    assert.deepEqual(came({ id: "other" }), ["duplicate: second id"]);
+    assert.deepEqual(kinds(again), ["missing: sent, not delivered"]);
+    const open = row(third, { dueAt: at + 2, state: "claimed" });
+    assert.deepEqual(kinds(withRow(again, open)), ["missing: decided, not sent"]);
+  });
+
+  it("takes withdrawn for withdrawn only where nothing came, or where the ledger owns to the doubt", () => {
+    const changes: Change[] = [
+      { invokedAt: start, acknowledgedAt: start, definition, anchorAt: start },
+      { invokedAt: third + 500, acknowledgedAt: third + 510, definition: null },
+    ];
+    const doubt = { id: `id-${third}`, at: third, outcome: "doubtful" as const };
+    const all = perfect({ minutes: 3, schedule: [{ entry: "e", changes }], publishes: [doubt] });
+    const withdrawn = (reason: string) => withRow(all, row(third, { state: "cancelled", reason }));
+    assert.deepEqual(kinds(withdrawn("it was removed")), ["lie: says not sent"]);
+    assertValid(withdrawn("it was removed; it may have been sent before"));
+  });
+});
+
 describe("the checker, when the clock is put forward or back", () => {
   const step = (clockStepMs: number): Fault => ({
     what: "clock",

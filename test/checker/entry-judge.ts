@@ -1,10 +1,10 @@
 // One entry before the judge: every nominal time, every row of the ledger and every delivery of it is accounted for.
 
 import type { Finding, FindingKind, Verdict } from "./check.ts";
-import type { Delivery, EntryHistory, Evidence, LedgerRow, ManualTrigger, Publish } from "./evidence.ts";
+import type { Change, Delivery, EntryHistory, Evidence, LedgerRow, ManualTrigger, Publish, Retry } from "./evidence.ts";
 import { judgeGivenUp } from "./given-up.ts";
 import { type Outage, outageAt } from "./outages.ts";
-import { isOn, type Nominal, nominalTimes } from "./timeline.ts";
+import { isOn, type Nominal, nominalTimes, type Witness } from "./timeline.ts";
 import type { WallClock } from "./wall-clock.ts";
 
 export interface Case {
@@ -19,6 +19,7 @@ export interface Case {
   /** By fire time. */
   readonly rows: readonly LedgerRow[];
   readonly triggers: readonly ManualTrigger[];
+  readonly retries: readonly Retry[];
 }
 
 /** A nominal time and all that is known of it. */
@@ -28,6 +29,8 @@ export interface Account {
   readonly row: LedgerRow | undefined;
   readonly deliveries: readonly Delivery[];
   readonly outage: Outage | undefined;
+  /** Where it had failed and was put back: the outage that this fell into. */
+  readonly retried: { readonly outage: Outage | undefined } | undefined;
   /** TRUE: the latest moment at which it has to be done. */
   readonly deadline: number;
 }
@@ -56,20 +59,11 @@ export class EntryJudge {
     this.#case = given;
     const { history, clock, evidence, rows, deliveries, triggers } = given;
     const manual = new Set(triggers.map(({ id }) => id));
-    const observed = [
-      ...rows.flatMap((row) => (row.manual ? [] : [row.fireAt])),
-      ...deliveries.flatMap(({ id, fireAt }) => (fireAt === null || manual.has(id) ? [] : [fireAt])),
-    ];
-    this.#nominals = nominalTimes(
-      history,
-      clock,
-      evidence,
-      observed.sort((a, b) => a - b),
-      repeatedTimes(
-        rows.filter((row) => !row.manual),
-        deliveries,
-      ),
+    const witness = witnessOf(
+      rows.filter((row) => !row.manual),
+      deliveries.filter(({ id }) => !manual.has(id)),
     );
+    this.#nominals = nominalTimes(history, clock, evidence, witness);
     this.#places = new Map(this.#nominals.map(({ fireAt }, place) => [fireAt, place]));
   }
 
@@ -81,13 +75,22 @@ export class EntryJudge {
     const covered = this.#placeRows();
     const accounts = this.#nominals.map((nominal, place): Account => {
       const found = { nominal, place, row: covered.get(place), deliveries: delivered.get(place) ?? [] };
-      return { ...found, ...this.#deadline(nominal) };
+      return { ...found, ...this.#deadlines(nominal, found.row) };
     });
+    this.#judgeRetries(rows);
     for (const account of accounts) this.#judge(account, accounts);
     if (evidence.publishes !== undefined) this.#judgeFlood(accounts);
     this.#judgeOverlap(accounts);
     this.#judgeMaxRuns(accounts);
     return { findings: this.#findings, counts: this.#counts, late: this.#late };
+  }
+
+  #deadlines(nominal: Nominal, row: LedgerRow | undefined): Pick<Account, "outage" | "retried" | "deadline"> {
+    const { outage, deadline } = this.#deadline(nominal);
+    const retry = row && this.#retryOf(row);
+    if (retry === undefined) return { outage, retried: undefined, deadline };
+    const again = this.#deadline({ fireAt: row!.dueAt, arrivesAt: retry.invokedAt, dueBy: retry.acknowledgedAt });
+    return { outage, retried: { outage: again.outage }, deadline: Math.max(deadline, again.deadline) };
   }
 
   #deadline({
@@ -125,7 +128,8 @@ export class EntryJudge {
     const first = deliveries[0];
     if (first !== undefined) {
       this.#counts.delivered++;
-      if (life === "never") this.#tell("extra: forbidden", nominal.fireAt, first.at, "it was off when this was due");
+      if (life === "never" && !this.#wentUnheard(account, first))
+        this.#tell("extra: forbidden", nominal.fireAt, first.at, "it was off when this was due");
       this.#judgeSent(account, first);
     } else if (life === "must") {
       this.#judgeUnsent(account, accounts);
@@ -134,9 +138,9 @@ export class EntryJudge {
     }
   }
 
-  #judgeSent({ nominal: { fireAt, policy }, row }: Account, { at, id, endedAt }: Delivery): void {
+  #judgeSent({ nominal: { fireAt, policy }, row, retried, deadline }: Account, { at, id, endedAt }: Delivery): void {
     const { ledger, endAt, tolerance } = this.#case.evidence;
-    if (ledger === undefined) return;
+    if (ledger === undefined || (retried !== undefined && deadline > endAt)) return;
     if (row === undefined) this.#tell("lie: no row", fireAt, at, "it was sent, and the ledger does not know of it");
     else if (row.id !== id)
       this.#tell("duplicate: second id", fireAt, at, `it was sent as ${id}, and the ledger has ${row.id}`);
@@ -179,6 +183,14 @@ export class EntryJudge {
     }
   }
 
+  /** It was claimed a moment before the entry was switched off, and nobody could hear of that. */
+  #wentUnheard({ nominal: { arrivesAt }, outage }: Account, { at }: Delivery): boolean {
+    const { history, evidence } = this.#case;
+    const since = arrivesAt - (evidence.tolerance.leadMs ?? 300);
+    const wasOff = history.changes.some((one) => !isOn(one) && one.invokedAt >= since && one.invokedAt <= at);
+    return wasOff && outage?.deciding === true;
+  }
+
   /** All runs of its `max_runs` were made before it. */
   #isUsedUp({ nominal }: Account, accounts: readonly Account[]): boolean {
     const earlier = accounts.filter(
@@ -192,21 +204,28 @@ export class EntryJudge {
     const since = this.#case.history.changes.filter(({ invokedAt }) => invokedAt > nominal.arrivesAt - 1);
     const off = since.findIndex((change) => !isOn(change));
     if (off < 0 || since[off]!.invokedAt > deadline) return false;
-    return !since.slice(off).some((change) => isOn(change) || change.definition === null);
+    // Where it was on again for a moment only, nobody need have noticed.
+    const wasOnAgain = (change: Change, place: number) =>
+      isOn(change) &&
+      (since[off + place + 1]?.invokedAt ?? Number.POSITIVE_INFINITY) - change.invokedAt >
+        this.#case.evidence.tolerance.recoveryMs;
+    return !since.slice(off).some((change, place) => wasOnAgain(change, place) || change.definition === null);
   }
 
-  #judgeTimes({ nominal, row, deliveries: [first], outage, deadline }: Account): void {
+  #judgeTimes({ nominal, row, deliveries: [first], outage, retried, deadline }: Account): void {
     if (first === undefined) return;
     const { tolerance } = this.#case.evidence;
     const { fireAt, arrivesAt, dueBy } = nominal;
-    const written = row !== undefined && row.fireAt === fireAt ? row.dueAt : fireAt;
+    // The row of what was put back says when that was.
+    const written = row !== undefined && row.fireAt === fireAt && retried === undefined ? row.dueAt : fireAt;
     const dueAt = Math.max(arrivesAt, this.#case.clock.arrival(written, arrivesAt));
     if (dueAt > dueBy) this.#tell("late", fireAt, first.at, "its due time lies beyond its jitter");
     if (first.at < dueAt - tolerance.earlyMs && this.#case.clock.at(first.at) < written - tolerance.earlyMs)
       this.#tell("early", fireAt, first.at, `it came ${dueAt - first.at} ms before it was due`);
     const lateMs = first.at - dueAt;
     this.#late.atAll = Math.max(this.#late.atAll, lateMs);
-    if (outage === undefined) this.#late.undisturbed = Math.max(this.#late.undisturbed, lateMs);
+    if (outage === undefined && retried === undefined)
+      this.#late.undisturbed = Math.max(this.#late.undisturbed, lateMs);
     if (first.at > deadline)
       this.#tell("late", fireAt, first.at, `it came ${lateMs} ms after it was due, ${first.at - deadline} ms too late`);
   }
@@ -220,7 +239,7 @@ export class EntryJudge {
       const repeats = same.length - 1;
       const unexplained = repeats - same.filter(({ redelivered }) => redelivered).length;
       this.#counts.repeats += repeats;
-      if (unexplained > 0 && unexplained > this.#doubts(id, same.at(-1)!.at))
+      if (unexplained > 0 && unexplained > this.#doubts(id, same.at(-1)!.at) + this.#timesRetried(id))
         this.#tell("duplicate: without doubt", fireAt, same.at(-1)!.at, `${id} came ${same.length} times`);
     }
   }
@@ -240,8 +259,11 @@ export class EntryJudge {
     for (const fault of evidence.faults) {
       const others = evidence.faults.filter((one) => one !== fault && (one.deciding || one.clockStepMs !== undefined));
       const within = accounts.filter(
-        ({ nominal: { arrivesAt, dueBy, policy } }) =>
-          policy.coalesce !== "all" && arrivesAt >= fault.from + lateMs && dueBy < fault.until - lateMs,
+        ({ nominal: { arrivesAt, dueBy, policy }, retried }) =>
+          retried === undefined &&
+          policy.coalesce !== "all" &&
+          arrivesAt >= fault.from + lateMs &&
+          dueBy < fault.until - lateMs,
       );
       const kept = within.filter(({ nominal, deliveries: [first] }) => {
         if (first === undefined || first.at < fault.until) return false;
@@ -382,8 +404,14 @@ export class EntryJudge {
       const row = rows.find((one) => one.id === id);
       this.#judgeIds(invokedAt, came);
       if (acknowledgedAt === null) continue;
-      const outage = outageAt(outages, invokedAt, acknowledgedAt + evidence.tolerance.lateMs);
-      const deadline = Math.max(outage?.until ?? 0, acknowledgedAt) + evidence.tolerance.lateMs;
+      const doneBy = (from: number, until: number) =>
+        Math.max(outageAt(outages, from, until + evidence.tolerance.lateMs)?.until ?? 0, until) +
+        evidence.tolerance.lateMs;
+      const retry = row && this.#retryOf(row);
+      const deadline = Math.max(
+        doneBy(invokedAt, acknowledgedAt),
+        retry === undefined ? 0 : doneBy(retry.invokedAt, retry.acknowledgedAt),
+      );
       if (deadline > evidence.endAt) continue;
       if (came.length > 0 && came[0]!.at > deadline)
         this.#tell("late", invokedAt, came[0]!.at, `a manual run came ${came[0]!.at - acknowledgedAt} ms late`);
@@ -397,16 +425,46 @@ export class EntryJudge {
     }
   }
 
+  // -------------------------------------------------------------------------------------------------- retries
+
+  /** The last time that this row was put back into the outbox: it is due since then. */
+  #retryOf({ id, dueAt }: LedgerRow): Retry | undefined {
+    const { clock, retries } = this.#case;
+    return retries.findLast(({ invokedAt, acknowledgedAt }) => {
+      const [from, until] = [clock.at(invokedAt), clock.at(acknowledgedAt)].sort((a, b) => a - b);
+      return id !== "" && dueAt >= from! - 1 && dueAt <= until!;
+    });
+  }
+
+  #timesRetried(id: string): number {
+    const row = this.#case.rows.find((one) => one.id === id);
+    const last = row && this.#retryOf(row);
+    return this.#case.retries.filter((retry) => retry === last || retry.ids.includes(id)).length;
+  }
+
+  #judgeRetries(rows: readonly LedgerRow[]): void {
+    const asked = new Set(this.#case.retries.flatMap(({ ids }) => ids));
+    for (const row of rows)
+      if (asked.has(row.id) && this.#retryOf(row) === undefined)
+        this.#tell(
+          "missing: decided, not sent",
+          row.fireAt,
+          row.fireAt,
+          "it was to be tried again, and was not put back",
+        );
+  }
+
   #tell(kind: FindingKind, fireAt: number, at: number, text: string): void {
     this.#findings.push({ kind, entry: this.#case.history.entry, fireAt, at, text });
   }
 }
 
-/** Times that a range covers beside a row of their own, which came once more when the clock was put back: when they were sent, TRUE time. */
-function repeatedTimes(rows: readonly LedgerRow[], deliveries: readonly Delivery[]): Map<number, number> {
+function witnessOf(rows: readonly LedgerRow[], deliveries: readonly Delivery[]): Witness {
+  const sentAt = new Map<number, number>();
+  for (const { fireAt, at } of deliveries) if (fireAt !== null && !sentAt.has(fireAt)) sentAt.set(fireAt, at);
+  const observed = [...rows.map(({ fireAt }) => fireAt), ...sentAt.keys()].sort((a, b) => a - b);
   const ranges = rows.filter(({ count }) => count > 1);
   const isWithin = (row: LedgerRow) =>
     row.count === 1 && ranges.some(({ fireAt, untilFireAt }) => fireAt < row.fireAt && row.fireAt <= untilFireAt);
-  const ids = new Set(rows.filter(isWithin).map(({ id }) => id));
-  return new Map(deliveries.flatMap(({ id, fireAt, at }) => (fireAt !== null && ids.has(id) ? [[fireAt, at]] : [])));
+  return { observed, sentAt, repeated: new Set(rows.filter(isWithin).map(({ fireAt }) => fireAt)) };
 }

@@ -16,6 +16,7 @@ export interface Evidence {
   readonly tolerance: Tolerance;
   readonly schedule: readonly EntryHistory[];
   readonly triggers?: readonly ManualTrigger[];
+  readonly retries?: readonly Retry[];
   readonly faults: readonly Fault[];
   readonly deliveries: readonly Delivery[];
   /** Every message that was handed to the broker, where that can be known. Without it, doubt is assumed during faults. */
@@ -54,6 +55,8 @@ export interface Change {
   /** As it was written; null: it was removed. */
   readonly definition: Readonly<Record<string, unknown>> | null;
   readonly paused?: boolean;
+  /** A pause ends with it, and its times count as after a stop: policy decides which of them run. */
+  readonly catchesUp?: boolean;
   /** WALL time from which an interval counts, where it is known; else it is taken from the first evidence. */
   readonly anchorAt?: number;
 }
@@ -64,6 +67,14 @@ export interface ManualTrigger {
   readonly id: string;
   readonly invokedAt: number;
   readonly acknowledgedAt: number | null;
+}
+
+/** `beat retry`: what of one entry had failed was to be sent again, under its ids. What failed just then may be among it or not. */
+export interface Retry {
+  readonly entry: string;
+  readonly ids: readonly string[];
+  readonly invokedAt: number;
+  readonly acknowledgedAt: number;
 }
 
 /** Something was done to the system, during which (and for the recovery after it) messages may be late, and policy decides. */

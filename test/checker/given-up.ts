@@ -29,12 +29,15 @@ export function judgeGivenUp(
   }
 }
 
-/** Somebody changed the entry while this time was still to be done: then either is right. */
+/** Somebody changed the entry while this time was still to be done: then either is right. The end of a pause that is caught up with takes nothing back. */
 function wasChanged({ nominal, deadline }: Account, { history, evidence: { tolerance } }: Case): boolean {
   const from = nominal.arrivesAt - (tolerance.leadMs ?? 300) - tolerance.earlyMs;
   return history.changes.some(
     (change, index) =>
-      index > 0 && change.invokedAt <= deadline && (change.acknowledgedAt ?? Number.POSITIVE_INFINITY) >= from,
+      index > 0 &&
+      !change.catchesUp &&
+      change.invokedAt <= deadline &&
+      (change.acknowledgedAt ?? Number.POSITIVE_INFINITY) >= from,
   );
 }
 
@@ -86,13 +89,18 @@ function judgeSkipped({ nominal, deadline }: Account, { deliveries }: Case): str
   return wentOn ? undefined : "no run of it was going on";
 }
 
-function judgeFailed({ nominal, outage }: Account, { id }: LedgerRow, { publishes }: Case): string | undefined {
+function judgeFailed(
+  { nominal, outage, retried }: Account,
+  { id }: LedgerRow,
+  { publishes }: Case,
+): string | undefined {
   const { policy } = nominal;
-  if (policy.isLocal) return outage?.deciding ? undefined : "its run never began";
+  const isDeciding = outage?.deciding === true || retried?.outage?.deciding === true;
+  if (policy.isLocal) return isDeciding ? undefined : "its run never began";
   if (publishes === undefined) return outage === undefined ? "nothing was wrong with the broker" : undefined;
   const outcomes = publishes.get(id)?.map(({ outcome }) => outcome) ?? [];
   // What another process may have sent is in doubt too.
-  const wasInDoubt = outcomes.includes("doubtful") || outage?.deciding === true;
+  const wasInDoubt = outcomes.includes("doubtful") || isDeciding;
   const wasGivenUp = wasInDoubt && (policy.givesUp || policy.expiresMs !== null);
   return wasGivenUp || outcomes.includes("refused") ? undefined : "the broker never refused it";
 }

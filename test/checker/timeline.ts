@@ -33,16 +33,21 @@ interface Era {
   readonly until: number;
 }
 
-/**
- * `observed`: fire times that anything says of this entry, ascending: the phase of an interval is read off where nothing else tells it.
- * `repeated`: those that a range of the ledger covers beside a row of their own, and when they were sent, TRUE time.
- */
+/** What anything says of an entry's fire times: the phase of an interval is read off it where nothing else tells it. */
+export interface Witness {
+  /** Ascending. */
+  readonly observed: readonly number[];
+  /** When they were delivered first, TRUE time. */
+  readonly sentAt: ReadonlyMap<number, number>;
+  /** Those that a range of the ledger covers beside a row of their own. */
+  readonly repeated: ReadonlySet<number>;
+}
+
 export function nominalTimes(
   history: EntryHistory,
   clock: WallClock,
   evidence: Pick<Evidence, "endAt" | "faults" | "tolerance">,
-  observed: readonly number[],
-  repeated: ReadonlyMap<number, number>,
+  witness: Witness,
 ): Nominal[] {
   const all = new Map<number, Nominal>();
   const known = new Set<number>();
@@ -66,7 +71,7 @@ export function nominalTimes(
     const listed =
       every === undefined
         ? wallClockTimes(era, clock)
-        : new Elapsed(era, every, clock, evidence, observed, repeated, new Set(known)).list();
+        : new Elapsed(era, every, clock, evidence, witness, new Set(known)).list();
     for (const [place, { fireAt, arrivesAt, phase, optional }] of listed.entries()) {
       const { change, certain } = stateAt(history.changes, arrivesAt, tolerance.earlyMs);
       const policy = policyOf(change?.definition ?? era.definition);
@@ -89,9 +94,9 @@ export function nominalTimes(
         known.has(fireAt) ||
         (isAhead && era.until === endAt) ||
         cameInVain(fireAt, arrivesAt, era.until);
-      const life = isOpen ? "may" : isOn(change) && !isAhead ? "must" : "never";
+      const life = isOpen ? "may" : isAhead ? "never" : lifeUnder(history.changes, change);
       all.set(fireAt, { fireAt, arrivesAt, dueBy, life, policy, era: index, phase });
-      const wasClaimed = arrivesAt <= era.until + (tolerance.leadMs ?? 300) && observed.includes(fireAt);
+      const wasClaimed = arrivesAt <= era.until + (tolerance.leadMs ?? 300) && witness.observed.includes(fireAt);
       if (!isAhead || wasClaimed) known.add(fireAt);
     }
   }
@@ -100,6 +105,18 @@ export function nominalTimes(
 
 export function isOn(change: Change | undefined): boolean {
   return change?.definition != null && change.paused !== true && change.definition["enabled"] !== false;
+}
+
+/** Whether what came while this change was in force had to run; in a pause: where its end says that its times are caught up with. */
+function lifeUnder(changes: readonly Change[], change: Change | undefined): Nominal["life"] {
+  if (isOn(change)) return "must";
+  if (change?.definition == null || change.paused !== true) return "never";
+  const later = changes.slice(changes.indexOf(change) + 1);
+  const end = later.findIndex(({ paused, definition }) => paused !== true || definition === null);
+  if (end < 0 || !later[end]!.catchesUp) return "never";
+  const all = [change, ...later.slice(0, end + 1)];
+  if (all.some((one) => textOf(one) !== textOf(change))) return "never";
+  return all.some(({ definition }) => definition!["enabled"] === false) ? "may" : "must";
 }
 
 /** The change in force at a true time, and whether anybody can know. */
@@ -176,8 +193,7 @@ class Elapsed {
   readonly #every: number;
   readonly #clock: WallClock;
   readonly #evidence: Pick<Evidence, "faults" | "tolerance">;
-  readonly #observed: readonly number[];
-  readonly #repeated: ReadonlyMap<number, number>;
+  readonly #witness: Witness;
   readonly #known: Set<number>;
   readonly #listed: Listed[] = [];
   #next: number;
@@ -189,16 +205,14 @@ class Elapsed {
     every: number,
     clock: WallClock,
     evidence: Pick<Evidence, "faults" | "tolerance">,
-    observed: readonly number[],
-    repeated: ReadonlyMap<number, number>,
+    witness: Witness,
     known: Set<number>,
   ) {
     this.#era = era;
     this.#every = every;
     this.#clock = clock;
     this.#evidence = evidence;
-    this.#observed = observed;
-    this.#repeated = repeated;
+    this.#witness = witness;
     this.#known = known;
     this.#since = era.from;
     this.#next = this.#first();
@@ -227,7 +241,7 @@ class Elapsed {
     const { anchorAt, acknowledgedAt } = this.#era.changes[0]!;
     if (anchorAt !== undefined) return anchorAt + this.#every;
     const latest = this.#clock.at(acknowledgedAt ?? this.#era.until);
-    const seen = this.#observed.find((time) => time >= after + this.#every && time <= latest + this.#every);
+    const seen = this.#witness.observed.find((time) => time >= after + this.#every && time <= latest + this.#every);
     return seen ?? latest + this.#every;
   }
 
@@ -240,14 +254,15 @@ class Elapsed {
         continue;
       }
       // A range of times that did not run steps over what is there already.
-      if (isMet && !this.#observed.includes(this.#next + 1)) continue;
+      if (isMet && !this.#witness.observed.includes(this.#next + 1)) continue;
       while (this.#known.has(this.#next)) this.#next++;
       this.#add(this.#next, false);
     }
   }
 
   #isRepeated(fireAt: number, since: number): boolean {
-    return (this.#repeated.get(fireAt) ?? Number.NEGATIVE_INFINITY) > since;
+    const { repeated, sentAt } = this.#witness;
+    return repeated.has(fireAt) && (sentAt.get(fireAt) ?? Number.NEGATIVE_INFINITY) > since;
   }
 
   #add(fireAt: number, optional: boolean): void {
@@ -269,8 +284,11 @@ class Elapsed {
     );
     const slackMs =
       window.reduce((most, { until }) => Math.max(most, until - at), 0) + this.#evidence.tolerance.recoveryMs;
-    const seen = this.#observed.find(
+    // What was sent after a further step back need not have to do with this one.
+    const nextStepAt = this.#clock.steps.find((step) => step.at > at && step.byMs < 0)?.at ?? Number.POSITIVE_INFINITY;
+    const seen = this.#witness.observed.find(
       (time) =>
+        (this.#witness.sentAt.get(time) ?? at) <= nextStepAt &&
         time > now - 50 &&
         time <= now + 2 * this.#every + slackMs &&
         (!this.#known.has(time) || this.#isRepeated(time, at)) &&
@@ -282,7 +300,7 @@ class Elapsed {
     const wasOff = !isOn(this.#era.changes.findLast(({ invokedAt }) => invokedAt <= at));
     const unsure = claimedAhead || window.length > 0 || isNear || wasOff;
     // What came at its old time, and nobody had claimed before the step, was not anchored anew.
-    const wentOn = (!isAhead || isNear) && !claimedAhead && this.#observed.includes(next);
+    const wentOn = (!isAhead || isNear) && !claimedAhead && this.#witness.observed.includes(next);
     if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
     const expected = [next - byMs, next + this.#every - byMs];
     const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));

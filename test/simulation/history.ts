@@ -2,23 +2,32 @@
 
 import { BeatError } from "../../src/core/errors.ts";
 import type { Operations } from "../../src/definitions/operations.ts";
-import type { Change, EntryHistory, ManualTrigger } from "../checker/evidence.ts";
+import type { Change, EntryHistory, ManualTrigger, Retry } from "../checker/evidence.ts";
 import type { WallOffset } from "./machine.ts";
 import type { Act } from "./scenario.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export class History {
   readonly triggers: ManualTrigger[] = [];
+  readonly retries: Retry[] = [];
   readonly #scheduler: Scheduler;
   readonly #wall: WallOffset;
   readonly #operations: Operations;
+  readonly #failedIds: (name: string) => Promise<string[]>;
   readonly #changes = new Map<string, Change[]>();
   #last: Promise<void> = Promise.resolve();
 
-  constructor(scheduler: Scheduler, wall: WallOffset, operations: Operations) {
+  /** `failedIds`: of an entry that is there, what the ledger calls failed. */
+  constructor(
+    scheduler: Scheduler,
+    wall: WallOffset,
+    operations: Operations,
+    failedIds: (name: string) => Promise<string[]>,
+  ) {
     this.#scheduler = scheduler;
     this.#wall = wall;
     this.#operations = operations;
+    this.#failedIds = failedIds;
   }
 
   get entries(): EntryHistory[] {
@@ -49,7 +58,10 @@ export class History {
     }
   }
 
-  async #apply(act: Act, invokedAt: number): Promise<Pick<Change, "definition" | "paused" | "anchorAt"> | undefined> {
+  async #apply(
+    act: Act,
+    invokedAt: number,
+  ): Promise<Pick<Change, "definition" | "paused" | "anchorAt" | "catchesUp"> | undefined> {
     const operations = this.#operations;
     const { entry } = act;
     const paused = this.#changes.get(entry)?.at(-1)?.paused ?? false;
@@ -69,12 +81,18 @@ export class History {
         return { definition, paused: true };
       }
       case "resume": {
-        const { definition } = await operations.resume(entry);
-        return { definition, paused: false };
+        const { definition } = await operations.resume(entry, act.from);
+        return { definition, paused: false, ...(paused && act.from === "missed" && { catchesUp: true }) };
       }
       case "trigger": {
         const { id } = await operations.trigger(entry);
         this.triggers.push({ entry, id, invokedAt, acknowledgedAt: this.#scheduler.now });
+        return undefined;
+      }
+      case "retry": {
+        const ids = await this.#failedIds(entry);
+        await operations.retry({ name: entry, limit: 10_000 });
+        this.retries.push({ entry, ids, invokedAt, acknowledgedAt: this.#scheduler.now });
         return undefined;
       }
     }

@@ -7,7 +7,8 @@ export type Written = Readonly<Record<string, unknown>>;
 
 export type Act =
   | { readonly do: "set"; readonly entry: string; readonly definition: Written }
-  | { readonly do: "remove" | "pause" | "resume" | "trigger"; readonly entry: string };
+  | { readonly do: "remove" | "pause" | "trigger" | "retry"; readonly entry: string }
+  | { readonly do: "resume"; readonly entry: string; readonly from: "now" | "missed" };
 
 export type Trouble =
   | { readonly kind: "crash"; readonly machine: number; readonly points: number; readonly downMs: number }
@@ -83,8 +84,7 @@ function drawActs(random: Random, names: readonly string[], wildMs: number): Sce
   const count = random.chance(0.4) ? 0 : random.whole(1, 8);
   return Array.from({ length: count }, () => {
     const entry = random.pick(names);
-    const what = random.pick(["set", "pause", "pause", "resume", "resume", "trigger", "trigger", "remove"] as const);
-    const act: Act = what === "set" ? { do: "set", entry, definition: drawDefinition(random) } : { do: what, entry };
+    const act = drawAct(random, entry);
     // On whole seconds, and a little beside them: where fire times are.
     return {
       atMs:
@@ -92,6 +92,29 @@ function drawActs(random: Random, names: readonly string[], wildMs: number): Sce
       act,
     };
   });
+}
+
+function drawAct(random: Random, entry: string): Act {
+  const what = random.pick([
+    "set",
+    "pause",
+    "pause",
+    "resume",
+    "resume",
+    "trigger",
+    "trigger",
+    "remove",
+    "retry",
+    "retry",
+  ] as const);
+  switch (what) {
+    case "set":
+      return { do: what, entry, definition: drawDefinition(random) };
+    case "resume":
+      return { do: what, entry, from: random.pick(["now", "missed"]) };
+    default:
+      return { do: what, entry };
+  }
 }
 
 function drawTroubles(

@@ -89,7 +89,7 @@ class Simulation {
   async #play(scenario: Scenario): Promise<Outcome> {
     const scheduler = this.#scheduler;
     const operator = this.#machine("operator");
-    this.#history = new History(scheduler, this.#wall, this.#operations(operator));
+    this.#history = new History(scheduler, this.#wall, this.#operations(operator), (name) => this.#failedIds(name));
     for (const { atMs, act } of scenario.acts) scheduler.after(atMs, () => void this.#history.perform(act));
     for (const { atMs, trouble } of scenario.troubles) scheduler.after(atMs, () => this.#befall(trouble));
     for (const seat of this.#seats) scheduler.after(this.#random.whole(0, 300), () => this.#boot(seat));
@@ -115,6 +115,13 @@ class Simulation {
       slowMs,
     };
     return new Machine(traits, this.#scheduler, random, this.#wall);
+  }
+
+  async #failedIds(name: string): Promise<string[]> {
+    const { store } = this.#store;
+    const entry = await store.entryByName(name);
+    const rows = await store.history({ name, states: ["failed", "abandoned"], limit: 1_000_000 });
+    return rows.flatMap(({ entryId, id }) => (entryId === entry?.id ? [id] : []));
   }
 
   #operations(operator: Machine): Operations {
@@ -343,6 +350,7 @@ class Simulation {
       },
       schedule: this.#history.entries,
       triggers: this.#history.triggers,
+      retries: this.#history.retries,
       faults: this.#faults,
       deliveries: [...this.#server.deliveries, ...this.#runs.map(({ machine: _, ...run }) => run)],
       publishes: publishesOf(this.#server.attempts, (id) => this.#store.publishedAt(id)),
