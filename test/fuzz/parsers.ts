@@ -109,7 +109,7 @@ const broker = { clock: new SimulatedClock(0), log, declareQueues: false, defaul
 /** No broker is opened, and no file. */
 async function readBrokerUrl(url: string): Promise<readonly Trigger[]> {
   if (/^amqps?:\/\//i.test(url)) parseAmqpUrl(url);
-  else if (/^sqla\+sqlite:\/\//i.test(url)) databasePath(url);
+  else if (/^(?:sqla|sqlalchemy|db)\+sqlite/i.test(url)) databasePath(url);
   else await connectBroker(url, broker);
   return [];
 }
