@@ -16,14 +16,27 @@ interface Prepared {
   readonly readsPrevious: boolean;
 }
 
+export interface MessageEncoderOptions {
+  /** The queue of tasks that name none, by their broker. */
+  readonly defaultQueueOf: (broker: string | undefined) => string;
+  /** Whether messages carry a `traceparent`. */
+  readonly traced: boolean;
+}
+
 /** Encodes occurrences of tasks. What an entry's messages have in common is prepared once for as long as its target lives. */
-export function messageEncoder(defaultQueueOf: (broker: string | undefined) => string): Encode {
+export function messageEncoder({ defaultQueueOf, traced }: MessageEncoderOptions): Encode {
   const origin = `beat@${hostname()}`;
   const all = new WeakMap<Target, Prepared>();
   const prepare = ({ entry, target }: CompiledEntry): Prepared => {
     if (target.kind !== "task") throw new BeatError(`a ${target.kind} is not sent to a broker`);
     const prepared = {
-      build: prepareMessage({ entryName: entry.name, target, defaultQueue: defaultQueueOf(target.broker), origin }),
+      build: prepareMessage({
+        entryName: entry.name,
+        target,
+        defaultQueue: defaultQueueOf(target.broker),
+        origin,
+        traced,
+      }),
       readsNext: target.options.expires === "next",
       readsPrevious: readsPreviousFireTime(target),
     };

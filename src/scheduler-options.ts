@@ -24,6 +24,8 @@ export interface SchedulerOptions {
   readonly defaultQueue?: string;
   /** Create queues that are missing, instead of waiting until a worker does. */
   readonly declareQueues?: boolean;
+  /** Give each message a W3C `traceparent` header, whose trace is the occurrence. Default: no. */
+  readonly traceparent?: boolean;
   /** How many late messages, as after an outage, may leave in a second, so that workers are not flooded. Default: no limit. */
   readonly maxRate?: number;
   /** Schedule files, or folders of them; read at the start, and again whenever they change. */

@@ -310,7 +310,10 @@ export class Scheduler extends Schedules implements AsyncDisposable {
         jobsDir,
         env: commandEnvironment(),
       }),
-      encode: messageEncoder((each) => connections.queueOf(each)),
+      encode: messageEncoder({
+        defaultQueueOf: (each) => connections.queueOf(each),
+        traced: this.#options.traceparent ?? false,
+      }),
       owner: thisProcess(),
       isDead,
       random: Math.random,

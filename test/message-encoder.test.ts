@@ -21,7 +21,7 @@ const entry = (written: Record<string, unknown>): Entry => ({
   removedAt: null,
   revision: 1,
 });
-const encode = messageEncoder(() => "celery");
+const encode = messageEncoder({ defaultQueueOf: () => "celery", traced: true });
 const sent = (compiled: ReturnType<typeof compileEntry>, hour: number, minute = 0) => {
   const fireAt = Date.UTC(2027, 0, 1, hour, minute);
   const occurrence = { id: `id-${hour}`, fireAt, dueAt: fireAt, manual: false, attempts: 0, reason: null };
@@ -35,6 +35,23 @@ test("the time before is the schedule's, and none is before the entry was made",
   assert.deepEqual(sent(compiled, 10).args, ["2027-01-01T09:00:00+00:00"]);
   assert.deepEqual(sent(compiled, 10, 20).args, ["2027-01-01T10:00:00+00:00"], "of a manual run");
   assert.deepEqual(sent(compiled, 10).args, ["2027-01-01T09:00:00+00:00"], "the same when it is built again");
+});
+
+test("a traced message's trace is its occurrence, unless the entry gives a trace of its own", () => {
+  const id = "7ab0c1d2-0000-5111-8222-0123456789ab";
+  const traceOf = (headers: Record<string, unknown>, traced = true) => {
+    const compiled = compileEntry(entry({ options: { headers } }));
+    const encodeIt = messageEncoder({ defaultQueueOf: () => "celery", traced });
+    const fireAt = Date.UTC(2027, 0, 1, 9);
+    return encodeIt(compiled, { id, fireAt, dueAt: fireAt, manual: false, attempts: 0, reason: null }).headers[
+      "traceparent"
+    ];
+  };
+  const trace = traceOf({});
+  assert.equal(trace, "00-7ab0c1d20000511182220123456789ab-82220123456789ab-01");
+  assert.match(String(trace), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  assert.equal(traceOf({ traceparent: "mine" }), "mine");
+  assert.equal(traceOf({}, false), undefined);
 });
 
 test("expires: next is the time after", () => {

@@ -6,6 +6,7 @@
 //   celery_beat_task    true
 //   periodic_task_name  the entry's name
 //   beat_fire_time      the nominal fire time, ISO 8601 in UTC with the offset +00:00, as `datetime.fromisoformat` reads it
+// and, where tracing is on, the W3C's `traceparent`.
 //
 // Everything that a worker is known to lose, or to die of, is refused here with a BeatError, before anything is sent.
 // Whether a message expired is the broker's to see, at the moment of sending.
@@ -13,6 +14,7 @@
 import type { Message } from "../core/ports.ts";
 import type { TaskOptions, TaskTarget } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
+import { traceparentOf } from "../core/traceparent.ts";
 import { prepareContents } from "./canvas.ts";
 import { prepareEncoding } from "./encoding.ts";
 import { checkedHeaders } from "./headers.ts";
@@ -31,6 +33,8 @@ export interface MessageSource {
   readonly defaultQueue: string;
   /** Shown by Celery's tools as the sender: `beat@host`. */
   readonly origin: string;
+  /** Whether messages carry a `traceparent`, unless the entry gives its own. Default false. */
+  readonly traced?: boolean;
 }
 
 export interface MessageOccurrence {
@@ -49,7 +53,7 @@ export interface MessageOccurrence {
 export type MessageBuilder = (occurrence: MessageOccurrence) => Message;
 
 /** Checks what an entry sends and returns the builder of its messages. Throws BeatError; its place names the field. */
-export function prepareMessage({ entryName, target, defaultQueue, origin }: MessageSource): MessageBuilder {
+export function prepareMessage({ entryName, target, defaultQueue, origin, traced }: MessageSource): MessageBuilder {
   const { options } = target;
   const contents = prepareContents(target);
   const encoding = prepareEncoding(options);
@@ -79,6 +83,7 @@ export function prepareMessage({ entryName, target, defaultQueue, origin }: Mess
       expires: expiresAt === null ? null : pythonTime(expiresAt),
       values: valuesOf(fireTime, previousFireAt, entryName),
     });
+    if (traced) headers["traceparent"] = traceparentOf(id);
     for (const [name, value] of userHeaders) headers[name] = value;
     headers["celery_beat_task"] = true;
     headers["periodic_task_name"] = entryName;

@@ -19,6 +19,7 @@ interface Flags extends StoreFlags {
   readonly brokerFile?: string;
   readonly defaultQueue: string;
   readonly declareQueues: boolean;
+  readonly traceparent: boolean;
   readonly jobsDir?: string;
   readonly maxRate?: number;
   readonly wait?: string;
@@ -59,6 +60,11 @@ export const start: Command<Flags> = {
       type: "boolean",
       default: false,
       describe: "Create queues that are missing, instead of waiting for a worker to do it",
+    },
+    traceparent: {
+      type: "boolean",
+      default: false,
+      describe: "Give each message a W3C traceparent header, whose trace is the occurrence",
     },
     "jobs-dir": {
       type: "string",
@@ -131,6 +137,7 @@ export const start: Command<Flags> = {
       brokers: { [defaultBroker]: embeddedBrokerUrl(options.scheduleDb) },
       defaultQueue: options.defaultQueue,
       declareQueues: options.declareQueues,
+      traceparent: options.traceparent,
       ...(options.schedules && { schedules: options.schedules }),
       ...(options.jobsDir !== undefined && { jobsDir: options.jobsDir }),
       ...(options.maxRate !== undefined && { maxRate: options.maxRate }),
