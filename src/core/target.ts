@@ -91,8 +91,12 @@ export const targetShape = {
   /** Where it is sent: a name in `brokers`. */
   broker: z.string().min(1).optional(),
   run: z.union([z.string().min(1), z.array(z.string()).min(1)]).optional(),
+  cwd: z.string().min(1).optional(),
+  env: z.record(z.string().min(1), z.string()).optional(),
+  shell: z.string().min(1).optional(),
   job: z.string().min(1).optional(),
   params: z.unknown().optional(),
+  in: z.enum(["process", "thread"]).optional(),
 };
 
 const canvasKeys = ["chain", "group", "chord"] as const;
@@ -126,14 +130,29 @@ export interface TaskTarget {
 
 export type Target =
   | TaskTarget
-  | { readonly kind: "run"; readonly command: string | readonly string[] }
-  | { readonly kind: "job"; readonly job: string };
+  | CommandTarget
+  | { readonly kind: "job"; readonly job: string; readonly in: "process" | "thread" };
+
+export interface CommandTarget {
+  readonly kind: "run";
+  /** An array is started as it is; a text goes to the shell exactly as written. */
+  readonly command: string | readonly string[];
+  /** Default: Beat's own. */
+  readonly cwd: string | undefined;
+  /** Beside what it inherits. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What a text is given to, with `-c`. */
+  readonly shell: string;
+}
 
 /** Throws DefinitionError for a stored definition that has lost its target. */
 export function targetOf(definition: WrittenTarget & { readonly timezone?: string | undefined }): Target {
   const { task, args = [], kwargs = {}, chain, group, chord, run, job, timezone = "UTC" } = definition;
-  if (run !== undefined) return { kind: "run", command: run };
-  if (job !== undefined) return { kind: "job", job };
+  if (run !== undefined) {
+    const { cwd, env = {}, shell = "/bin/sh" } = definition;
+    return { kind: "run", command: run, cwd, env, shell };
+  }
+  if (job !== undefined) return { kind: "job", job, in: definition.in ?? "process" };
   const options = withOffsets(definition.options ?? {}, timezone);
   const sent = { kind: "task", options, ...(definition.broker && { broker: definition.broker }) } as const;
   if (task !== undefined) return { ...sent, task, args, kwargs };
@@ -175,6 +194,9 @@ function withOffsets(options: TaskOptions, timezone: string): TaskOptions {
 /** Whether a message is sent, and nothing runs here. */
 export const isSent = (definition: Written): boolean => taskKeys.some((key) => definition[key] !== undefined);
 
+/** Whether a job is a module's function, `./file.ts#export`, and not one that a program registered. */
+export const namesModule = (job: string): boolean => /^\.{0,2}[/]/.test(job);
+
 /** How often a message is tried at most. */
 export function maxAttemptsOf({ retry, retry_policy }: TaskOptions): number {
   const maxRetries = retry === false ? 0 : retry_policy?.max_retries;
@@ -193,33 +215,50 @@ type Written = { readonly [Key in keyof WrittenTarget]?: unknown };
 
 export function* brokenTargetRules(written: Written): Generator<Broken> {
   const target = targetKeys.find((key) => written[key] !== undefined);
-  const ofTasks = ["args", "kwargs", "options", "broker"] as const;
-  const foreign = { task: [], run: ofTasks, job: ofTasks } as const;
-  if (written.params !== undefined) yield* paramsRules(written.params, target);
-  const canvas = target !== undefined && !(target in foreign);
-  for (const key of canvas ? (["args", "kwargs"] as const) : foreign[(target ?? "task") as keyof typeof foreign]) {
+  const kind = target === undefined || target === "run" || target === "job" ? target : "task";
+  for (const [owner, keys] of Object.entries(ownKeys)) {
+    for (const key of keys) {
+      if (kind === undefined || kind === owner || written[key] === undefined) continue;
+      yield { message: `belongs to a ${owner}, and this entry has ${target}`, remedy: "Remove it.", path: [key] };
+    }
+  }
+  for (const key of kind === "task" && target !== "task" ? (["args", "kwargs"] as const) : []) {
     if (written[key] === undefined) continue;
-    const remedy = canvas ? `Give ${key} to a task within it: {task: …, ${key}: …}.` : "Remove it.";
+    const remedy = `Give ${key} to a task within it: {task: …, ${key}: …}.`;
     yield { message: `belongs to a task, and this entry has ${target}`, remedy, path: [key] };
   }
+  if (written.params !== undefined) yield* unwritable(written.params, ["params"]);
   if (isSent(written)) yield* jsonRules(written);
-  const command = [written.run ?? []].flat();
-  if (Array.isArray(written.run) && command[0] === "") {
-    yield { message: "the command is empty", remedy: "Its first item is the program.", path: ["run", 0] };
-  }
-  if (command.some((part) => typeof part === "string" && part.includes("\0"))) {
-    yield { message: "must not hold a null character", remedy: "No command can take one.", path: ["run"] };
+  if (kind === "run") yield* commandRules(written);
+  if (written.in === "thread" && typeof written.job === "string" && !namesModule(written.job)) {
+    const remedy = "Name a module's: ./file.ts#export.";
+    yield { message: "a function that a program registered can't run in a thread", remedy, path: ["in"] };
   }
 }
 
-function* paramsRules(params: unknown, target: string | undefined): Generator<Broken> {
-  if (target !== "job")
+/** Keys that say more of one kind of target. */
+const ownKeys = {
+  task: ["args", "kwargs", "options", "broker"],
+  run: ["cwd", "env", "shell"],
+  job: ["params", "in"],
+} as const;
+
+function* commandRules({ run, cwd, env, shell }: Written): Generator<Broken> {
+  if (Array.isArray(run) && run[0] === "")
+    yield { message: "the command is empty", remedy: "Its first item is the program.", path: ["run", 0] };
+  if (Array.isArray(run) && shell !== undefined)
+    yield { message: "is for a command that is a text", remedy: "A list is started without a shell.", path: ["shell"] };
+  const variables = Object.entries(Object(env) as Record<string, unknown>);
+  for (const name of variables.map(([name]) => name).filter((name) => name.includes("=")))
     yield {
-      message: `belongs to a job, and this entry has ${target ?? "none"}`,
-      remedy: "Remove it.",
-      path: ["params"],
+      message: "is not the name of a variable",
+      remedy: "Write it as a map: {NAME: value}.",
+      path: ["env", name],
     };
-  yield* unwritable(params, ["params"]);
+  for (const [key, value] of Object.entries({ run, cwd, env: variables, shell })) {
+    if (![value].flat(2).some((part) => typeof part === "string" && part.includes("\0"))) continue;
+    yield { message: "must not hold a null character", remedy: "No command can take one.", path: [key] };
+  }
 }
 
 function* unwritable(value: unknown, at: ValuePath): Generator<Broken> {

@@ -5,16 +5,20 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
+import type { CommandTarget } from "../core/target.ts";
 import { Output } from "./output.ts";
 import { failureReason, reasonWithOutput } from "./reason.ts";
 
 const groupPollMs = 100;
 
-export interface Command {
-  /** An array is started as it is; a string goes to /bin/sh exactly as written. */
-  readonly command: string | readonly string[];
+export interface Command extends Pick<CommandTarget, "command"> {
+  /** Default /bin/sh. */
+  readonly shell?: string;
+  /** Default: this process's own. */
+  readonly cwd?: string | undefined;
   /** The child's whole environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What it reads from its stdin; nothing where it is left out. */
@@ -24,13 +28,25 @@ export interface Command {
   readonly graceMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called once where it was started, before the promise settles. */
+  readonly onEnd?: (result: CommandResult) => void;
+}
+
+/** What the ledger keeps of a command that was started. */
+export interface CommandResult {
+  /** null: a signal ended it. */
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+  /** The end of what it printed, secrets in URLs masked. */
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 /** Resolves when nothing of the command is left and it had succeeded; rejects with JobError saying how it ended otherwise. */
 export async function runCommand(what: Command): Promise<void> {
   what.signal.throwIfAborted();
   const child = startProcess(what);
-  if (child.pid === undefined) throw notStarted(what.command, await failureOf(child));
+  if (child.pid === undefined) throw notStarted(what, await failureOf(child));
   const output = new Output(what.log);
   output.read(child.stdout!, "stdout");
   output.read(child.stderr!, "stderr");
@@ -41,21 +57,27 @@ export async function runCommand(what: Command): Promise<void> {
     child.on("close", (code, signal) => resolve([code, signal]));
   }).finally(stopping.release);
   await stopping.done();
+  what.onEnd?.({ exit_code: code, signal, stdout: output.endOf("stdout"), stderr: output.endOf("stderr") });
   if (code !== 0)
     throw new JobError(reasonWithOutput(endOf(code, signal, typeof what.command === "string"), output.end));
 }
 
-function startProcess({ command, env, input }: Command): ChildProcess {
-  const [file, ...rest] = typeof command === "string" ? ["/bin/sh", "-c", command] : command;
+function startProcess(what: Command): ChildProcess {
+  const { env, cwd, input } = what;
+  const [file, ...rest] = argumentsOf(what);
   try {
     const stdin = input === undefined ? "ignore" : "pipe";
-    const child = spawn(file!, rest, { env: { ...env }, detached: true, stdio: [stdin, "pipe", "pipe"] });
+    const child = spawn(file!, rest, { cwd, env: { ...env }, detached: true, stdio: [stdin, "pipe", "pipe"] });
     // A command need not read what it is given.
     child.stdin?.on("error", () => {}).end(input);
     return child;
   } catch (error) {
-    throw notStarted(command, error);
+    throw notStarted(what, error);
   }
+}
+
+function argumentsOf({ command, shell = "/bin/sh" }: Command): readonly string[] {
+  return typeof command === "string" ? [shell, "-c", command] : command;
 }
 
 /** Why it was not started, which is told a moment later. Where file descriptors are exhausted it has no streams either. */
@@ -119,9 +141,12 @@ function endOf(code: number | null, signal: string | null, shell: boolean): stri
   return `exit code ${code}`;
 }
 
-function notStarted(command: string | readonly string[], error: unknown): JobError {
-  const file = typeof command === "string" ? "/bin/sh" : command[0];
+function notStarted(what: Command, error: unknown): JobError {
+  const [file] = argumentsOf(what);
+  const { cwd } = what;
   const code = (error as NodeJS.ErrnoException).code;
+  if ((code === "ENOENT" || code === "ENOTDIR") && cwd !== undefined && !existsSync(cwd))
+    return new JobError(`there is no folder "${cwd}" to run it in`, { remedy: "Check its `cwd`.", cause: error });
   if (code === "ENOENT") {
     return new JobError(`there is no command "${file}"`, {
       remedy: "Check its spelling and the PATH that Beat was started with.",

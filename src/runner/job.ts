@@ -8,6 +8,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { JobError, nearest, reasonOf } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
+import { namesModule } from "../core/target.ts";
 
 /** What a job is told about the run. */
 export interface JobContext {
@@ -36,6 +37,23 @@ export type JobFunction = (context: JobContext) => unknown;
 
 type Module = Readonly<Record<string, unknown>>;
 
+/** A function of a module, found where it may come from. Can be sent to a thread. */
+export interface JobSource {
+  readonly href: string;
+  /** As it was written. */
+  readonly file: string;
+  readonly exported: string;
+}
+
+/** Imports the module, which is kept, and gives its function. Rejects with JobError. */
+export async function loadJob({ href, file, exported }: JobSource): Promise<JobFunction> {
+  const module = await (import(href) as Promise<Module>).catch((error: unknown) => {
+    const kind = error instanceof Error ? `${error.name}: ` : "";
+    throw new JobError(`${file} can't be loaded: ${kind}${reasonOf(error)}`, { cause: error });
+  });
+  return functionOf(module, file, exported);
+}
+
 export class Jobs {
   readonly #registered: ReadonlyMap<string, JobFunction>;
   readonly #folder: string | undefined;
@@ -48,13 +66,16 @@ export class Jobs {
 
   /** The function of `name`, or of `./file.ts#export` (`default` where none is named). Rejects with JobError. */
   async find(job: string): Promise<JobFunction> {
-    const registered = this.#registered.get(job);
-    if (registered !== undefined) return registered;
-    if (!/^\.{0,2}[/]/.test(job)) throw this.#unregistered(job);
+    return this.#registered.get(job) ?? loadJob(await this.source(job));
+  }
+
+  /** Where the function of `./file.ts#export` is. Rejects with JobError. */
+  async source(job: string): Promise<JobSource> {
+    if (!namesModule(job)) throw this.#unregistered(job);
     const hash = job.lastIndexOf("#");
     const file = hash < 0 ? job : job.slice(0, hash);
     const exported = hash < 0 ? "default" : job.slice(hash + 1);
-    return functionOf(await this.#load(file), file, exported);
+    return { href: await this.#locate(file), file, exported };
   }
 
   #unregistered(job: string): JobError {
@@ -64,22 +85,18 @@ export class Jobs {
     return new JobError(`no job is registered as "${job}"`, remedy === undefined ? {} : { remedy });
   }
 
-  async #load(file: string): Promise<Module> {
-    const found = await this.#locate(file);
+  /** The URL of the file as it is now. */
+  async #locate(file: string): Promise<string> {
+    const found = await this.#realPath(file);
     const { mtimeMs } = await stat(found);
     const first = this.#firstVersions.get(found) ?? mtimeMs;
     this.#firstVersions.set(found, first);
     const url = pathToFileURL(found);
     if (mtimeMs !== first) url.searchParams.set("changed", String(mtimeMs));
-    try {
-      return (await import(url.href)) as Module;
-    } catch (error) {
-      const kind = error instanceof Error ? `${error.name}: ` : "";
-      throw new JobError(`${file} can't be loaded: ${kind}${reasonOf(error)}`, { cause: error });
-    }
+    return url.href;
   }
 
-  async #locate(file: string): Promise<string> {
+  async #realPath(file: string): Promise<string> {
     if (this.#folder === undefined) {
       throw new JobError(`${file} is a file, and there is no jobs folder`, { remedy: "Start with a jobs folder." });
     }

@@ -1,7 +1,8 @@
-// What a command prints: each line goes to the log as it comes, the end of it all is kept for the ledger. A command can
+// What a command prints: each line goes to the log as it comes, the end of each stream, and of both, is kept for the ledger. A command can
 // print without end, so the length of a line, the number of lines that are logged and what is kept are all bounded.
 
 import type { Readable } from "node:stream";
+import { maskUrl } from "../core/mask.ts";
 import type { Log } from "../core/ports.ts";
 
 const maxLineLength = 2_000;
@@ -10,7 +11,7 @@ const maxKeptLength = 8_192;
 
 export class Output {
   readonly #log: Log;
-  #kept = "";
+  readonly #kept = { both: "", stdout: "", stderr: "" };
   #lines = 0;
 
   constructor(log: Log) {
@@ -19,14 +20,19 @@ export class Output {
 
   /** The last 8 KiB (in characters) of what both streams said, in the order in which it came. */
   get end(): string {
-    return this.#kept;
+    return this.#kept.both;
+  }
+
+  /** The last 8 KiB (in characters) of one stream. */
+  endOf(stream: "stdout" | "stderr"): string {
+    return maskUrl(this.#kept[stream]);
   }
 
   read(stream: Readable, name: "stdout" | "stderr"): void {
     let open = "";
     stream.setEncoding("utf8");
     stream.on("data", (text: string) => {
-      this.#kept = (this.#kept + text).slice(-maxKeptLength);
+      for (const kept of ["both", name] as const) this.#kept[kept] = (this.#kept[kept] + text).slice(-maxKeptLength);
       if (this.#lines >= maxLoggedLines) return;
       const lines = (open + text).split("\n");
       open = lines.pop()!;

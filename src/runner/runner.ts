@@ -16,8 +16,9 @@ import { targetOf } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
-import { type JobContext, type JobFunction, Jobs } from "./job.ts";
+import { type JobFunction, Jobs } from "./job.ts";
 import { failureReason } from "./reason.ts";
+import { Threads } from "./threads.ts";
 
 export type { JobContext, JobFunction } from "./job.ts";
 
@@ -33,6 +34,8 @@ export interface RunnerOptions {
   readonly jobsDir: string | undefined;
   /** Default 100. */
   readonly maxConcurrentRuns?: number;
+  /** Of jobs in threads; more of them wait. Default: as many as there are processors. */
+  readonly maxThreads?: number;
   /** What commands inherit; default: this process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -44,6 +47,8 @@ interface Execution {
   readonly settle: Settle;
   readonly controller: AbortController;
   readonly beganAtMs: number;
+  /** Its time-out counts from now on. */
+  readonly onBegin: () => void;
   settled: boolean;
 }
 
@@ -54,6 +59,7 @@ export function createRunner(options: RunnerOptions): Runner {
 class LocalRunner implements Runner {
   readonly #options: RunnerOptions;
   readonly #jobs: Jobs;
+  readonly #threads: Threads;
   readonly #maxRuns: number;
   /** What has begun and not ended, by entry id; given-up runs included. */
   readonly #byEntry = new Map<number, Set<Execution>>();
@@ -65,6 +71,7 @@ class LocalRunner implements Runner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#jobs = new Jobs(options.jobs, options.jobsDir);
+    this.#threads = new Threads({ ...options, graceMs: stopGraceMs });
     this.#maxRuns = options.maxConcurrentRuns ?? 100;
   }
 
@@ -119,16 +126,21 @@ class LocalRunner implements Runner {
       settle,
       controller: new AbortController(),
       beganAtMs: clock.monotonic(),
+      onBegin: () => {
+        if (timeoutMs === null || controller.signal.aborted) return;
+        const timeout = `timed out after ${formatDuration(timeoutMs)}`;
+        cancelTimeout = setDeadline(clock, timeoutMs, () => controller.abort(new JobError(timeout)));
+      },
       settled: false,
     };
     const { controller } = execution;
     this.#enter(execution);
     const { timeoutMs } = policyOf(run.entry.definition);
-    const timeout = `timed out after ${formatDuration(timeoutMs ?? 0)}`;
-    const cancelTimeout =
-      timeoutMs === null ? () => {} : setDeadline(clock, timeoutMs, () => controller.abort(new JobError(timeout)));
-    // A command is killed at the end of the grace, and has as long again to vanish.
-    const patienceMs = targetOf(run.entry.definition).kind === "run" ? 2 * stopGraceMs : stopGraceMs;
+    let cancelTimeout = () => {};
+    if (!inThread(run)) execution.onBegin();
+    // A command, or a thread, is killed at the end of the grace, and has as long again to vanish.
+    const canBeKilled = run.entry.definition.run !== undefined || inThread(run);
+    const patienceMs = canBeKilled ? 2 * stopGraceMs : stopGraceMs;
     let cancelGiveUp = () => {};
     controller.signal.addEventListener("abort", () => {
       cancelGiveUp = clock.setTimer(patienceMs, () => {
@@ -151,31 +163,33 @@ class LocalRunner implements Runner {
   }
 
   /** Ends when the job or command has. */
-  async #perform({ run, controller: { signal } }: Execution): Promise<void> {
+  async #perform({ run, controller: { signal }, onBegin }: Execution): Promise<void> {
     const { clock } = this.#options;
     const { name, definition } = run.entry;
     const log = withFields(this.#options.log, { entry: name, run: run.id });
     const target = targetOf(definition);
     if (target.kind === "task") throw new JobError("a Celery task can't run here");
     if (target.kind === "run") {
-      const env = { ...(this.#options.env ?? process.env), ...variablesOf(run) };
-      return runCommand({ command: target.command, env, signal, graceMs: stopGraceMs, clock, log });
+      const env = { ...(this.#options.env ?? process.env), ...target.env, ...variablesOf(run) };
+      return runCommand({ ...target, env, signal, graceMs: stopGraceMs, clock, log });
     }
-    const job = await this.#jobs.find(target.job);
-    signal.throwIfAborted();
-    const lateMs = Math.max(0, clock.now() - run.dueAt);
-    const context: JobContext = {
+    const told = {
       name,
       fireTime: new Date(run.fireAt),
       dueTime: new Date(run.dueAt),
-      lateMs,
+      lateMs: Math.max(0, clock.now() - run.dueAt),
       runId: run.id,
       attempt: run.attempt,
       manual: run.manual,
-      signal,
-      log,
     };
-    await job(context);
+    if (target.in === "thread") {
+      const source = await this.#jobs.source(target.job);
+      await this.#threads.run({ source, context: told, signal, log, onBegin });
+      return;
+    }
+    const job = await this.#jobs.find(target.job);
+    signal.throwIfAborted();
+    await job({ ...told, signal, log });
   }
 
   #enter(execution: Execution): void {
@@ -225,7 +239,12 @@ class LocalRunner implements Runner {
     for (const execution of this.#going)
       execution.controller.abort(new JobError("stopped: Beat ended while it was going on"));
     if (this.#going.size > 0) await idle;
+    await this.#threads.close();
   }
+}
+
+function inThread({ entry: { definition } }: Run): boolean {
+  return definition.job !== undefined && definition.in === "thread";
 }
 
 function withFields(log: Log, own: Readonly<Record<string, unknown>>): Log {

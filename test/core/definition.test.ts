@@ -171,6 +171,33 @@ const bad: [title: string, value: unknown, ...problems: string[]][] = [
     "run: must not hold a null character. No command can take one.",
   ],
   [
+    "a null character in a variable",
+    { every: 1, run: "x", env: { A: "a\0b" } },
+    "env: must not hold a null character. No command can take one.",
+  ],
+  [
+    "what no variable is called",
+    { every: 1, run: "x", env: { "A=1": "" } },
+    "env.A=1: is not the name of a variable. Write it as a map: {NAME: value}.",
+  ],
+  [
+    "a shell for what needs none",
+    { every: 1, run: ["x"], shell: "bash" },
+    "shell: is for a command that is a text. A list is started without a shell.",
+  ],
+  [
+    "keys of a command beside a job",
+    { every: 1, job: "./a.ts", cwd: "/", env: {} },
+    "cwd: belongs to a run, and this entry has job. Remove it.",
+    "env: belongs to a run, and this entry has job. Remove it.",
+  ],
+  ["a thread for a task", { ...task, in: "thread" }, "in: belongs to a job, and this entry has task. Remove it."],
+  [
+    "a thread for a registered function",
+    { every: 1, job: "tidy", in: "thread" },
+    "in: a function that a program registered can't run in a thread. Name a module's: ./file.ts#export.",
+  ],
+  [
     "many at once",
     { ...task, coalesce: 1, enabled: "yes", tags: "a" },
     "coalesce: must be latest, earliest or all, not 1",
@@ -238,8 +265,18 @@ test("the schedule of a definition is what says when it fires", () => {
 
 test("targets and policies are read with their defaults", () => {
   assert.deepEqual(targetOf(parseDefinition(task)), { kind: "task", task: "a.b", args: [], kwargs: {}, options: {} });
-  assert.deepEqual(targetOf(parseDefinition({ every: 1, run: ["a", "b"] })), { kind: "run", command: ["a", "b"] });
-  assert.deepEqual(targetOf(parseDefinition({ every: 1, job: "./a.ts#b" })), { kind: "job", job: "./a.ts#b" });
+  assert.deepEqual(targetOf(parseDefinition({ every: 1, run: ["a", "b"] })), {
+    kind: "run",
+    command: ["a", "b"],
+    cwd: undefined,
+    env: {},
+    shell: "/bin/sh",
+  });
+  assert.deepEqual(targetOf(parseDefinition({ every: 1, job: "./a.ts#b" })), {
+    kind: "job",
+    job: "./a.ts#b",
+    in: "process",
+  });
   const defaults = {
     jitterMs: 0,
     misfireGraceMs: null,

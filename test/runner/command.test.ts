@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import type { Definition } from "../../src/core/definition.ts";
 import type { RunOutcome } from "../../src/core/ports.ts";
 import { createRunner } from "../../src/runner/runner.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
@@ -18,7 +19,7 @@ type Setting = ReturnType<typeof setUp>;
 function run(
   { runner }: Setting,
   command: string | string[],
-  changes: { timeout?: string; manual?: boolean } = {},
+  changes: Partial<Pick<Definition, "timeout" | "cwd" | "env" | "shell">> & { manual?: boolean } = {},
 ): Promise<RunOutcome> {
   const { manual = false, ...definition } = changes;
   return outcomeOf(
@@ -66,6 +67,37 @@ test("a command is told about the run by its environment, and inherits what Beat
       "GREETING=hello",
     ].sort(),
   );
+});
+
+test("its own variables go over those that it inherits, and not over those of the run", async () => {
+  const setting = setUp({ PATH: process.env["PATH"]!, GREETING: "hello" });
+  await run(setting, 'echo "$GREETING $OWN $BEAT_RUN_ID"', {
+    env: { GREETING: "good day", OWN: "1", BEAT_RUN_ID: "forged" },
+  });
+  assert.deepEqual(printed(setting), ["good day 1 id-1"]);
+});
+
+test("it runs in its folder", async () => {
+  const setting = setUp();
+  await run(setting, ["pwd"], { cwd: "/usr" });
+  assert.deepEqual(printed(setting), ["/usr"]);
+  assert.deepEqual(await run(setting, ["pwd"], { cwd: "/usr/nowhere" }), {
+    result: "failed",
+    reason: 'there is no folder "/usr/nowhere" to run it in. Check its `cwd`.',
+  });
+});
+
+test("a text goes to the user's own shell", async () => {
+  const setting = setUp();
+  assert.deepEqual(await run(setting, "[[ abc == a* ]] && echo $0", { shell: "bash" }), {
+    result: "ran",
+    reason: null,
+  });
+  assert.deepEqual(printed(setting), ["bash"]);
+  assert.deepEqual(await run(setting, "echo", { shell: "/bin/nosh" }), {
+    result: "failed",
+    reason: 'there is no command "/bin/nosh". Check its spelling and the PATH that Beat was started with.',
+  });
 });
 
 test("its lines are logged with the entry's name and the stream, the last one without a newline too", async () => {
