@@ -26,6 +26,8 @@ const brokers: ReadonlyMap<string, Connect> = new Map([
   ["redis+socket", redis],
   ["sentinel", redis],
   ["sqla+sqlite", async (url, options) => (await import("./database.ts")).DatabaseBroker.at(url, options)],
+  ["sqla+postgresql", async (url, options) => new (await import("./postgres.ts")).PostgresBroker(url, options)],
+  ["sqs", async (url, options) => new (await import("./sqs.ts")).SqsBroker(url, options)],
   ["memory", async () => new (await import("./memory.ts")).MemoryBroker()],
 ]);
 
@@ -41,10 +43,15 @@ export async function connectBroker(url: string, options: BrokerOptions): Promis
       remedy: `Known: ${known}. For instance amqp://guest:guest@127.0.0.1:5672// or sqla+sqlite:///broker.sqlite.`,
     });
   }
-  const connect = brokers.get(scheme);
+  const connect = brokers.get(withoutAlias(scheme));
   if (connect !== undefined) return connect(url, options);
   const guess = nearest(scheme, brokers.keys());
   throw new BrokerError(`there is no broker for ${scheme}:// (in ${maskUrl(url)})`, {
     remedy: `${guess ? `Did you mean ${guess}://? ` : ""}Known: ${known}.`,
   });
+}
+
+/** SQLAlchemy's URLs may name a driver, which is the workers' matter, and kombu has two words for what Celery's results call `db`. */
+function withoutAlias(scheme: string): string {
+  return scheme.replace(/^(?:sqla|sqlalchemy|db)\+(postgresql|sqlite)(?:\+[a-z0-9]+)?$/, "sqla+$1");
 }

@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { BrokerError, reasonOf } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
+import { columns } from "./kombu-rows.ts";
 
 /** How long SQLite may wait for a lock inside one call: the event loop stands still meanwhile. */
 const lockWaitMs = 200;
@@ -18,11 +19,6 @@ export const tables: readonly string[] = [
   "CREATE INDEX ix_kombu_message_visible ON kombu_message (visible)",
 ];
 
-const columns = {
-  kombu_queue: ["id", "name"],
-  kombu_message: ["id", "visible", "timestamp", "payload", "version", "queue_id"],
-} as const;
-
 export interface DatabaseFile {
   readonly database: Database.Database;
   /** Device and inode: a file that was deleted or replaced under the open database is another one. */
@@ -34,7 +30,7 @@ export interface DatabaseFile {
  * Throws BrokerError.
  */
 export function databasePath(url: string): string {
-  const path = /^sqla\+sqlite:\/\/\/([^?#]+)$/i.exec(url)?.[1];
+  const path = /^(?:sqla|sqlalchemy|db)\+sqlite(?:\+[a-z0-9]+)?:\/\/\/([^?#]+)$/i.exec(url)?.[1];
   if (path !== undefined && path !== ":memory:") return resolve(path);
   throw new BrokerError(`${maskUrl(url)} names no database file`, {
     remedy: "Write sqla+sqlite:///relative.db or, with four slashes, sqla+sqlite:////absolute/path.db.",

@@ -1,20 +1,8 @@
 // The statements on kombu's tables. Each call is one short transaction: a worker that waits longer than its own limit for
 // the write lock loses messages.
-//
-// kombu never deletes a row: a worker that takes a message sets visible = 0, and that is the end of it. So consumed rows
-// are deleted here, as are those that nobody took before their `expires` header passed; workers would discard them.
 
 import type Database from "better-sqlite3";
-
-export interface UnreadQueue {
-  readonly name: string;
-  readonly count: number;
-}
-
-/** Rows looked at in one step of clearing up. */
-const stepRows = 500;
-/** Unread rows are counted up to here. */
-export const countLimit = 10_000;
+import { countLimit, isPast, stepRows, type UnreadQueue } from "./kombu-rows.ts";
 
 export class MessageRows {
   readonly #database: Database.Database;
@@ -107,9 +95,4 @@ export class MessageRows {
       throw error;
     }
   }
-}
-
-/** A time without an offset is in the workers' zone, which is not known here: such a message stays. */
-function isPast(expires: unknown, now: number): boolean {
-  return typeof expires === "string" && /(?:Z|[+-]\d\d:\d\d)$/.test(expires) && Date.parse(expires) < now;
 }

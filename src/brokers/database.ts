@@ -9,6 +9,7 @@ import type { Broker, BrokerListener, Clock, Log, Message, PublishOutcome } from
 import { type DatabaseFile, databasePath, identityOf, isBusy, openDatabaseFile } from "./database-file.ts";
 import { MessageRows } from "./database-rows.ts";
 import { enveloped } from "./enveloped.ts";
+import { watchMs } from "./kombu-rows.ts";
 import { confirm, fail, failLater, type Sending } from "./sending.ts";
 import { UnreadNotice } from "./unread-notice.ts";
 
@@ -21,8 +22,6 @@ const batchSize = 1_000;
 const lockLimitMs = 10_000;
 const lockPauseMs = 50;
 const retryMs = { first: 200, last: 5_000 };
-/** Clearing up goes on soon where there is more to do, and else every now and then. */
-const watchMs = { busy: 100, idle: 2_000 };
 
 export class DatabaseBroker implements Broker {
   readonly url: string;

@@ -1,7 +1,7 @@
 // Tells an operator that messages wait and no worker takes any, at a decent rhythm, and once when one does.
 
 import { formatDuration, hourMs, minuteMs, secondMs } from "../core/time.ts";
-import { countLimit, type UnreadQueue } from "./database-rows.ts";
+import { countLimit, type UnreadQueue } from "./kombu-rows.ts";
 
 /** Where no worker was seen yet, it is probably not running. One that was seen may be busy. */
 const patienceMs = { first: 5 * secondMs, later: minuteMs };

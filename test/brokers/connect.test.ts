@@ -23,6 +23,8 @@ suite("a URL leads to its broker", () => {
     "rediss://h",
     "redis+socket:///tmp/redis.sock",
     "sentinel://a:26379;b:26379/?master_name=m",
+    "sqla+postgresql://h/d",
+    "db+postgresql+psycopg2://h/d",
   ]) {
     test(url, async () => assert.equal((await connect(url)).url, url));
   }
@@ -43,7 +45,7 @@ suite("a URL that leads nowhere is refused, without its password", () => {
     [
       "sqlite:///b.db",
       /there is no broker for sqlite/,
-      /Known: amqp:\/\/, .* redis:\/\/, .* sentinel:\/\/, sqla\+sqlite:\/\/, memory:\/\//,
+      /Known: amqp:\/\/, .* redis:\/\/, .* sentinel:\/\/, sqla\+sqlite:\/\/, .*memory:\/\//,
     ],
     ["kafka://:s3cret@h/0", /there is no broker for kafka/, /Known/],
     ["radis://:s3cret@h/0", /there is no broker for radis/, /Did you mean redis:\/\/\?/],

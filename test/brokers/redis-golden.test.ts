@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, suite, test } from "node:test";
-import type { Message } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { publish } from "../contract/broker-contract.ts";
 import { startRedis } from "../servers/redis.ts";
+import { messageOf, untagged } from "./golden-envelope.ts";
 import { available } from "./redis-opened.ts";
 
 interface Case {
@@ -25,31 +25,6 @@ const server = await startRedis();
 after(() => server.stop());
 const clock = { ...systemClock, now: () => 1_000 };
 
-function messageOf(envelope: string): Message {
-  const { body, headers, properties, ...content } = JSON.parse(envelope);
-  return {
-    id: properties.correlation_id,
-    queue: properties.delivery_info.routing_key,
-    exchange: properties.delivery_info.exchange,
-    routingKey: properties.delivery_info.routing_key,
-    headers,
-    body: Buffer.from(body, "base64"),
-    contentType: content["content-type"],
-    contentEncoding: content["content-encoding"],
-    priority: properties.priority,
-    persistent: properties.delivery_mode === 2,
-    replyTo: properties.reply_to,
-    expiresAt: properties.expiration === undefined ? null : clock.now() + Number(properties.expiration),
-  };
-}
-
-/** Only the tag is Beat's own: it has to be new. */
-function untagged(envelope: string): string {
-  const { delivery_tag: tag } = JSON.parse(envelope).properties;
-  assert.match(tag, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  return envelope.replace(tag, "");
-}
-
 for (const version of ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.x", "5.7.0"]) {
   suite(`Celery ${version}`, () => {
     const cases: Readonly<Record<string, Case>> = JSON.parse(
@@ -64,7 +39,9 @@ for (const version of ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.x", "5.7.0"]) {
             .map(([option, value]): [string, string] => [option, String(value)]),
         );
         await using open = await available(`${server.url}?${query}`, { clock });
-        const messages = Object.values(lists).flatMap((list) => list.toReversed().map(messageOf));
+        const messages = Object.values(lists).flatMap((list) =>
+          list.toReversed().map((envelope) => messageOf(envelope, clock.now())),
+        );
         for (const outcome of await publish(open.broker, messages)) assert.equal(outcome.result, "confirmed");
         assert.deepEqual((await server.client.keys("*")).toSorted(), Object.keys(lists).toSorted());
         for (const [key, envelopes] of Object.entries(lists)) {

@@ -31,11 +31,11 @@ export interface PostgresServer {
   /** Of its data and its Unix socket. */
   readonly folder: string;
   /** Runs statements as another program does. The rows of the last one. */
-  sql(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
+  sql(text: string, values?: readonly unknown[], database?: string): Promise<Record<string, unknown>[]>;
   /** A connection of the test's own; end it. */
-  client(): Promise<pg.Client>;
+  client(database?: string): Promise<pg.Client>;
   /** One of its programs, as its superuser. Resolves with what it prints. */
-  program(name: string, ...args: readonly string[]): Promise<string>;
+  program(name: string, args: readonly string[], database?: string): Promise<string>;
   /** Like a crash. What it confirmed survives a `start`. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -53,7 +53,10 @@ export interface PostgresServerOptions {
 const user = "beat";
 const password = "s3cret";
 
-export async function startPostgres({ settings = {}, files = {} }: PostgresServerOptions = {}): Promise<PostgresServer> {
+export async function startPostgres({
+  settings = {},
+  files = {},
+}: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = postgresBinaries();
   if (binaries === undefined)
     throw new Error(
@@ -99,7 +102,11 @@ export async function startPostgres({ settings = {}, files = {} }: PostgresServe
     return connection;
   }
 
-  async function sql(text: string, values: readonly unknown[] = [], database = user): Promise<Record<string, unknown>[]> {
+  async function sql(
+    text: string,
+    values: readonly unknown[] = [],
+    database = user,
+  ): Promise<Record<string, unknown>[]> {
     const connection = await client(database);
     try {
       const result = await connection.query(text, values.length === 0 ? undefined : [...values]);
@@ -145,11 +152,11 @@ export async function startPostgres({ settings = {}, files = {} }: PostgresServe
     url: `sqla+postgresql+psycopg2://${user}:${password}@127.0.0.1:${port}/${user}`,
     port: port!,
     folder,
-    sql: (text, values) => sql(text, values),
-    client: () => client(),
-    program: async (name, ...more) =>
+    sql,
+    client,
+    program: async (name, more, database = user) =>
       (
-        await run(join(binaries, name), ["-h", "127.0.0.1", "-p", String(port), "-U", user, "-d", user, ...more], {
+        await run(join(binaries, name), ["-h", "127.0.0.1", "-p", String(port), "-U", user, "-d", database, ...more], {
           env: { ...environment, PGPASSWORD: password },
         })
       ).stdout,
