@@ -272,10 +272,9 @@ describe("the checker, of what an operator does", () => {
       return withRow(without({ ...all, deliveries }, fourth), row(fourth, { state: "coalesced", id: "" }));
     };
     assertValid(given(true));
-    assert.deepEqual(kinds(given(false)), ["extra: forbidden"]);
+    assert.deepEqual(kinds(given(false)), ["late", "extra: forbidden"]);
     const forgotten = without(given(true), fifth);
     assert.deepEqual(kinds({ ...forgotten, ledger: forgotten.ledger!.filter(({ fireAt }) => fireAt !== fifth) }), [
-      "missing: given up without cause",
       "missing: never decided",
     ]);
   });

@@ -194,7 +194,11 @@ export class EntryJudge {
   /** All runs of its `max_runs` were made before it. */
   #isUsedUp({ nominal }: Account, accounts: readonly Account[]): boolean {
     const earlier = accounts.filter(
-      (one) => one.nominal.era === nominal.era && one.nominal.arrivesAt <= nominal.arrivesAt && one.row !== undefined,
+      (one) =>
+        one.nominal.era === nominal.era &&
+        // What was claimed ahead of a step back comes after it.
+        (one.nominal.arrivesAt <= nominal.arrivesAt || one.nominal.phase < nominal.phase) &&
+        one.row !== undefined,
     );
     return earlier.filter(({ row }) => row!.id !== "").length >= nominal.policy.maxRuns;
   }

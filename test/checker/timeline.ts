@@ -247,6 +247,8 @@ class Elapsed {
 
   #listUntil(wall: number): void {
     for (; this.#next <= wall; this.#next += this.#every) {
+      // The run of a range met an old one, and so the whole range begins a millisecond beside.
+      if (this.#phase > 0 && !this.#isObserved(this.#next) && this.#isObserved(this.#next + 1)) this.#next++;
       const isMet = this.#known.has(this.#next);
       // Of what did not run before, only a range is in the ledger: it has a row of its own now.
       if (isMet && this.#isRepeated(this.#next, this.#since)) {
@@ -254,10 +256,14 @@ class Elapsed {
         continue;
       }
       // A range of times that did not run steps over what is there already.
-      if (isMet && !this.#witness.observed.includes(this.#next + 1)) continue;
+      if (isMet && !this.#isObserved(this.#next + 1)) continue;
       while (this.#known.has(this.#next)) this.#next++;
       this.#add(this.#next, false);
     }
+  }
+
+  #isObserved(fireAt: number): boolean {
+    return this.#witness.observed.includes(fireAt);
   }
 
   #isRepeated(fireAt: number, since: number): boolean {
@@ -300,11 +306,11 @@ class Elapsed {
     const wasOff = !isOn(this.#era.changes.findLast(({ invokedAt }) => invokedAt <= at));
     const unsure = claimedAhead || window.length > 0 || isNear || wasOff;
     // What came at its old time, and nobody had claimed before the step, was not anchored anew.
-    const wentOn = (!isAhead || isNear) && !claimedAhead && this.#witness.observed.includes(next);
+    const wentOn = (!isAhead || isNear) && !claimedAhead && this.#isObserved(next);
+    if (claimedAhead && this.#isObserved(next) && !this.#known.has(next)) this.#add(next, true);
     if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
     const expected = [next - byMs, next + this.#every - byMs];
     const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));
-    if (claimedAhead) this.#add(next, true);
     // What nobody had decided by then may have given way to the new beginning.
     const from = window.reduce((least, fault) => Math.min(least, fault.from), at);
     for (const [place, one] of this.#listed.entries())

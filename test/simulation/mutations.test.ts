@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { reportOf } from "../checker/report.ts";
 import { mutations } from "./mutations.ts";
 import { simulate } from "./simulate.ts";
 
-const seedsAtMost = 300;
+const seedsAtMost = 1_000;
 const firstSeed = 1;
 
 for (const [bug, plant] of Object.entries(mutations)) {
@@ -14,6 +15,8 @@ for (const [bug, plant] of Object.entries(mutations)) {
       const { verdict } = await simulate(seed, { plant, sqliteShare: 0 });
       if (verdict.outcome !== "invalid") continue;
       const [first] = verdict.findings;
+      const { verdict: healthy } = await simulate(seed, { sqliteShare: 0 });
+      assert.equal(healthy.outcome, "valid", `seed ${seed} finds something without it as well: ${reportOf(healthy)}`);
       context.diagnostic(`seed ${seed}: ${first!.kind}: ${first!.text}`);
       return;
     }
