@@ -16,7 +16,7 @@ export interface LintedFiles {
 
 /** `paths`: schedule files, or folders of them. Never rejects for what they hold. */
 export async function lintScheduleFiles(paths: readonly string[], now: Instant): Promise<LintedFiles> {
-  const { files, problems } = await loadScheduleFiles(paths);
+  const { files, problems, brokers } = await loadScheduleFiles(paths);
   const definitions = files.flatMap((file) => file.definitions);
-  return { entries: definitions.length, findings: lintDefinitions(definitions, now), problems };
+  return { entries: definitions.length, findings: lintDefinitions(definitions, now, brokers.keys()), problems };
 }

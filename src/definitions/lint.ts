@@ -1,10 +1,11 @@
 // What is valid and will surprise: times that the clocks skip or show twice, schedules that never fire again, steps that do
 // not come out even. Pure: definitions and the present instant in, findings out. Each rule is a generator of its own.
 
+import { defaultBroker } from "../core/broker-definition.ts";
 import type { Definition } from "../core/definition.ts";
 import { listed } from "../core/describe-pattern.ts";
 import { firesAtStart, triggerOf } from "../core/entry.ts";
-import { BeatError, type Place } from "../core/errors.ts";
+import { BeatError, nearest, type Place } from "../core/errors.ts";
 import { dayMs, type Instant } from "../core/time.ts";
 import { type ClockEffect, clockEffects } from "../core/triggers/clock-change.ts";
 import { daysIn } from "../core/triggers/date-time.ts";
@@ -24,6 +25,7 @@ export const lintRules = [
   "day-and-weekday",
   "crowded-minute",
   "similar-names",
+  "unknown-broker",
 ] as const;
 export type LintRule = (typeof lintRules)[number];
 
@@ -45,8 +47,12 @@ const yearMs = 380 * dayMs;
 const crowdSize = 10;
 const maxShown = 6;
 
-/** The findings in the order of the entries, and for each entry in the order of the rules. */
-export function lintDefinitions(definitions: readonly ParsedDefinition[], now: Instant): Finding[] {
+/** `brokers`: those that the files name. The findings in the order of the entries, and for each entry in the order of the rules. */
+export function lintDefinitions(
+  definitions: readonly ParsedDefinition[],
+  now: Instant,
+  brokers: Iterable<string> = [],
+): Finding[] {
   const compiled = definitions.map(({ name, definition }) => ({
     name,
     definition,
@@ -55,6 +61,7 @@ export function lintDefinitions(definitions: readonly ParsedDefinition[], now: I
   const remarks = compiled.map((entry) => [...entryRemarks(entry, now)]);
   for (const [index, remark] of crowdRemarks(compiled, now)) remarks[index]!.push(remark);
   for (const [index, remark] of nameRemarks(definitions)) remarks[index]!.push(remark);
+  for (const [index, remark] of brokerRemarks(definitions, [...brokers])) remarks[index]!.push(remark);
   return definitions.flatMap(({ name, place }, index) =>
     remarks[index]!.map((remark) => ({ ...remark, entry: name, place: { ...place, entry: name } })),
   );
@@ -261,6 +268,22 @@ function* nameRemarks(definitions: readonly ParsedDefinition[]): Generator<reado
     yield [
       index,
       { rule: "similar-names", message, remedy: "Rename one of them: they are two entries, and look like one." },
+    ];
+  }
+}
+
+function* brokerRemarks(
+  definitions: readonly ParsedDefinition[],
+  brokers: readonly string[],
+): Generator<readonly [index: number, Remark]> {
+  for (const [index, { definition }] of definitions.entries()) {
+    const { broker } = definition;
+    if (broker === undefined || broker === defaultBroker || brokers.includes(broker)) continue;
+    const guess = nearest(broker, brokers);
+    const message = `its broker "${broker}" stands in none of these files: unless a program names it, its tasks fail`;
+    yield [
+      index,
+      { rule: "unknown-broker", message, remedy: guess ? `Did you mean "${guess}"?` : "Add it under the key brokers." },
     ];
   }
 }

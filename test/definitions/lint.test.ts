@@ -260,3 +260,22 @@ test("whatever is valid is linted without an error, and every finding is whole",
     { numRuns: 100 },
   );
 });
+
+test("a broker that no file names", () => {
+  const { definitions } = parseScheduleFile(
+    `schedules:
+  a: {every: 1h, task: t, broker: mial}
+  b: {every: 1h, task: t, broker: mail}
+  c: {every: 1h, task: t, broker: default}
+  d: {every: 1h, task: t, broker: other}
+`,
+    "jobs.yaml",
+  );
+  assert.deepEqual(
+    lintDefinitions(definitions, now, ["mail"]).map(({ rule, entry, remedy }) => [rule, entry, remedy]),
+    [
+      ["unknown-broker", "a", 'Did you mean "mail"?'],
+      ["unknown-broker", "d", "Add it under the key brokers."],
+    ],
+  );
+});
