@@ -2,6 +2,7 @@
 
 import { hostname } from "node:os";
 import { type MessageBuilder, prepareMessage } from "./celery/message.ts";
+import type { Signer } from "./celery/signing.ts";
 import { readsPreviousFireTime } from "./celery/templates.ts";
 import type { CompiledEntry } from "./core/entry.ts";
 import { BeatError } from "./core/errors.ts";
@@ -21,10 +22,11 @@ export interface MessageEncoderOptions {
   readonly defaultQueueOf: (broker: string | undefined) => string;
   /** Whether messages carry a `traceparent`. */
   readonly traced: boolean;
+  readonly signer?: Signer | undefined;
 }
 
 /** Encodes occurrences of tasks. What an entry's messages have in common is prepared once for as long as its target lives. */
-export function messageEncoder({ defaultQueueOf, traced }: MessageEncoderOptions): Encode {
+export function messageEncoder({ defaultQueueOf, traced, signer }: MessageEncoderOptions): Encode {
   const origin = `beat@${hostname()}`;
   const all = new WeakMap<Target, Prepared>();
   const prepare = ({ entry, target }: CompiledEntry): Prepared => {
@@ -36,6 +38,7 @@ export function messageEncoder({ defaultQueueOf, traced }: MessageEncoderOptions
         defaultQueue: defaultQueueOf(target.broker),
         origin,
         traced,
+        signer,
       }),
       readsNext: target.options.expires === "next",
       readsPrevious: readsPreviousFireTime(target),

@@ -9,6 +9,7 @@ import type { Clock, Log, Store } from "./core/ports.ts";
 import type { targetKeys } from "./core/target.ts";
 import { parseDuration } from "./core/time.ts";
 import type { triggerKeys } from "./core/triggers/schedule.ts";
+import type { SecurityOptions } from "./message-signing.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { openSqliteStore, type SqliteOptions } from "./store/sqlite.ts";
@@ -26,6 +27,8 @@ export interface SchedulerOptions {
   readonly declareQueues?: boolean;
   /** Give each message a W3C `traceparent` header, whose trace is the occurrence. Default: no. */
   readonly traceparent?: boolean;
+  /** Signs the messages of tasks with `serializer: auth`, as Celery's `setup_security`. */
+  readonly security?: SecurityOptions;
   /** How many late messages, as after an outage, may leave in a second, so that workers are not flooded. Default: no limit. */
   readonly maxRate?: number;
   /** Schedule files, or folders of them; read at the start, and again whenever they change. */

@@ -8,10 +8,11 @@ import { triggerOf } from "./core/entry.ts";
 import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
 import { nextFireTime } from "./core/triggers/trigger.ts";
 import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
-import { Engine, type EngineReport } from "./dispatch/engine.ts";
+import { Engine, type EngineReport, type Stopped } from "./dispatch/engine.ts";
 import type { Alert } from "./dispatch/watchdog.ts";
 import { createLog } from "./log.ts";
 import { messageEncoder } from "./message-encoder.ts";
+import { readSigner } from "./message-signing.ts";
 import { AlertDesk } from "./operating/alert-desk.ts";
 import { type Address, type Endpoint, parseAddress } from "./operating/endpoint.ts";
 import { OnAlert } from "./operating/on-alert.ts";
@@ -37,6 +38,7 @@ import { systemClock } from "./system-clock.ts";
 const leastToleranceMs = 1_000;
 
 export type { ClockReport } from "./dispatch/clock-steps.ts";
+export type { Stopped } from "./dispatch/engine.ts";
 export type { Alert } from "./dispatch/watchdog.ts";
 export type { SchedulerStatus } from "./schedules.ts";
 
@@ -273,6 +275,9 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   }
 
   async #begin(): Promise<void> {
+    const { security } = this.#options;
+    const { clock, log } = this;
+    const signer = security === undefined ? undefined : await readSigner(security, { clock, log });
     const { operations, store } = await this.open();
     await Promise.all(this.#added);
     const { schedules = [], broker } = this.#options;
@@ -313,6 +318,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       encode: messageEncoder({
         defaultQueueOf: (each) => connections.queueOf(each),
         traced: this.#options.traceparent ?? false,
+        signer,
       }),
       owner: thisProcess(),
       isDead,
@@ -331,11 +337,11 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     try {
       await this.#started?.catch(() => {});
       await this.#files?.close();
-      const left = (await this.#engine?.stop(drainMs)) ?? 0;
+      const stopped = (await this.#engine?.stop(drainMs)) ?? { finished: 0, aborted: 0, left: 0 };
       await this.#alerts.close();
       await Promise.allSettled(this.#added);
       await this.close();
-      return { left };
+      return stopped;
     } finally {
       await this.#monitoring?.close();
       this.#onStopped();
@@ -356,11 +362,6 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   protected override changed(): void {
     this.#engine?.wake();
   }
-}
-
-export interface Stopped {
-  /** How many messages and runs were due and are left in the outbox. They go out at the next start. */
-  readonly left: number;
 }
 
 export interface Health {

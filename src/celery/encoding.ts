@@ -7,6 +7,7 @@ import type { TaskOptions } from "../core/target.ts";
 import { pythonPickle } from "./pickle.ts";
 import { pythonJson } from "./python.ts";
 import { refusal } from "./refusal.ts";
+import type { Sign } from "./signing.ts";
 import { pythonYaml } from "./yaml.ts";
 
 export interface Encoding {
@@ -37,6 +38,7 @@ const serializers: Readonly<Record<NonNullable<TaskOptions["serializer"]>, Seria
   },
   msgpack: { contentType: "application/x-msgpack", contentEncoding: "binary", serialize: msgpack },
   pickle: { contentType: "application/x-python-serialize", contentEncoding: "binary", serialize: pythonPickle },
+  auth: { contentType: "application/data", contentEncoding: "utf-8", serialize: unsigned },
 };
 
 /** Names and aliases of kombu's. A "gzip" of Celery's is a zlib stream; its workers can't read gzip. */
@@ -52,12 +54,17 @@ const withoutLibrary = ["application/x-bz2", "bzip2", "bzip", "bz2", "applicatio
 
 const maxBodyBytes = 1_048_576;
 
-/** `field`: where the options stand in the entry. */
+/** `field`: where the options stand in the entry. `sign`: without it nothing can be encoded that is to be signed. */
 export function prepareEncoding(
   { serializer = "json", compression }: Pick<TaskOptions, "serializer" | "compression">,
   field = "options",
+  sign?: Sign,
 ): Encoding {
-  const { contentType, contentEncoding, serialize } = serializers[serializer];
+  const { contentType, contentEncoding, ...plain } = serializers[serializer];
+  const serialize =
+    serializer === "auth" && sign !== undefined
+      ? (body: unknown) => sign(serializers.json.serialize(body))
+      : plain.serialize;
   const [header, compress] =
     compression === undefined ? [undefined, undefined] : compressionOf(compression, `${field}.compression`);
   return {
@@ -76,6 +83,14 @@ export function prepareEncoding(
       return compress === undefined ? bytes : compress(bytes);
     },
   };
+}
+
+function unsigned(): never {
+  throw refusal(
+    "there is no key to sign the message with",
+    "options.serializer",
+    "Start Beat with --security-key and --security-certificate, or choose another serializer.",
+  );
 }
 
 function compressionOf(name: string, field: string): readonly [string, (bytes: Buffer) => Buffer] {

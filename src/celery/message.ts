@@ -11,6 +11,7 @@
 // Everything that a worker is known to lose, or to die of, is refused here with a BeatError, before anything is sent.
 // Whether a message expired is the broker's to see, at the moment of sending.
 
+import type { BeatError } from "../core/errors.ts";
 import type { Message } from "../core/ports.ts";
 import type { TaskOptions, TaskTarget } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
@@ -22,6 +23,7 @@ import { prepareProtocol1 } from "./protocol1.ts";
 import { prepareProtocol2 } from "./protocol2.ts";
 import { refusal } from "./refusal.ts";
 import { checkPriority, routeOf, shortName } from "./routing.ts";
+import type { Signer } from "./signing.ts";
 import type { TemplateValues } from "./templates.ts";
 import { etaOf, expiryOf, pythonTime, secondsOf } from "./times.ts";
 
@@ -35,6 +37,8 @@ export interface MessageSource {
   readonly origin: string;
   /** Whether messages carry a `traceparent`, unless the entry gives its own. Default false. */
   readonly traced?: boolean;
+  /** Signs what the serializer `auth` is chosen for. */
+  readonly signer?: Signer | undefined;
 }
 
 export interface MessageOccurrence {
@@ -53,10 +57,12 @@ export interface MessageOccurrence {
 export type MessageBuilder = (occurrence: MessageOccurrence) => Message;
 
 /** Checks what an entry sends and returns the builder of its messages. Throws BeatError; its place names the field. */
-export function prepareMessage({ entryName, target, defaultQueue, origin, traced }: MessageSource): MessageBuilder {
+export function prepareMessage(source: MessageSource): MessageBuilder {
+  const { entryName, target, defaultQueue, origin, traced, signer } = source;
   const { options } = target;
   const contents = prepareContents(target);
-  const encoding = prepareEncoding(options);
+  const encoding = prepareEncoding(options, "options", signer?.sign);
+  const signedUntil = options.serializer === "auth" ? signer?.validUntil : undefined;
   const { contentType, contentEncoding, compression } = encoding;
   const { queue, exchange, routingKey, declaration } = routeOf(options, defaultQueue);
   const etaAt = etaOf(options);
@@ -73,6 +79,7 @@ export function prepareMessage({ entryName, target, defaultQueue, origin, traced
 
   return ({ id, fireAt, dueAt = fireAt, nextFireAt, previousFireAt = null }) => {
     if (id === "") throw refusal("a task id must not be empty");
+    if (signedUntil !== undefined && dueAt >= signedUntil) throw expiredCertificate(signedUntil);
     const times = { fireAt, dueAt, nextFireAt };
     const eta = etaAt(times);
     const expiresAt = expiryAt(times);
@@ -123,6 +130,14 @@ function propertiesOf({ MessageGroupId, result_ttl, failure_ttl }: TaskOptions):
     ...(failure_ttl !== undefined && { failure_ttl: kept(failure_ttl) }),
   };
   return Object.keys(properties).length === 0 ? undefined : properties;
+}
+
+function expiredCertificate(at: Instant): BeatError {
+  return refusal(
+    `the certificate that signs messages expired at ${new Date(at).toISOString()}; workers refuse what it signs`,
+    "options.serializer",
+    "Start Beat with a new one, and give it to the workers.",
+  );
 }
 
 /** One message, for those who send a single one. */

@@ -34,7 +34,7 @@ const callShape = {
   ignore_result: z.boolean().optional(),
   shadow: z.string().optional(),
   delivery_mode: z.union([z.literal(1), z.literal(2)]).optional(),
-  serializer: z.enum(["json", "yaml", "msgpack", "pickle"]).optional(),
+  serializer: z.enum(["json", "yaml", "msgpack", "pickle", "auth"]).optional(),
   compression: z.string().min(1).optional(),
 };
 

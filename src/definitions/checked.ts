@@ -6,6 +6,9 @@ import { type Definition, parseDefinition } from "../core/definition.ts";
 import { BeatError, DefinitionError, type Place } from "../core/errors.ts";
 import { targetOf } from "../core/target.ts";
 
+/** Whether there is a key to sign with is known where messages are sent. */
+const signer = { sign: (json: Buffer) => json, validUntil: Number.POSITIVE_INFINITY };
+
 /** Like parseDefinition, and what a task would send is checked as well. Throws DefinitionError. */
 export function checkedDefinition(
   value: unknown,
@@ -16,7 +19,7 @@ export function checkedDefinition(
   const target = targetOf(definition);
   if (target.kind !== "task") return definition;
   try {
-    prepareMessage({ entryName: place.entry ?? "", target, defaultQueue: "celery", origin: "beat" });
+    prepareMessage({ entryName: place.entry ?? "", target, defaultQueue: "celery", origin: "beat", signer });
     return definition;
   } catch (error) {
     if (!(error instanceof BeatError)) throw error;

@@ -19,15 +19,17 @@ const newKey = (path: string) => ["-newkey", "rsa:2048", "-nodes", "-keyout", pa
 export async function makeCa(
   folder: string,
   name = "ca",
-): Promise<Certificate & { sign(name: string): Promise<Certificate> }> {
-  const pathOf = (of: string) => ({ certificate: join(folder, `${of}.pem`), key: join(folder, `${of}.key`) });
+  subject = `/CN=${name}`,
+): Promise<Certificate & { sign(name: string, folder?: string): Promise<Certificate> }> {
+  const pathOf = (of: string, at = folder) => ({ certificate: join(at, `${of}.pem`), key: join(at, `${of}.key`) });
   const ca = pathOf(name);
-  await openssl("req", "-x509", ...newKey(ca.key), "-out", ca.certificate, "-days", "2", "-subj", `/CN=${name}`);
+  const own = ["-utf8", "-subj", subject, "-days", "2", "-out", ca.certificate];
+  await openssl("req", "-x509", ...newKey(ca.key), ...own);
   return {
     ...ca,
     /** For the host of that name. */
-    async sign(of) {
-      const { certificate, key } = pathOf(of);
+    async sign(of, at) {
+      const { certificate, key } = pathOf(of, at);
       const request = join(folder, `${of}.csr`);
       const extensions = join(folder, `${of}.ext`);
       await openssl("req", ...newKey(key), "-out", request, "-subj", `/CN=${of}`);

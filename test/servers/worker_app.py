@@ -8,7 +8,7 @@ from celery import Celery
 
 app = Celery("worker_app")
 app.conf.update(
-    accept_content=["json", "yaml", "msgpack"],
+    accept_content=os.environ.get("BEAT_ACCEPT_CONTENT", "json,yaml,msgpack").split(","),
     result_backend=os.environ.get("BEAT_RESULTS"),
     task_ignore_result="BEAT_RESULTS" not in os.environ,
     worker_hijack_root_logger=False,
@@ -18,6 +18,19 @@ app.conf.update(
 )
 if "BEAT_ONE_AT_A_TIME" in os.environ:  # What a worker has fetched it runs in the order of the fetching.
     app.conf.update(worker_prefetch_multiplier=1, task_acks_late=True)
+
+if "BEAT_CERTIFICATES" in os.environ:  # A folder; only what their keys have signed is taken.
+    folder = os.environ["BEAT_CERTIFICATES"]
+    app.conf.update(
+        accept_content=["auth"],
+        task_serializer="auth",
+        event_serializer="auth",
+        result_serializer="auth",
+        security_key=f"{folder}/worker.key",
+        security_certificate=f"{folder}/worker.pem",
+        security_cert_store=f"{folder}/*.pem",
+    )
+    app.setup_security()
 
 HEADERS = ("celery_beat_task", "periodic_task_name", "beat_fire_time", "tenant")
 

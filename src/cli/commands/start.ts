@@ -7,7 +7,7 @@ import type { Log } from "../../core/ports.ts";
 import { createLog } from "../../log.ts";
 import { Systemd } from "../../operating/systemd.ts";
 import { type Health, Scheduler } from "../../scheduler.ts";
-import { embeddedBrokerUrl, sqlite } from "../../scheduler-options.ts";
+import { embeddedBrokerUrl, type SchedulerOptions, sqlite } from "../../scheduler-options.ts";
 import { systemClock } from "../../system-clock.ts";
 import { type Command, flags, jsonFlagValue, type StoreFlags, storeFlag } from "../command.ts";
 import { leftInOutbox } from "../exit-codes.ts";
@@ -20,6 +20,11 @@ interface Flags extends StoreFlags {
   readonly defaultQueue: string;
   readonly declareQueues: boolean;
   readonly traceparent: boolean;
+  readonly securityKey?: string;
+  readonly securityKeyPasswordFile?: string;
+  readonly securityCertificate?: string;
+  readonly securityDigest: (typeof digests)[number];
+  readonly securityLayout: (typeof layouts)[number];
   readonly jobsDir?: string;
   readonly maxRate?: number;
   readonly wait?: string;
@@ -36,6 +41,8 @@ interface Flags extends StoreFlags {
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
+const digests = ["sha224", "sha256", "sha384", "sha512"] as const;
+const layouts = ["current", "legacy"] as const;
 const shownAtStart = 20;
 
 export const start: Command<Flags> = {
@@ -65,6 +72,27 @@ export const start: Command<Flags> = {
       type: "boolean",
       default: false,
       describe: "Give each message a W3C traceparent header, whose trace is the occurrence",
+    },
+    "security-key": {
+      type: "string",
+      describe: "A PEM file with the RSA key that signs messages of `serializer: auth`",
+      implies: "security-certificate",
+    },
+    "security-certificate": {
+      type: "string",
+      describe: "A PEM file with that key's certificate, which the workers know",
+      implies: "security-key",
+    },
+    "security-key-password-file": { type: "string", describe: "A file with that key's password" },
+    "security-digest": {
+      choices: digests,
+      default: "sha256" as const,
+      describe: "The workers' security_digest",
+    },
+    "security-layout": {
+      choices: layouts,
+      default: "current" as const,
+      describe: "How signed messages look: current from Celery 5.5 on, legacy to 5.3",
     },
     "jobs-dir": {
       type: "string",
@@ -137,6 +165,7 @@ export const start: Command<Flags> = {
       brokers: { [defaultBroker]: embeddedBrokerUrl(options.scheduleDb) },
       defaultQueue: options.defaultQueue,
       declareQueues: options.declareQueues,
+      ...(await securityOptions(options)),
       traceparent: options.traceparent,
       ...(options.schedules && { schedules: options.schedules }),
       ...(options.jobsDir !== undefined && { jobsDir: options.jobsDir }),
@@ -189,6 +218,15 @@ function alertTarget(text: string): string | string[] {
 
 function statusLine({ state, alerts }: Health): string {
   return [`${state[0]!.toUpperCase()}${state.slice(1)}`, ...alerts.map(({ message }) => message)].join("; ");
+}
+
+async function securityOptions(options: Flags): Promise<Pick<SchedulerOptions, "security">> {
+  const { securityKey: key, securityCertificate: certificate, securityKeyPasswordFile: passwordFile } = options;
+  if (key === undefined || certificate === undefined) return {};
+  const keyPassword =
+    passwordFile === undefined ? undefined : await secretIn("--security-key-password-file", passwordFile);
+  const { securityDigest: digest, securityLayout: layout } = options;
+  return { security: { key, certificate, digest, layout, keyPassword } };
 }
 
 async function secretIn(flag: string, file: string): Promise<string> {
