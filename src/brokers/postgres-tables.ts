@@ -3,14 +3,10 @@
 
 import type { Client, QueryResult } from "pg";
 import { BrokerError } from "../core/errors.ts";
+import { MissingQueueError, type NewRow } from "./batch-link.ts";
 import { columns, countLimit, isPast, stepRows, type UnreadQueue } from "./kombu-rows.ts";
 import type { TableNames } from "./postgres-address.ts";
 import { codes, isCode } from "./postgres-failure.ts";
-
-export interface NewRow {
-  readonly queue: string;
-  readonly payload: string;
-}
 
 /** kombu's column for the names of queues is not longer. */
 export const maxQueueName = 200;
@@ -181,16 +177,6 @@ export class PostgresTables {
 
   #query(text: string, values?: readonly unknown[]): Promise<QueryResult> {
     return this.#client.query(text, values as unknown[]);
-  }
-}
-
-/** These queues have no row yet, and this user may not add one. */
-export class MissingQueueError extends Error {
-  readonly queues: readonly string[];
-
-  constructor(queues: readonly string[], cause: unknown) {
-    super((cause as Error).message, { cause });
-    this.queues = queues;
   }
 }
 

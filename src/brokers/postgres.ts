@@ -4,7 +4,7 @@ import { maskUrl } from "../core/mask.ts";
 import { KeptBroker, type KeptBrokerOptions, type LinkListener, type Transport } from "./kept-broker.ts";
 import { parsePostgresUrl } from "./postgres-address.ts";
 import { connectFailure } from "./postgres-failure.ts";
-import { PostgresLink } from "./postgres-link.ts";
+import { openPostgresLink } from "./postgres-link.ts";
 import { UnreadNotice } from "./unread-notice.ts";
 
 export interface PostgresBrokerOptions extends KeptBrokerOptions {
@@ -25,7 +25,7 @@ export class PostgresBroker extends KeptBroker {
       window: 5_000,
       async open(abort: AbortController, listener: LinkListener) {
         tell = listener.notice;
-        return PostgresLink.open(address, abort, { clock, confirmLimitMs, notice }, listener);
+        return openPostgresLink(address, abort, { clock, confirmLimitMs, notice }, listener);
       },
       failure: (error) => connectFailure(error, address),
     };
