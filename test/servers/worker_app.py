@@ -16,6 +16,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options=json.loads(os.environ.get("BEAT_TRANSPORT_OPTIONS", "{}")),
 )
+app.conf.update(json.loads(os.environ.get("BEAT_CONF", "{}")))
 if "BEAT_ONE_AT_A_TIME" in os.environ:  # What a worker has fetched it runs in the order of the fetching.
     app.conf.update(worker_prefetch_multiplier=1, task_acks_late=True)
 
