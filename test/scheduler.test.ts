@@ -67,6 +67,6 @@ test("a stop tells what is left, and how it is", async () => {
   assert.deepEqual([scheduler.health().state, scheduler.health().alive], ["leading", true]);
   const stopped = scheduler.stop({ drain: 0 });
   await clock.advance(10_000);
-  assert.deepEqual(await stopped, { left: 1 });
+  assert.deepEqual(await stopped, { finished: 0, aborted: 0, left: 1 });
   assert.equal(scheduler.health().state, "stopping");
 });

@@ -8,6 +8,8 @@ import type { Instant } from "../core/time.ts";
 import type { Due } from "../core/timetable.ts";
 import { ClockSteps } from "./clock-steps.ts";
 import type { EntryCache } from "./entry-cache.ts";
+import type { Herald } from "./herald.ts";
+import type { Parking } from "./parking.ts";
 import { advanced, planBeyond, planClaim, planQuarantine } from "./planner.ts";
 import type { Relay } from "./relay.ts";
 import type { Tally } from "./tally.ts";
@@ -19,6 +21,8 @@ export interface DispatcherOptions {
   readonly log: Log;
   readonly entries: EntryCache;
   readonly relay: Relay;
+  readonly herald: Herald;
+  readonly parking: Parking;
   readonly tally: Tally;
   /** The lease while it can be trusted. */
   readonly lease: () => Lease | undefined;
@@ -73,6 +77,7 @@ export class Dispatcher {
   async start(): Promise<void> {
     const { store, clock } = this.#options;
     this.#options.entries.clear();
+    this.#options.parking.clear();
     this.#revision = await store.currentRevision();
     await this.clockSteps.begin();
     this.#changesAt = clock.monotonic();
@@ -91,6 +96,13 @@ export class Dispatcher {
   wake(): void {
     this.#changesAt = Number.NEGATIVE_INFINITY;
     this.#sleep(0);
+  }
+
+  /** Entries that waited for something outside the store go on. Rejects where the store does. */
+  async goOn(entryIds: readonly number[]): Promise<void> {
+    if (entryIds.length === 0) return;
+    for (const entry of await this.#options.store.entriesById(entryIds)) this.#upcoming.place(entry);
+    this.wake();
   }
 
   /** Before something goes out that was claimed a while ago: whoever changed its entry meanwhile is heard first. Never rejects. */
@@ -196,7 +208,7 @@ export class Dispatcher {
   // ------------------------------------------------------------------------------------------------------- claiming
 
   async #claim(lease: Lease, due: readonly Due[], until: Instant): Promise<void> {
-    const { store, clock, relay, entries } = this.#options;
+    const { store, clock, relay, entries, parking } = this.#options;
     const now = clock.now();
     let claims: Claim[];
     let compiled: Map<number, CompiledEntry>;
@@ -212,9 +224,9 @@ export class Dispatcher {
           continue;
         }
         const one = compiled.get(id);
-        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= until)
-          claims.push(this.#plan(one, now));
-        else if (one !== undefined) this.#upcoming.place(one.entry);
+        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= until) {
+          if (!parking.holds(one)) claims.push(this.#plan(one, now));
+        } else if (one !== undefined) this.#upcoming.place(one.entry);
       }
       await this.#applyResults(claims, await store.claim(lease.token, claims, now), compiled);
     } catch (error) {
@@ -261,7 +273,7 @@ export class Dispatcher {
     results: readonly ClaimResult[],
     compiled: Map<number, CompiledEntry>,
   ): Promise<void> {
-    const { relay, entries, store, tally } = this.#options;
+    const { relay, entries, store, tally, herald } = this.#options;
     const stale: number[] = [];
     for (const [index, claim] of claims.entries()) {
       const result = results[index]!;
@@ -278,6 +290,8 @@ export class Dispatcher {
         const kept = { ...one, entry };
         entries.keep(kept);
         this.#upcoming.place(entry);
+        herald.passed(kept, claim.passed);
+        if (entry.nextFireAt === null) herald.finished(entry);
         for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0, reason: null });
       }
     }
@@ -317,19 +331,21 @@ export class Dispatcher {
 
   #quarantine(entry: Entry, reason: string): Claim {
     this.#options.log.error(`${entry.name} is set aside: ${reason}`, { entry: entry.name, reason });
+    this.#options.herald.parked(entry, reason);
     return planQuarantine(entry, reason);
   }
 
   // -------------------------------------------------------------------------------------------------------- noticing
 
   async #noticeChanges(): Promise<void> {
-    const { clock, store, entries, relay } = this.#options;
+    const { clock, store, entries, relay, parking } = this.#options;
     if (clock.monotonic() - this.#changesAt < changesEveryMs) return;
     const changedIds = new Set<number>();
     for (;;) {
       const changed = await store.changedSince(this.#revision, 1_000);
       for (const entry of changed) {
         entries.drop(entry.id);
+        parking.forget(entry.id);
         changedIds.add(entry.id);
         this.#upcoming.place(entry);
         this.#revision = entry.revision;

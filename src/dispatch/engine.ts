@@ -2,17 +2,19 @@
 
 import { policyOf } from "../core/definition.ts";
 import { reasonOf } from "../core/errors.ts";
-import type { Broker, Clock, Lease, LeaseOwner, Log, Occurrence, Runner, Store } from "../core/ports.ts";
+import type { Broker, Clock, Closed, Lease, LeaseOwner, Log, Occurrence, Runner, Store } from "../core/ports.ts";
 import { formatDuration, secondMs } from "../core/time.ts";
 import type { Vitals } from "./alerts.ts";
 import type { ClockReport } from "./clock-steps.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { EntryCache } from "./entry-cache.ts";
+import { Herald, type Tell } from "./herald.ts";
 import { Launcher } from "./launcher.ts";
 import { Leader } from "./leader.ts";
 import { Narrator } from "./narrator.ts";
 import { Outbox } from "./outbox.ts";
 import type { OutletOptions } from "./outlet.ts";
+import { type Parked, Parking, type WhyMissing } from "./parking.ts";
 import { planAnchor } from "./planner.ts";
 import { Publisher } from "./publisher.ts";
 import { type Encode, Relay } from "./relay.ts";
@@ -42,10 +44,19 @@ export interface EngineOptions {
   /** How late something may be before that is an alert. */
   readonly overdueToleranceMs?: number;
   readonly onAlert?: (alert: Alert) => void;
+  /** Hears of runs, and of what becomes of entries, in order. */
+  readonly onEvent?: Tell | undefined;
+  /** Why a job can't run here. Default: all can. Entries of those that can't wait until `registered` is called. */
+  readonly whyMissing?: WhyMissing;
   /** The engine stands still and will not go on by itself. It leads no more; it should be stopped. */
   readonly onStalled?: (reason: string) => void;
   readonly leaseTtlMs?: number;
   readonly leadMs?: number;
+}
+
+export interface Stopped extends Closed {
+  /** How many messages and runs were due and are left in the outbox. They go out at the next start. */
+  readonly left: number;
 }
 
 /** A broker by the name that entries give. */
@@ -64,10 +75,14 @@ export type EngineReport = ReturnType<Relay["report"]> & {
   readonly totals: Pick<Tally, "occurrences" | "publishes" | "connections" | "storeErrors" | "terms" | "lateness">;
   readonly clock: ClockReport;
   readonly alerts: AlertsReport;
+  /** Entries that wait until their job is registered: how many, and some of them. */
+  readonly parked: { readonly count: number; readonly entries: readonly Parked[] };
 };
 
 const outboxCapacity = 100_000;
 const cachedEntries = 50_000;
+/** The report goes into the lease's row every second. */
+const reportedParked = 20;
 const atStartLimit = 10_000;
 /** What ends in time ends within so much more than its time. */
 const closingMs = 5 * secondMs;
@@ -84,6 +99,9 @@ export class Engine {
   readonly #retention: Retention;
   readonly #outbox = new Outbox(outboxCapacity);
   readonly #tally = new Tally();
+  readonly #herald: Herald;
+  readonly #parking: Parking;
+  readonly #launcher: Launcher;
   readonly #settlements: Settlements;
   readonly #watchdog: Watchdog;
   #quarantined = { count: 0, revision: -1, countedAt: Number.NEGATIVE_INFINITY };
@@ -99,13 +117,17 @@ export class Engine {
     const narrator = new Narrator(clock, log);
     const settlements = new Settlements(clock, store, log, tally);
     this.#settlements = settlements;
+    const herald = new Herald(clock, options.onEvent);
+    this.#herald = herald;
+    const parking = new Parking(options.whyMissing, log, herald);
+    this.#parking = parking;
     const onRoom = () => this.#relay.mayRead && this.wake();
     const look = () => this.#dispatcher.look();
     const isOverdue = (entryId: number) => this.#dispatcher.isOverdue(entryId);
     const mayAct = () => this.leading;
-    this.#stage = { clock, log, outbox, settlements, narrator, tally, onRoom, look, isOverdue, mayAct };
+    this.#stage = { clock, log, outbox, settlements, narrator, herald, tally, onRoom, look, isOverdue, mayAct };
     for (const each of brokers) this.#addPublisher(each);
-    const launcher = new Launcher({ ...this.#stage, runner });
+    this.#launcher = new Launcher({ ...this.#stage, runner, parking });
     this.#relay = new Relay({
       clock,
       store,
@@ -114,9 +136,10 @@ export class Engine {
       entries,
       settlements,
       narrator,
+      herald,
       tally,
       publishers: this.#publishers,
-      launcher,
+      launcher: this.#launcher,
       encode,
     });
     this.#leader = new Leader({
@@ -130,6 +153,8 @@ export class Engine {
     this.#dispatcher = new Dispatcher({
       ...options,
       entries,
+      herald,
+      parking,
       tally,
       relay: this.#relay,
       lease: () => this.#leader.lease,
@@ -168,24 +193,28 @@ export class Engine {
   }
 
   /**
-   * Claims nothing more, lets what was claimed go out within `drainMs`, and gives the lease back. Returns how many that were
-   * due when it was asked are left in the store. The lease is kept as long as something goes out or runs here: a successor would take local
+   * Claims nothing more, lets what was claimed go out within `drainMs`, and gives the lease back. Returns what became of the runs
+   * that went on, and how many that were due when it was asked are left in the store. The lease is kept as long as something goes out or runs here: a successor would take local
    * runs for abandoned, and begin the next ones beside them.
    */
-  async stop(drainMs: number): Promise<number> {
+  async stop(drainMs: number): Promise<Stopped> {
     const askedAt = this.#options.clock.now();
     this.#leader.retire();
-    await this.#inTime(this.#drain(drainMs), drainMs + closingMs);
+    let runs: Closed = { finished: 0, aborted: 0 };
+    const drained = this.#drain(drainMs).then((closed) => {
+      runs = closed;
+    });
+    await this.#inTime(drained, drainMs + closingMs);
     const left = this.#outbox.late(askedAt).count;
     await this.#inTime(this.#leader.stop(), closingMs);
     this.#watchdog.stop();
-    return left;
+    return { ...runs, left };
   }
 
-  async #drain(drainMs: number): Promise<void> {
+  async #drain(drainMs: number): Promise<Closed> {
     await this.#retention.stop();
     await this.#dispatcher.stop();
-    await this.#relay.close(drainMs);
+    return this.#relay.close(drainMs);
   }
 
   /** Whatever stands still or fails, a stop goes on to its end. */
@@ -207,6 +236,25 @@ export class Engine {
     if (this.leading) this.#dispatcher.wake();
   }
 
+  /** A job can run here from now on: what waited for it goes on. */
+  registered(job: string): void {
+    this.#launcher.registered(job);
+    const released = this.#parking.release(job);
+    this.#dispatcher
+      .goOn(released)
+      .catch((error) => this.#options.log.error(`Entries of ${job} could not be read: ${reasonOf(error)}`));
+  }
+
+  /** Entries that wait until their job is registered. */
+  parked(limit: number): Parked[] {
+    return this.#parking.list(limit);
+  }
+
+  /** What became of runs is in the ledger, or the store is away. */
+  async flush(): Promise<void> {
+    await this.#settlements.flush();
+  }
+
   get leading(): boolean {
     return this.#leader.lease !== undefined;
   }
@@ -224,6 +272,7 @@ export class Engine {
       totals: this.#tally,
       clock: this.#dispatcher.clockSteps.report(),
       alerts: this.#watchdog.report(),
+      parked: { count: this.#parking.size, entries: this.#parking.list(reportedParked) },
     };
   }
 
@@ -278,6 +327,7 @@ export class Engine {
     const { store, clock, log } = this.#options;
     log.debug(`Leading, term ${lease.token}.`);
     const abandoned = await store.abandonRunning("the process ended while it ran", clock.now());
+    this.#herald.leads(true);
     await this.#takeUp(abandoned);
     await this.#dispatcher.start();
     this.#relay.begin();
@@ -297,10 +347,13 @@ export class Engine {
       ]),
     );
     let again = 0;
-    for (const { entryId, fireAt, attempts } of abandoned) {
+    for (const occurrence of abandoned) {
+      const { entryId, fireAt, attempts } = occurrence;
       const entry = entries.get(entryId);
-      if (entry === undefined || attempts >= policyOf(entry.definition).maxAbandonedAttempts) continue;
-      again += await store.requeueFailed({ entryId, fireAt, limit: 2 }, clock.now());
+      if (entry === undefined) continue;
+      const isTriedAgain = attempts < policyOf(entry.definition).maxAbandonedAttempts;
+      if (isTriedAgain) again += await store.requeueFailed({ entryId, fireAt, limit: 2 }, clock.now());
+      this.#herald.abandoned(entry, occurrence, isTriedAgain);
     }
     const rest = abandoned.length - again;
     log.warn(
@@ -323,6 +376,7 @@ export class Engine {
         `Standing by: process ${holder.pid} on ${holder.host.split("/")[0]} leads. This one takes over when it ends.`,
       );
     }
+    this.#herald.leads(false);
     await this.#dispatcher.stop();
     this.#relay.end();
   }

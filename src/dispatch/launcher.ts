@@ -1,18 +1,25 @@
 // Outbox -> local runner. A run is recorded before it starts, so that a crash leaves a trace of it.
 
 import { shareOf } from "../core/jitter.ts";
-import type { Run, Runner, RunOutcome } from "../core/ports.ts";
+import type { Closed, Run, Runner, RunOutcome } from "../core/ports.ts";
 import { formatDuration, hourMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
-import { type Held, lapseOf, settlementOf } from "./outbox.ts";
+import type { Ending } from "./herald.ts";
+import { type Held, lapseOf, note, settlementOf } from "./outbox.ts";
 import { givesWay, type OutletOptions } from "./outlet.ts";
+import type { Parking } from "./parking.ts";
 
 const retryMs = 500;
 const longestRetryMs = hourMs;
+const batchSize = 1_000;
 
 export interface LauncherOptions extends OutletOptions {
   readonly runner: Runner;
+  readonly parking: Parking;
 }
+
+/** A run that will begin when that is recorded, and what gives its place back if it is not. */
+type Admitted = readonly [held: Held, giveBack: () => void];
 
 export class Launcher {
   readonly #options: LauncherOptions;
@@ -20,7 +27,12 @@ export class Launcher {
   /** Runs that wait for any other one to end. */
   #queued: Held[] = [];
   /** Runs that wait for one of their own entry to end, by entry id. */
-  readonly #behind = new Map<number, Held[]>();
+  readonly #behindEntry = new Map<number, Held[]>();
+  /** Runs that wait for one of their own job to end, and the jobs of which one has. */
+  readonly #behindJob = new Map<string, Held[]>();
+  readonly #freed = new Set<string>();
+  /** Runs that wait for their job to be registered. */
+  readonly #parked = new Map<string, Held[]>();
   #pumping = false;
   #closed = false;
 
@@ -34,8 +46,8 @@ export class Launcher {
   }
 
   get waiting(): number {
-    const behind = [...this.#behind.values()].reduce((sum, { length }) => sum + length, 0);
-    return this.#due.count() + this.#queued.length + behind;
+    const behind = [...this.#behindEntry.values(), ...this.#behindJob.values(), ...this.#parked.values()];
+    return this.#due.size + this.#queued.length + behind.reduce((sum, { length }) => sum + length, 0);
   }
 
   get running(): number {
@@ -46,10 +58,17 @@ export class Launcher {
     this.#due.add(held);
   }
 
+  /** What waited for this job goes on. */
+  registered(job: string): void {
+    this.#queued.push(...(this.#parked.get(job) ?? []));
+    this.#parked.delete(job);
+    void this.pump();
+  }
+
   clear(): void {
     this.#due.clear();
     this.#queued = [];
-    this.#behind.clear();
+    for (const line of [this.#behindEntry, this.#behindJob, this.#freed, this.#parked]) line.clear();
   }
 
   async pump(): Promise<void> {
@@ -57,18 +76,19 @@ export class Launcher {
     this.#pumping = true;
     try {
       for (let batch = this.#admitted(); batch.length > 0; batch = this.#admitted()) {
-        for (const held of batch) this.#settle(held, "running", null);
+        for (const [held] of batch) this.#settle(held, "running", null);
         if (!(await this.#options.settlements.flush())) {
           // Not recorded, so not begun: the store is away. Nor must that be recorded later, when others may lead.
-          for (const held of batch) {
+          for (const [held, giveBack] of batch) {
+            giveBack();
             held.state = "waiting";
             this.#settle(held, "claimed", null);
+            this.#queued.push(held);
           }
-          this.#queued.unshift(...batch);
           this.#options.clock.setTimer(retryMs, () => void this.pump());
           return;
         }
-        for (const held of batch) this.#start(held);
+        for (const admitted of batch) this.#start(admitted);
       }
     } finally {
       this.#pumping = false;
@@ -76,95 +96,131 @@ export class Launcher {
   }
 
   /** Begins nothing more; lets what runs end within the time, then aborts it. */
-  async close(drainMs: number): Promise<void> {
+  async close(drainMs: number): Promise<Closed> {
     this.#closed = true;
-    await this.#options.runner.close(drainMs);
+    return this.#options.runner.close(drainMs);
   }
 
-  #admitted(): Held[] {
-    const admitted: Held[] = [];
+  // ------------------------------------------------------------------------------------------------------- admission
+
+  #admitted(): Admitted[] {
+    const batch: Admitted[] = [];
+    for (const job of [...this.#freed]) this.#admitLine(job, batch);
     const queued = this.#queued;
     this.#queued = [];
     const take = () => queued.shift() ?? this.#due.takeFresh() ?? this.#due.takeLate();
-    for (let held = take(); held !== undefined; held = take()) {
-      if (held.state !== "waiting") continue;
-      if (this.#admit(held)) {
-        held.state = "starting";
-        admitted.push(held);
-      }
+    while (batch.length < batchSize) {
+      const held = take();
+      if (held === undefined) break;
       // One that waits for another run to end holds back those behind it.
-      if (admitted.length === 1_000 || this.#queued.length > 0) break;
+      if (this.#admit(held, batch) === "wait") {
+        this.#queued.push(held);
+        break;
+      }
     }
     this.#queued.push(...queued);
-    return admitted;
+    return batch;
   }
 
-  #admit(held: Held): boolean {
-    const lapse = lapseOf(held, this.#options.clock.now());
-    if (lapse !== undefined) {
-      this.#finish(held, lapse.state, lapse.reason);
-      return false;
-    }
-    const answer = this.#options.runner.admit(runOf(held));
-    if (answer === undefined) return true;
-    if (answer.result === "skipped" && held.attempts > 0) this.#finish(held, "failed", `not retried: ${answer.reason}`);
-    else if (answer.result === "skipped") this.#finish(held, "skipped", answer.reason);
-    else if (answer.result === "wait") this.#queued.push(held);
-    else this.#queueBehind(held);
-    return false;
-  }
-
-  #queueBehind(held: Held): void {
-    const { id } = held.compiled.entry;
-    const others = this.#behind.get(id);
-    if (others === undefined) this.#behind.set(id, [held]);
-    else others.push(held);
-  }
-
-  #start(held: Held): void {
-    held.state = "waiting";
-    if (this.#closed || !this.#options.outbox.leading) {
-      this.#settle(held, "claimed", null);
-      this.#options.outbox.delete(held);
+  /** Those that waited for a run of their job to end, as many as have room now. */
+  #admitLine(job: string, batch: Admitted[]): void {
+    const line = this.#behindJob.get(job) ?? [];
+    this.#behindJob.delete(job);
+    this.#freed.delete(job);
+    for (const [index, held] of line.entries()) {
+      const answer = this.#admit(held, batch);
+      if (answer !== "wait" && answer !== "crowded") continue;
+      // Before what came behind it, also where that has put itself at the end of the line.
+      const rest = line.slice(answer === "wait" ? index : index + 1);
+      this.#behindJob.set(job, [...(this.#behindJob.get(job) ?? []), ...rest]);
+      if (answer === "wait") this.#freed.add(job);
       return;
     }
-    // Asked again: one of the same batch may be of the same entry.
-    if (!this.#admit(held)) {
-      if (held.state === "waiting") this.#settle(held, "claimed", null);
+  }
+
+  /** Takes a run into the batch, or puts it where it waits, or ends it; `wait`: whoever asked keeps it. */
+  #admit(held: Held, batch: Admitted[]): "wait" | "crowded" | undefined {
+    const { clock, herald, parking, runner } = this.#options;
+    if (held.state !== "waiting") return undefined;
+    herald.due(held);
+    const lapse = lapseOf(held, clock.now());
+    if (lapse !== undefined) {
+      this.#finish(held, lapse.state, lapse);
+      return undefined;
+    }
+    if (parking.holds(held.compiled)) {
+      this.#park(held);
+      return undefined;
+    }
+    const run = runOf(held);
+    const answer = runner.admit(run);
+    if (answer === undefined) {
+      batch.push([held, runner.reserve(run)]);
+      held.state = "starting";
+    } else if (answer.result === "skipped" && held.attempts > 0)
+      this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
+    else if (answer.result === "skipped") this.#finish(held, "skipped", answer);
+    else if (answer.result === "queued") push(this.#behindEntry, held.compiled.entry.id, held);
+    else if (answer.result === "crowded") push(this.#behindJob, jobOf(held)!, held);
+    return answer?.result === "wait" || answer?.result === "crowded" ? answer.result : undefined;
+  }
+
+  #park(held: Held): void {
+    const { parking, settlements, clock } = this.#options;
+    push(this.#parked, jobOf(held)!, held);
+    settlements.add(note(held, parking.reasonOf(held.compiled.entry.id)!, clock.now()));
+  }
+
+  // --------------------------------------------------------------------------------------------------------- running
+
+  #start([held, giveBack]: Admitted): void {
+    const { clock, outbox, herald, runner, tally } = this.#options;
+    if (this.#closed || !outbox.leading) {
+      giveBack();
+      held.state = "waiting";
+      this.#settle(held, "claimed", null);
+      outbox.delete(held);
       return;
     }
     const run = runOf(held);
     held.state = "in-flight";
     held.attempts++;
-    held.startedAt = this.#options.clock.now();
-    if (held.attempts === 1) this.#options.tally.lateness.run.add(held.startedAt - held.dueAt);
-    this.#options.runner.start(run, (_, outcome) => this.#onOutcome(held, outcome));
+    held.startedAt = clock.now();
+    const lateMs = Math.max(0, held.startedAt - held.dueAt);
+    if (held.attempts === 1) tally.lateness.run.add(lateMs);
+    herald.started(held, lateMs);
+    runner.start(run, (_, outcome) => this.#onOutcome(held, outcome));
   }
 
   #onOutcome(held: Held, outcome: RunOutcome): void {
-    if (outcome.result === "failed" && this.#mayRetry(held)) this.#retry(held, outcome.reason);
-    else this.#finish(held, outcome.result, outcome.reason);
+    if (outcome.stopped === true && held.attempts < held.compiled.policy.maxAbandonedAttempts)
+      this.#leave(held, outcome);
+    else if (outcome.result === "failed" && this.#mayRetry(held, outcome)) this.#retry(held, outcome);
+    else this.#finish(held, outcome.result, outcome);
     const { id } = held.compiled.entry;
-    this.#queued.push(...(this.#behind.get(id) ?? []));
-    this.#behind.delete(id);
+    this.#queued.push(...(this.#behindEntry.get(id) ?? []));
+    this.#behindEntry.delete(id);
+    const job = jobOf(held);
+    if (job !== undefined && this.#behindJob.has(job)) this.#freed.add(job);
     void this.pump();
   }
 
-  #mayRetry({ attempts, compiled }: Held): boolean {
-    return attempts < compiled.policy.maxAttempts && !this.#closed && this.#options.outbox.leading;
+  #mayRetry({ attempts, compiled }: Held, { final = false }: RunOutcome): boolean {
+    return !final && attempts < compiled.policy.maxAttempts && !this.#closed && this.#options.outbox.leading;
   }
 
   /** It has run, and so gives way to nothing: it runs again, under the same id, after a while. */
-  #retry(held: Held, reason: string | null): void {
-    const { clock, narrator } = this.#options;
+  #retry(held: Held, outcome: RunOutcome): void {
+    const { clock, narrator, herald } = this.#options;
     const { maxAttempts, retryDelayMs } = held.compiled.policy;
     const longest = Math.min(longestRetryMs, retryDelayMs * 2 ** (held.attempts - 1));
     const delayMs = Math.round(longest * (1 - shareOf(held.id, held.attempts) / 5));
-    const next = `try ${held.attempts} of ${maxAttempts} failed: ${reason ?? "no reason given"}; the next is in ${formatDuration(delayMs)}`;
+    const next = `try ${held.attempts} of ${maxAttempts} failed: ${outcome.reason ?? "no reason given"}; the next is in ${formatDuration(delayMs)}`;
     held.state = "waiting";
     held.doubtful = true;
     this.#settle(held, "claimed", next);
     narrator.retried(held, next);
+    herald.retried(held, outcome, delayMs);
     clock.setTimer(delayMs, () => {
       if (held.state !== "waiting") return;
       this.#queued.push(held);
@@ -172,25 +228,47 @@ export class Launcher {
     });
   }
 
-  #finish(held: Held, state: "ran" | "failed" | "skipped" | "missed", reason: string | null): void {
-    const { outbox, narrator, onRoom } = this.#options;
-    this.#settle(held, state, reason);
+  /** Beat stops, and the run may begin again: it is left to the next start. */
+  #leave(held: Held, { reason }: RunOutcome): void {
+    const { outbox, herald } = this.#options;
+    this.#settle(held, "claimed", `${reason}; it begins again with the next start`);
     outbox.delete(held);
-    narrator.settled(held, state, reason);
+    herald.ended(held, "abandoned", { reason });
+  }
+
+  #finish(held: Held, state: Exclude<Ending, "abandoned">, outcome: Omit<RunOutcome, "result">): void {
+    const { outbox, narrator, herald, onRoom } = this.#options;
+    this.#settle(held, state, outcome.reason, outcome.json);
+    outbox.delete(held);
+    narrator.settled(held, state, outcome.reason);
+    herald.ended(held, state, outcome);
     onRoom();
   }
 
   #settle(
     held: Held,
-    state: "running" | "ran" | "failed" | "skipped" | "missed" | "claimed",
+    state: "running" | "claimed" | Exclude<Ending, "abandoned">,
     reason: string | null,
+    result: string | null = null,
   ): void {
     const { settlements, clock } = this.#options;
-    settlements.add(settlementOf(held, state, reason, clock.now()));
+    settlements.add(settlementOf(held, state, reason, clock.now(), result));
   }
 }
 
 function runOf(held: Held): Run {
-  const { id, fireAt, dueAt, manual, compiled, attempts } = held;
-  return { id, entry: compiled.entry, fireAt, dueAt, manual, attempt: attempts + 1 };
+  const { id, fireAt, dueAt, manual, compiled, attempts, missedCount, params } = held;
+  const { entry } = compiled;
+  const given: unknown = params === null ? entry.definition.params : JSON.parse(params);
+  return { id, entry, fireAt, dueAt, manual, attempt: attempts + 1, missedCount, params: given };
+}
+
+function jobOf({ compiled: { target } }: Held): string | undefined {
+  return target.kind === "job" ? target.job : undefined;
+}
+
+function push<Key>(lines: Map<Key, Held[]>, key: Key, held: Held): void {
+  const line = lines.get(key);
+  if (line === undefined) lines.set(key, [held]);
+  else line.push(held);
 }

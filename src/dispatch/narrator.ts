@@ -31,7 +31,7 @@ export class Narrator {
     this.#log.warn(`${name}: ${reason}`, { entry: name, id: held.id, reason });
   }
 
-  settled(held: Held, outcome: "ran" | "failed" | "skipped" | "missed", reason: string | null): void {
+  settled(held: Held, outcome: "ran" | "failed" | "skipped" | "missed" | "cancelled", reason: string | null): void {
     const { name } = held.compiled.entry;
     const fields = {
       entry: name,

@@ -12,6 +12,10 @@ export interface Held {
   readonly fireAt: Instant;
   readonly dueAt: Instant;
   readonly manual: boolean;
+  /** How many fire times before it did not run. */
+  readonly missedCount: number;
+  /** JSON of what this run was given; null: what its entry says. */
+  readonly params: string | null;
   /** `reserved`: a claim that is being written will supersede it. `starting`: a local run is being recorded. `in-flight`: with the broker or the runner. `gone`: done, or withdrawn. */
   state: "waiting" | "reserved" | "starting" | "in-flight" | "gone";
   attempts: number;
@@ -47,16 +51,19 @@ export class Outbox {
 
   add(
     compiled: CompiledEntry,
-    occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts">,
+    occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts"> &
+      Partial<Pick<Occurrence, "missedCount" | "params">>,
     doubtful: boolean,
   ): Held {
-    const { id, fireAt, dueAt, manual, attempts } = occurrence;
+    const { id, fireAt, dueAt, manual, attempts, missedCount = 0, params = null } = occurrence;
     const held: Held = {
       id,
       compiled,
       fireAt,
       dueAt,
       manual,
+      missedCount,
+      params,
       state: "waiting",
       attempts,
       doubtful,
@@ -150,9 +157,15 @@ export function lapseOf(
 }
 
 /** The new state of an occurrence, as the store takes it. */
-export function settlementOf(held: Held, state: Settlement["state"], reason: string | null, at: Instant): Settlement {
+export function settlementOf(
+  held: Held,
+  state: Settlement["state"],
+  reason: string | null,
+  at: Instant,
+  result: string | null = null,
+): Settlement {
   const { compiled, fireAt, manual, attempts } = held;
-  return { entryId: compiled.entry.id, fireAt, manual, state, reason, attempts, at };
+  return { entryId: compiled.entry.id, fireAt, manual, state, reason, attempts, result, at };
 }
 
 /** Writes down why it was not sent yet, and so that it was not; where it may have been, nothing is said. */

@@ -1,6 +1,7 @@
 // The two ways out of the outbox, to the broker and to the local runner, stand on the same ground.
 
 import type { Clock } from "../core/ports.ts";
+import type { Herald } from "./herald.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Held, Outbox } from "./outbox.ts";
 import type { Settlements } from "./settlements.ts";
@@ -11,6 +12,7 @@ export interface OutletOptions {
   readonly outbox: Outbox;
   readonly settlements: Settlements;
   readonly narrator: Narrator;
+  readonly herald: Herald;
   readonly tally: Tally;
   readonly onRoom: () => void;
   /** Hears of changes that were made since something was claimed. */

@@ -6,29 +6,34 @@ import { reasonOf } from "../core/errors.ts";
 import { dueTime } from "../core/jitter.ts";
 import { decide } from "../core/misfire.ts";
 import { occurrenceId } from "../core/occurrence-id.ts";
-import type { Claim, PassedRange } from "../core/ports.ts";
+import type { Claim, Occurrence, PassedRange } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { leftOutBetween } from "../core/triggers/left-out.ts";
 import { isElapsed, nextFireTime } from "../core/triggers/trigger.ts";
 
-/** What to write for one entry that is due at `now` or a little later. `unsent`: its fire times that wait in the outbox and are late. */
-export function planClaim(storeId: string, compiled: CompiledEntry, unsent: readonly Instant[], now: Instant): Claim {
+/** What waits in the outbox and is late. */
+export type Unsent = Pick<Occurrence, "fireAt" | "missedCount">;
+
+/** What to write for one entry that is due at `now` or a little later. */
+export function planClaim(storeId: string, compiled: CompiledEntry, unsent: readonly Unsent[], now: Instant): Claim {
   const { entry, trigger, policy } = compiled;
   const firstFireAt = entry.nextFireAt!;
   try {
     const situation = { trigger, policy, firstFireAt, runCount: entry.runCount, unsent: unsent.length, now };
     const { run, passed, lastFireAt, nextFireAt } = decide(situation);
+    // The first that runs stands for what does not.
+    const missedCount = countOf(passed) + unsent.reduce((sum, one) => sum + 1 + one.missedCount, 0);
     return {
       ...expecting(entry),
-      due: run.map((fireAt) => {
+      due: run.map((fireAt, index) => {
         const id = occurrenceId(storeId, entry.id, fireAt);
         // Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same.
         const { jitterMs } = policy;
         const dueAt = jitterMs === 0 ? fireAt : dueTime(id, fireAt, jitterMs, nextFireTime(trigger, fireAt));
-        return { id, fireAt, dueAt, manual: false };
+        return { id, fireAt, dueAt, manual: false, missedCount: index === 0 ? missedCount : 0 };
       }),
       passed: [...passed, ...leftOut(compiled, lastFireAt, run.length + countOf(passed))],
-      superseded: run.length > 0 ? unsent : [],
+      superseded: run.length > 0 ? unsent.map(({ fireAt }) => fireAt) : [],
       advance: { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
     };
   } catch (error) {

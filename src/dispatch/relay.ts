@@ -5,9 +5,9 @@ import { defaultBroker } from "../core/broker-definition.ts";
 import { inDoubt } from "../core/doubt.ts";
 import type { CompiledEntry } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
-import type { Clock, Log, Message, Occurrence, Store } from "../core/ports.ts";
-import type { Instant } from "../core/time.ts";
+import type { Clock, Closed, Log, Message, Occurrence, Store } from "../core/ports.ts";
 import type { EntryCache } from "./entry-cache.ts";
+import type { Herald } from "./herald.ts";
 import type { Launcher } from "./launcher.ts";
 import type { Narrator } from "./narrator.ts";
 import { type Held, note, type Outbox } from "./outbox.ts";
@@ -17,7 +17,8 @@ import type { Tally } from "./tally.ts";
 
 const pageSize = 1_000;
 
-export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts" | "reason">;
+export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts" | "reason"> &
+  Partial<Pick<Occurrence, "missedCount" | "params">>;
 
 /** Builds the message of an occurrence. Throws BeatError where it can't be sent. */
 export type Encode = (compiled: CompiledEntry, occurrence: Outgoing) => Message;
@@ -30,6 +31,7 @@ export interface RelayOptions {
   readonly entries: EntryCache;
   readonly settlements: Settlements;
   readonly narrator: Narrator;
+  readonly herald: Herald;
   readonly tally: Tally;
   /** By the broker's name. A task of a broker that is not among them fails with that reason. */
   readonly publishers: ReadonlyMap<string, Publisher>;
@@ -50,7 +52,7 @@ export class Relay {
   /** Let go of while it was in doubt whether they had been sent: they are still, when they are read again. */
   readonly #doubtful = new Set<string>();
   /** Let go of, and not found in the store again yet: withdrawn, unless they are. */
-  readonly #missing = new Set<string>();
+  readonly #missing = new Map<string, Held>();
   /** What the store holds at the beginning of a term may have been sent by another process. */
   #inheriting = false;
 
@@ -63,8 +65,8 @@ export class Relay {
     return this.#options.outbox.has(entryId);
   }
 
-  /** Holds back what is late of this entry, but for the newest `kept`, while a newer one is decided. Returns its fire times. */
-  reserve(entryId: number, kept: number): Instant[] {
+  /** Holds back what is late of this entry, but for the newest `kept`, while a newer one is decided. Returns what it holds. */
+  reserve(entryId: number, kept: number): readonly Held[] {
     const { outbox, clock } = this.#options;
     const now = clock.now();
     // Not yet due is not late: jitter may keep one until just before the next.
@@ -73,7 +75,7 @@ export class Relay {
     );
     const reserved = late.slice(0, Math.max(0, late.length - kept));
     for (const held of reserved) held.state = "reserved";
-    return reserved.map(({ fireAt }) => fireAt);
+    return reserved;
   }
 
   /** The claim was written: what it superseded is gone. Otherwise everything goes on as before. */
@@ -81,8 +83,10 @@ export class Relay {
     const { outbox } = this.#options;
     for (const held of [...outbox.ofEntry(entryId)]) {
       if (held.state !== "reserved") continue;
-      if (superseded) outbox.delete(held);
-      else {
+      if (superseded) {
+        outbox.delete(held);
+        this.#options.herald.superseded(held);
+      } else {
         held.state = "waiting";
         this.#route(held);
       }
@@ -110,7 +114,7 @@ export class Relay {
       for (const held of [...outbox.ofEntry(entryId)]) {
         if (held.state !== "waiting") continue;
         if (held.doubtful) this.#doubtful.add(held.id);
-        this.#missing.add(held.id);
+        this.#missing.set(held.id, held);
         outbox.delete(held);
       }
     }
@@ -159,7 +163,7 @@ export class Relay {
       const entry = compiled.get(occurrence.entryId);
       const fault = broken.find(({ entry: { id } }) => id === occurrence.entryId)?.reason ?? "its entry is gone";
       if (entry === undefined)
-        this.#settle(occurrence, "failed", this.#isDoubtful(occurrence) ? inDoubt(fault) : fault);
+        this.#settle(occurrence, "failed", this.#isDoubtful(occurrence, true) ? inDoubt(fault) : fault);
       else this.#takeOver(entry, occurrence);
     }
     this.#after = page.at(-1);
@@ -169,16 +173,19 @@ export class Relay {
 
   #takeOver(compiled: CompiledEntry, occurrence: Occurrence): void {
     const { fireAt, manual } = occurrence;
-    const doubtful = this.#isDoubtful(occurrence);
+    const doubtful = this.#isDoubtful(occurrence, compiled.target.kind === "task");
     const { entry, policy } = compiled;
     const isOld = entry.lastFireAt !== null && fireAt < entry.lastFireAt;
-    if (isOld && policy.coalesce === "latest" && !doubtful && !manual)
-      this.#settle(occurrence, "coalesced", "a newer fire time was claimed before this one could be sent");
-    else this.#hold(compiled, occurrence, doubtful);
+    if (isOld && policy.coalesce === "latest" && !doubtful && !manual) {
+      const reason = "a newer fire time was claimed before this one could be sent";
+      this.#settle(occurrence, "coalesced", reason);
+      const range = { fromFireAt: fireAt, untilFireAt: fireAt, count: 1, state: "coalesced", reason } as const;
+      this.#options.herald.passed(compiled, [range]);
+    } else this.#hold(compiled, occurrence, doubtful);
   }
 
   #onAllRead(): void {
-    const { outbox, log, tally } = this.#options;
+    const { outbox, log, tally, herald } = this.#options;
     if (this.#inheriting && outbox.size > 0)
       log.info(`${outbox.size} occurrences were in the outbox; they go out now.`);
     this.#inheriting = false;
@@ -189,6 +196,7 @@ export class Relay {
     }
     this.#more = false;
     tally.occurrences.cancelled += this.#missing.size;
+    for (const held of this.#missing.values()) herald.withdrawn(held);
     this.#missing.clear();
   }
 
@@ -198,20 +206,23 @@ export class Relay {
     for (const publisher of this.#options.publishers.values()) publisher.clear();
     this.#options.launcher.clear();
     this.#options.outbox.clear();
+    this.#options.herald.clear();
     this.#doubtful.clear();
     this.#missing.clear();
     this.#more = false;
   }
 
   /** What is not sent by then is left to the next process, which is told what was not even tried. */
-  async close(drainMs: number): Promise<void> {
+  async close(drainMs: number): Promise<Closed> {
     const { publishers, launcher, settlements, outbox, clock } = this.#options;
-    await Promise.all([...publishers.values(), launcher].map((outlet) => outlet.close(drainMs)));
+    const published = Promise.all([...publishers.values()].map((publisher) => publisher.close(drainMs)));
+    const [runs] = await Promise.all([launcher.close(drainMs), published]);
     for (const held of outbox.waiting()) {
       if (!held.noted && !held.doubtful)
         settlements.add(note(held, "the scheduler stopped before it was sent", clock.now()));
     }
     await settlements.close();
+    return runs;
   }
 
   report(): {
@@ -265,9 +276,9 @@ export class Relay {
     this.#settle({ ...held, entryId: held.compiled.entry.id }, "failed", reason);
   }
 
-  /** Whether it may have been sent before. A reason without an attempt was noted for what no queue took. */
-  #isDoubtful({ id, attempts, reason }: Occurrence): boolean {
-    return attempts > 0 || this.#doubtful.has(id) || (this.#inheriting && reason === null);
+  /** Whether it may have been sent before. A reason without an attempt was noted for what no queue took; a local run is recorded before it begins. */
+  #isDoubtful({ id, attempts, reason }: Occurrence, isTask: boolean): boolean {
+    return attempts > 0 || this.#doubtful.has(id) || (isTask && this.#inheriting && reason === null);
   }
 
   #settle(

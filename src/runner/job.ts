@@ -6,20 +6,25 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Entry } from "../core/entry.ts";
 import { JobError, nearest, reasonOf } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { namesModule } from "../core/target.ts";
 
 /** What a job is told about the run. */
 export interface JobContext {
-  /** The entry's name. */
-  readonly name: string;
+  /** The entry, as it was when the run was claimed. */
+  readonly entry: Entry;
+  /** What this run is given: a copy of the entry's `params`, or what whoever asked for the run gave it. */
+  readonly params: unknown;
   /** The nominal fire time: the instant that the schedule names, however late the run begins. */
   readonly fireTime: Date;
   /** When the run was due: the fire time plus jitter. */
   readonly dueTime: Date;
   /** How long after the due time it begins. */
   readonly lateMs: number;
+  /** How many fire times before this one did not run (late, or coalesced), so that this run stands for them too. */
+  readonly missedCount: number;
   /** The occurrence's id: the same when an occurrence is run again after a crash. */
   readonly runId: string;
   /** 1 for the first try, 2 for the first retry. */
@@ -32,8 +37,16 @@ export interface JobContext {
   readonly log: Log;
 }
 
-/** A job. It fails by throwing or rejecting; what it returns is not kept. */
+/** A job. It fails by throwing or rejecting; what it returns is its result. */
 export type JobFunction = (context: JobContext) => unknown;
+
+/** What holds for all runs of a job, whichever entry they are of. */
+export interface JobLimits {
+  /** How many runs of it go on at once at most; others wait. */
+  readonly maxInstances?: number;
+  /** Whether a run that failed is worth another try, within its `retries`. */
+  readonly retryIf?: (error: unknown, attempt: number) => boolean;
+}
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -64,6 +77,11 @@ export class Jobs {
     this.#folder = folder;
   }
 
+  /** Why there is no job of this name; undefined: there is, or it is a file, which is looked for when it runs. */
+  whyMissing(job: string): string | undefined {
+    return this.#registered.has(job) || namesModule(job) ? undefined : this.#unregistered(job).describe();
+  }
+
   /** The function of `name`, or of `./file.ts#export` (`default` where none is named). Rejects with JobError. */
   async find(job: string): Promise<JobFunction> {
     return this.#registered.get(job) ?? loadJob(await this.source(job));
@@ -80,8 +98,8 @@ export class Jobs {
 
   #unregistered(job: string): JobError {
     const guess = nearest(job, this.#registered.keys());
-    const isFile = /\.[cm]?[jt]s(#|$)/.test(job);
-    const remedy = isFile ? `Write a file as "./${job}".` : guess ? `Did you mean "${guess}"?` : undefined;
+    const isUnmarked = /\.[cm]?[jt]s(#|$)/.test(job);
+    const remedy = isUnmarked ? `Write a file as "./${job}".` : guess ? `Did you mean "${guess}"?` : undefined;
     return new JobError(`no job is registered as "${job}"`, remedy === undefined ? {} : { remedy });
   }
 

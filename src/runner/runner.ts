@@ -11,16 +11,17 @@
 
 import { policyOf } from "../core/definition.ts";
 import { JobError } from "../core/errors.ts";
-import type { Clock, Log, Run, Runner, RunOutcome } from "../core/ports.ts";
+import type { Clock, Closed, Log, Run, Runner, RunOutcome } from "../core/ports.ts";
 import { targetOf } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
-import { type JobFunction, Jobs } from "./job.ts";
+import { type JobFunction, type JobLimits, Jobs } from "./job.ts";
 import { failureReason } from "./reason.ts";
+import { keptResult } from "./result.ts";
 import { Threads } from "./threads.ts";
 
-export type { JobContext, JobFunction } from "./job.ts";
+export type { JobContext, JobFunction, JobLimits } from "./job.ts";
 
 const stopGraceMs = 5_000;
 const maxGivenUpRuns = 10;
@@ -30,6 +31,8 @@ export interface RunnerOptions {
   readonly log: Log;
   /** Functions that `job: name` finds. Read at each run: it may grow. */
   readonly jobs: ReadonlyMap<string, JobFunction>;
+  /** By the same names. Read at each run. */
+  readonly limits?: ReadonlyMap<string, JobLimits>;
   /** Where `job: ./file.ts#export` finds files, and nowhere else. */
   readonly jobsDir: string | undefined;
   /** Default 100. */
@@ -52,11 +55,21 @@ interface Execution {
   settled: boolean;
 }
 
-export function createRunner(options: RunnerOptions): Runner {
+/** Why a run was ended from outside. */
+class Ended extends JobError {
+  readonly how: "timedOut" | "stopped" | "cancelled";
+
+  constructor(how: Ended["how"], message: string) {
+    super(message);
+    this.how = how;
+  }
+}
+
+export function createRunner(options: RunnerOptions): LocalRunner {
   return new LocalRunner(options);
 }
 
-class LocalRunner implements Runner {
+export class LocalRunner implements Runner {
   readonly #options: RunnerOptions;
   readonly #jobs: Jobs;
   readonly #threads: Threads;
@@ -64,8 +77,10 @@ class LocalRunner implements Runner {
   /** What has begun and not ended, by entry id; given-up runs included. */
   readonly #byEntry = new Map<number, Set<Execution>>();
   readonly #going = new Set<Execution>();
+  /** Admitted, and not begun yet, by run id. */
+  readonly #reserved = new Map<string, Run>();
   #whenIdle: (() => void)[] = [];
-  #closing: Promise<void> | undefined;
+  #closing: Promise<Closed> | undefined;
   #closed = false;
 
   constructor(options: RunnerOptions) {
@@ -75,6 +90,11 @@ class LocalRunner implements Runner {
     this.#maxRuns = options.maxConcurrentRuns ?? 100;
   }
 
+  /** Why a job of this name can't run here; undefined: it can. */
+  whyMissing(job: string): string | undefined {
+    return this.#jobs.whyMissing(job);
+  }
+
   get running(): number {
     return this.#going.size;
   }
@@ -82,19 +102,27 @@ class LocalRunner implements Runner {
   admit(run: Run): ReturnType<Runner["admit"]> {
     const overlap = this.#overlap(run);
     if (overlap !== undefined) return overlap;
+    const crowded = this.#crowd(run);
+    if (crowded !== undefined) return crowded;
     if (this.#closing !== undefined) return { result: "wait", reason: "Beat is stopping" };
-    if (this.running < this.#maxRuns) return undefined;
-    return { result: "wait", reason: `${this.running} runs are going on, the most at once is ${this.#maxRuns}` };
+    const going = this.running + this.#reserved.size;
+    if (going < this.#maxRuns) return undefined;
+    return { result: "wait", reason: `${going} runs are going on, the most at once is ${this.#maxRuns}` };
   }
 
-  /** Admission is not a reservation: between it and the start nothing else may be started. */
+  reserve(run: Run): () => void {
+    this.#reserved.set(run.id, run);
+    return () => this.#reserved.delete(run.id);
+  }
+
   start(run: Run, settle: Settle): void {
+    this.#reserved.delete(run.id);
     if (this.#closed)
       void this.#report({ run, settle }, { result: "failed", reason: "it was not begun: Beat stopped" });
     else void this.#execute(run, settle);
   }
 
-  close(drainMs: number): Promise<void> {
+  close(drainMs: number): Promise<Closed> {
     this.#closing ??= this.#close(drainMs);
     return this.#closing;
   }
@@ -108,14 +136,34 @@ class LocalRunner implements Runner {
       return { result: "skipped", reason: `${givenUp} runs of it were given up and have not stopped` };
     // One that was given up can't be waited for.
     const going = overlap === "skip" ? others : others.filter((other) => !other.settled);
+    const reserved = this.#count(this.#reserved.values(), ({ entry }) => entry.id === run.entry.id);
+    if (going.length + reserved < maxInstances) return undefined;
+    const result = overlap === "skip" || overlap === "allow" ? "skipped" : "queued";
     const [oldest] = going;
-    if (oldest === undefined || going.length < maxInstances) return undefined;
+    if (oldest === undefined) return { result, reason: "another run of it is about to begin" };
     const forMs = Math.round(this.#options.clock.monotonic() - oldest.beganAtMs);
     const state = oldest.settled ? "was given up and has not stopped" : "is still going on";
     const reason = `the run of ${timeText(oldest.run.fireAt)} ${state}, ${formatDuration(forMs)} after its start`;
     if (overlap === "cancel")
-      oldest.controller.abort(new JobError(`cancelled: the run of ${timeText(run.fireAt)} took its place`));
-    return { result: overlap === "skip" || overlap === "allow" ? "skipped" : "queued", reason };
+      oldest.controller.abort(new Ended("cancelled", `cancelled: the run of ${timeText(run.fireAt)} took its place`));
+    return { result, reason };
+  }
+
+  /** Whether as many runs of its job go on as may, of whichever entries. One that was given up can't be waited for. */
+  #crowd({ entry: { definition } }: Run): ReturnType<Runner["admit"]> {
+    const { job } = definition;
+    const most = job === undefined ? undefined : this.#options.limits?.get(job)?.maxInstances;
+    if (most === undefined) return undefined;
+    const ofJob = (one: Run) => one.entry.definition.job === job;
+    const going = this.#count(this.#going, (one) => ofJob(one.run)) + this.#count(this.#reserved.values(), ofJob);
+    if (going < most) return undefined;
+    return { result: "crowded", reason: `${going} runs of the job ${job} are going on, the most at once is ${most}` };
+  }
+
+  #count<One>(all: Iterable<One>, wanted: (one: One) => boolean): number {
+    let count = 0;
+    for (const one of all) if (wanted(one)) count++;
+    return count;
   }
 
   /** Never rejects. */
@@ -129,7 +177,7 @@ class LocalRunner implements Runner {
       onBegin: () => {
         if (timeoutMs === null || controller.signal.aborted) return;
         const timeout = `timed out after ${formatDuration(timeoutMs)}`;
-        cancelTimeout = setDeadline(clock, timeoutMs, () => controller.abort(new JobError(timeout)));
+        cancelTimeout = setDeadline(clock, timeoutMs, () => controller.abort(new Ended("timedOut", timeout)));
       },
       settled: false,
     };
@@ -144,52 +192,70 @@ class LocalRunner implements Runner {
     let cancelGiveUp = () => {};
     controller.signal.addEventListener("abort", () => {
       cancelGiveUp = clock.setTimer(patienceMs, () => {
-        this.#settle(execution, {
-          result: "failed",
-          reason: `${failureReason(controller.signal.reason)} and did not stop`,
-        });
+        this.#settle(execution, ended(controller.signal.reason as Ended, " and did not stop"));
       });
     });
     const outcome = await this.#perform(execution).then(
-      (): RunOutcome => ({ result: "ran", reason: null }),
-      (error: unknown): RunOutcome => ({ result: "failed", reason: failureReason(error) }),
+      (value): RunOutcome => this.#succeeded(value),
+      (error: unknown): RunOutcome => this.#failed(run, error),
     );
     cancelTimeout();
     cancelGiveUp();
     this.#leave(execution);
     const { aborted, reason } = controller.signal;
     if (execution.settled) log.warn("A run that was given up has ended", { entry: run.entry.name, run: run.id });
-    else this.#settle(execution, aborted ? { result: "failed", reason: failureReason(reason) } : outcome);
+    else this.#settle(execution, aborted ? ended(reason as Ended) : outcome);
   }
 
-  /** Ends when the job or command has. */
-  async #perform({ run, controller: { signal }, onBegin }: Execution): Promise<void> {
+  #succeeded(value: unknown): RunOutcome {
+    const { json, note } = keptResult(value);
+    return { result: "ran", reason: note, value, json };
+  }
+
+  #failed({ entry: { definition }, attempt }: Run, error: unknown): RunOutcome {
+    const reason = failureReason(error);
+    const retryIf = definition.job === undefined ? undefined : this.#options.limits?.get(definition.job)?.retryIf;
+    try {
+      return { result: "failed", reason, error, final: retryIf !== undefined && !retryIf(error, attempt) };
+    } catch (thrown) {
+      return {
+        result: "failed",
+        reason: `${reason}; and its retryIf threw: ${failureReason(thrown)}`,
+        error,
+        final: true,
+      };
+    }
+  }
+
+  /** Ends when the job or command has, with what it gave back. */
+  async #perform({ run, controller: { signal }, onBegin }: Execution): Promise<unknown> {
     const { clock } = this.#options;
-    const { name, definition } = run.entry;
-    const log = withFields(this.#options.log, { entry: name, run: run.id });
-    const target = targetOf(definition);
+    const { entry } = run;
+    const log = withFields(this.#options.log, { entry: entry.name, run: run.id });
+    const target = targetOf(entry.definition);
     if (target.kind === "task") throw new JobError("a Celery task can't run here");
     if (target.kind === "run") {
       const env = { ...(this.#options.env ?? process.env), ...target.env, ...variablesOf(run) };
       return runCommand({ ...target, env, signal, graceMs: stopGraceMs, clock, log });
     }
     const told = {
-      name,
+      entry,
+      params: structuredClone(run.params),
       fireTime: new Date(run.fireAt),
       dueTime: new Date(run.dueAt),
       lateMs: Math.max(0, clock.now() - run.dueAt),
+      missedCount: run.missedCount,
       runId: run.id,
       attempt: run.attempt,
       manual: run.manual,
     };
     if (target.in === "thread") {
       const source = await this.#jobs.source(target.job);
-      await this.#threads.run({ source, context: told, signal, log, onBegin });
-      return;
+      return this.#threads.run({ source, context: told, signal, log, onBegin });
     }
     const job = await this.#jobs.find(target.job);
     signal.throwIfAborted();
-    await job({ ...told, signal, log });
+    return job({ ...told, signal, log });
   }
 
   #enter(execution: Execution): void {
@@ -227,7 +293,8 @@ class LocalRunner implements Runner {
     }
   }
 
-  async #close(drainMs: number): Promise<void> {
+  async #close(drainMs: number): Promise<Closed> {
+    const going = this.running;
     const idle = this.running === 0 ? Promise.resolve() : new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     let cancel = () => {};
     const drained = new Promise<void>((resolve) => {
@@ -236,10 +303,12 @@ class LocalRunner implements Runner {
     await Promise.race([idle, drained]);
     cancel();
     this.#closed = true;
+    const aborted = this.running;
     for (const execution of this.#going)
-      execution.controller.abort(new JobError("stopped: Beat ended while it was going on"));
+      execution.controller.abort(new Ended("stopped", "stopped: Beat ended while it was going on"));
     if (this.#going.size > 0) await idle;
     await this.#threads.close();
+    return { finished: going - aborted, aborted };
   }
 }
 
@@ -254,6 +323,13 @@ function withFields(log: Log, own: Readonly<Record<string, unknown>>): Log {
     warn: (message, fields) => log.warn(message, { ...fields, ...own }),
     error: (message, fields) => log.error(message, { ...fields, ...own }),
   };
+}
+
+function ended(error: Ended, more = ""): RunOutcome {
+  const outcome = { reason: `${failureReason(error)}${more}`, error };
+  return error.how === "cancelled"
+    ? { result: "cancelled", ...outcome }
+    : { result: "failed", ...outcome, [error.how]: true };
 }
 
 /** What a command is told about the run. Instants are ISO 8601 in UTC. */

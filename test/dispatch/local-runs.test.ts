@@ -77,7 +77,7 @@ test("overlap: cancel ends the run that goes on, and begins the next", async () 
     [20, 20],
   ]);
   const [first, second] = await world.ledger("slow");
-  assert.deepEqual([first?.[0], second?.[0]], ["failed", "ran"]);
+  assert.deepEqual([first?.[0], second?.[0]], ["cancelled", "ran"]);
   assert.match(String(first?.[3]), /cancelled: the run of 2027-01-01T12:00:20/);
 });
 

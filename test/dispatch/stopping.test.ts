@@ -27,6 +27,7 @@ test("the lease is kept while a local run goes on, and is given back at once whe
   // The scripted runner's close ends its runs; this one waits for them, as the real one does.
   world.runner.close = async () => {
     while (world.runner.running > 0) await new Promise<void>((resolve) => world.clock.setTimer(100, resolve));
+    return { finished: 1, aborted: 0 };
   };
   const stopped = leader.stop(30 * second);
   const state = watched(stopped);
@@ -55,13 +56,13 @@ test("a broker that is away holds no lease: a standby leads at once", async () =
   await world.clock.advance(5_500);
   const stopped = leader.stop(30 * second);
   await world.clock.advance(1_500);
-  assert.equal(await stopped, 1);
+  assert.deepEqual(await stopped, { finished: 0, aborted: 0, left: 1 });
   assert.equal(standby.leading, true);
   await standby.stop(second);
 });
 
 for (const [what, stick] of [
-  ["never ends", () => new Promise<void>(() => {})],
+  ["never ends", () => new Promise<never>(() => {})],
   ["fails", () => Promise.reject(new Error("of its own"))],
 ] as const) {
   test(`a close that ${what} does not keep a stop from its end, nor the lease from the next`, async () => {

@@ -7,6 +7,7 @@ import { BeatError } from "../../src/core/errors.ts";
 import type {
   Broker,
   BrokerListener,
+  Closed,
   LeaseOwner,
   Log,
   Message,
@@ -74,6 +75,7 @@ export class ScriptedRunner implements Runner {
   readonly going = new Map<string, (outcome: RunOutcome) => void>();
   manual = false;
   limit = 100;
+  readonly #reserved = new Set<string>();
   readonly #clock: SimulatedClock;
 
   constructor(clock: SimulatedClock) {
@@ -88,10 +90,16 @@ export class ScriptedRunner implements Runner {
     const same = this.started.find(({ id, entry }) => entry.id === run.entry.id && this.going.has(id));
     if (same)
       return { result: "skipped", reason: `the run of ${new Date(same.fireAt).toISOString()} is still going on` };
-    return this.going.size >= this.limit ? { result: "wait", reason: "too many runs" } : undefined;
+    return this.going.size + this.#reserved.size >= this.limit ? { result: "wait", reason: "too many runs" } : undefined;
+  }
+
+  reserve({ id }: Run): () => void {
+    this.#reserved.add(id);
+    return () => this.#reserved.delete(id);
   }
 
   start(run: Run, settle: (run: Run, outcome: RunOutcome) => void): void {
+    this.#reserved.delete(run.id);
     this.started.push(run);
     this.going.set(run.id, (outcome) => {
       this.going.delete(run.id);
@@ -104,8 +112,10 @@ export class ScriptedRunner implements Runner {
     this.going.get(id)?.(outcome);
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<Closed> {
+    const aborted = this.going.size;
     for (const end of [...this.going.values()]) end({ result: "failed", reason: "the scheduler stopped" });
+    return { finished: 0, aborted };
   }
 }
 

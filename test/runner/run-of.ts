@@ -28,11 +28,27 @@ export function entryOf(definition: Partial<Definition>, name = "tidy"): Entry {
 }
 
 export function runOf(entry: Entry, changes: Partial<Run> = {}): Run {
-  return { id: `run-${++lastId}`, entry, fireAt, dueAt: fireAt, manual: false, attempt: 1, ...changes };
+  return {
+    id: `run-${++lastId}`,
+    entry,
+    fireAt,
+    dueAt: fireAt,
+    manual: false,
+    attempt: 1,
+    missedCount: 0,
+    params: undefined,
+    ...changes,
+  };
 }
 
 /** Starts a run; resolves when it is settled. A second settlement of the same run rejects. */
-export function outcomeOf(runner: Runner, run: Run): Promise<RunOutcome> {
+export async function outcomeOf(runner: Runner, run: Run): Promise<Pick<RunOutcome, "result" | "reason">> {
+  const { result, reason } = await wholeOutcomeOf(runner, run);
+  return { result, reason };
+}
+
+/** As outcomeOf, with all that it says. */
+export function wholeOutcomeOf(runner: Runner, run: Run): Promise<RunOutcome> {
   return new Promise((resolve, reject) => {
     let settled = false;
     let returned = false;

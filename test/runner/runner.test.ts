@@ -31,16 +31,18 @@ function pending() {
 test("a job is told about its run", async () => {
   const told: JobContext[] = [];
   const { runner, log } = setUp({ look: (context) => void told.push(context) });
-  const run = runOf(entryOf({ job: "look" }), { manual: true });
+  const run = runOf(entryOf({ job: "look" }), { manual: true, missedCount: 3, params: { n: 1 } });
   assert.deepEqual(await outcomeOf(runner, run), { result: "ran", reason: null });
   const [context] = told;
   assert.deepEqual(
     { ...context, signal: undefined, log: undefined },
     {
-      name: "tidy",
+      entry: run.entry,
+      params: { n: 1 },
       fireTime: new Date(fireAt),
       dueTime: new Date(fireAt),
       lateMs: 250,
+      missedCount: 3,
       runId: run.id,
       attempt: 1,
       manual: true,
@@ -169,7 +171,7 @@ test("overlap: cancel aborts the run that goes on, and the next waits for its en
   const next = runOf(entry, { fireAt: fireAt + 10_000 });
   assert.equal(runner.admit(next)?.result, "queued");
   assert.deepEqual(await outcome, {
-    result: "failed",
+    result: "cancelled",
     reason: "cancelled: the run of 2027-01-01T09:00:10.000Z took its place",
   });
   assert.equal(runner.admit(next), undefined);

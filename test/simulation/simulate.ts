@@ -169,7 +169,7 @@ class Simulation {
   #jobs(machine: Machine): ReadonlyMap<string, JobFunction> {
     const job =
       (lastsMs: number): JobFunction =>
-      async ({ name, fireTime, runId }) => {
+      async ({ entry: { name }, fireTime, runId }) => {
         const run: LocalRun = {
           entry: name,
           fireAt: fireTime.getTime(),
