@@ -28,6 +28,7 @@ const brokers: ReadonlyMap<string, Connect> = new Map([
   ["sqla+sqlite", async (url, options) => (await import("./database.ts")).DatabaseBroker.at(url, options)],
   ["sqla+postgresql", async (url, options) => new (await import("./postgres.ts")).PostgresBroker(url, options)],
   ["sqs", async (url, options) => new (await import("./sqs.ts")).SqsBroker(url, options)],
+  ["filesystem", async (url, options) => new (await import("./filesystem.ts")).FilesystemBroker(url, options)],
   ["memory", async () => new (await import("./memory.ts")).MemoryBroker()],
 ]);
 
