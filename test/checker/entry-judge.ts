@@ -193,6 +193,7 @@ export class EntryJudge {
 
   /** All runs of its `max_runs` were made before it. */
   #isUsedUp({ nominal }: Account, accounts: readonly Account[]): boolean {
+    if (nominal.policy.maxRuns === Number.POSITIVE_INFINITY) return false;
     const earlier = accounts.filter(
       (one) =>
         one.nominal.era === nominal.era &&

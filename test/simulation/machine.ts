@@ -130,7 +130,8 @@ export class Machine {
   }
 
   async #point(): Promise<void> {
-    if (!this.survives()) await never;
+    // Another promise each time: one for all would hold everything that ever waited for it.
+    if (!this.survives()) await new Promise<never>(() => {});
     const { slowShare, slowMs } = this.traits;
     if (slowShare > 0 && this.#random.chance(slowShare))
       await new Promise<void>((resolve) => this.later(this.#random.whole(0, slowMs), resolve));
@@ -165,5 +166,3 @@ export class Machine {
 function namedAlike(message: string): string {
   return message.replace(/beat-simulation-\w+/, "beat-simulation");
 }
-
-const never = new Promise<never>(() => {});

@@ -23,16 +23,17 @@ export class Scheduler {
     this.lines = keepLines ? [] : undefined;
   }
 
-  /** Stands for all that happened, in its order. */
+  /** Stands for all that happened, in its order, where lines are kept. */
   get fingerprint(): string {
     return `${this.#order} events, ${(this.#hash >>> 0).toString(16)}`;
   }
 
   note(what: string): void {
+    if (this.lines === undefined) return;
     const line = `${((this.now - this.#startAt) / 1_000).toFixed(3).padStart(9)}  ${what}`;
     for (let index = 0; index < line.length; index++)
       this.#hash = (Math.imul(this.#hash, 31) + line.charCodeAt(index)) | 0;
-    this.lines?.push(line);
+    this.lines.push(line);
   }
 
   at(time: number, run: () => void): void {

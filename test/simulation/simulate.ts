@@ -37,6 +37,8 @@ export interface SimulateOptions {
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
   const scenario = drawScenario(seed, options.sqliteShare ?? 0.05);
   const simulation = new Simulation(scenario, options);
+  // Nothing in a simulation lets the event loop turn: it does between two of them.
+  await new Promise((resolve) => setImmediate(resolve));
   return simulation.run();
 }
 
