@@ -51,9 +51,9 @@ export function tlsFailure(code: string, text: string): string | undefined {
     const alert = /:SSL routines:[^:]*:([^:]+):/.exec(text)?.[1] ?? text;
     return `does not accept this client's TLS certificate (${alert}); give one that it knows by ssl_certfile and ssl_keyfile`;
   }
-  if (code.includes("CERT") || code.includes("SELF_SIGNED") || code.includes("VERIFY"))
-    return `shows a TLS certificate that cannot be verified: ${text}`;
-  return undefined;
+  const reason = `shows a TLS certificate that cannot be verified: ${text.replace(/; if the root CA .*$/s, "")}`;
+  if (/SELF_SIGNED|ISSUER|VERIFY/.test(code)) return `${reason}; name the CA that signed it by ssl_ca_certs`;
+  return code.includes("CERT") ? reason : undefined;
 }
 
 /** The content of a file that the parameter `name` of a URL names. Throws BrokerError. */
