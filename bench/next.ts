@@ -4,17 +4,13 @@
 //
 //   npm run bench:next             needs Python 3 with venv, and the network once, for Celery and APScheduler
 
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { CronExpressionParser } from "cron-parser";
 import { parseCronExpression } from "cron-schedule";
 import { Cron } from "croner";
 import { compileSchedule } from "../src/core/triggers/schedule.ts";
 import { nextFireTime } from "../src/core/triggers/trigger.ts";
 import { nextFireTimes } from "../src/index.ts";
-import { celeryVenv } from "../test/servers/celery.ts";
+import { runWithApscheduler } from "./apscheduler.ts";
 
 const specs = ["*/5 * * * *", "0 9 * * 1-5", "0 0 29 2 *", "30 2 * * *"];
 const zones = ["UTC", "America/New_York"];
@@ -25,8 +21,6 @@ const compared = 9;
 const perCall = 100;
 const from = Date.UTC(2024, 0);
 const until = Date.UTC(2064, 0);
-const apscheduler = "APScheduler==3.11.3";
-const run = promisify(execFile);
 
 // cron-schedule knows the zone of the process alone.
 process.env["TZ"] = "UTC";
@@ -110,25 +104,8 @@ interface Measured {
 type Table = Record<string, Record<string, Measured>>;
 
 async function measurePython(): Promise<Table> {
-  const python = await celeryVenv("5.7.0");
-  const folder = join(import.meta.dirname, "../.cache", apscheduler.replace("==", "-"));
-  if (!existsSync(folder)) {
-    await run(python, [
-      "-m",
-      "pip",
-      "install",
-      "--quiet",
-      "--disable-pip-version-check",
-      "--target",
-      folder,
-      apscheduler,
-    ]);
-  }
   const input = JSON.stringify({ specs, zones, roundMs, compared, from: from / 1_000, until: until / 1_000 });
-  const { stdout } = await run(python, [join(import.meta.dirname, "next_peers.py"), input], {
-    env: { ...process.env, PYTHONPATH: folder },
-  });
-  return JSON.parse(stdout) as Table;
+  return JSON.parse(await runWithApscheduler("next_peers.py", [input])) as Table;
 }
 
 const keyOf = (zone: string, spec: string): string => `${zone} ${spec}`;
