@@ -1,22 +1,20 @@
-// What the store in memory keeps, and how a change of several rows is taken back. Rows are replaced and never altered,
-// so what was handed out stays as it was.
+// What the store in memory keeps, and how a change of several rows is taken back. Entries are replaced and never altered, so what
+// was handed out stays as it was.
 
 import type { Entry } from "../core/entry.ts";
 import type { Occurrence } from "../core/ports.ts";
-import type { Instant } from "../core/time.ts";
 import { MemoryLease } from "./memory-lease.ts";
+import { MemoryLedger, type Row } from "./memory-ledger.ts";
 
 export class MemoryTables {
   readonly entries = new Map<number, Entry>();
-  readonly occurrences = new Map<string, Occurrence>();
+  readonly ledger = new MemoryLedger();
   readonly lease = new MemoryLease();
   lastId = 0;
   revision = 0;
   timeZoneData: string | null = null;
   /** The ids of the present entries by name. */
   readonly #ids = new Map<string, number>();
-  /** The keys of the occurrences that are not settled. */
-  readonly #unsettled = new Set<string>();
   /** Within a transaction: how to take back what was done so far, in order. */
   #undo: (() => void)[] | undefined;
 
@@ -52,9 +50,9 @@ export class MemoryTables {
     return id === undefined ? undefined : this.entries.get(id);
   }
 
-  inState(state: "claimed" | "running"): Occurrence[] {
-    const unsettled = Array.from(this.#unsettled, (key) => this.occurrences.get(key)!);
-    return unsettled.filter((occurrence) => occurrence.state === state);
+  /** Of the entry of that name, and of those that had it. */
+  idsOfName(name: string): number[] {
+    return Array.from(this.entries.values()).flatMap((entry) => (entry.name === name ? [entry.id] : []));
   }
 
   putEntry(entry: Entry): Entry {
@@ -70,20 +68,16 @@ export class MemoryTables {
     return entry;
   }
 
-  putOccurrence(occurrence: Occurrence): void {
-    const key = keyOf(occurrence.entryId, occurrence.fireAt, occurrence.manual);
-    const old = this.occurrences.get(key);
-    this.#undo?.push(() => {
-      this.occurrences.delete(key);
-      this.#unsettled.delete(key);
-      if (old) this.putOccurrence(old);
-    });
-    this.occurrences.set(key, occurrence);
-    if (occurrence.settledAt === null) this.#unsettled.add(key);
-    else this.#unsettled.delete(key);
+  addOccurrence(row: Row): void {
+    this.#undo?.push(() => this.ledger.delete(row));
+    this.ledger.add(row);
   }
-}
 
-export function keyOf(entryId: number, fireAt: Instant, manual: boolean): string {
-  return `${entryId} ${fireAt} ${manual}`;
+  updateOccurrence(row: Row, changes: Partial<Occurrence>): void {
+    if (this.#undo !== undefined) {
+      const before = { ...row };
+      this.#undo.push(() => this.ledger.update(row, before));
+    }
+    this.ledger.update(row, changes);
+  }
 }

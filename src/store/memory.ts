@@ -17,7 +17,8 @@ import type {
   Store,
 } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import { keyOf, MemoryTables } from "./memory-tables.ts";
+import type { Row } from "./memory-ledger.ts";
+import { MemoryTables } from "./memory-tables.ts";
 import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
 import {
   entryGone,
@@ -71,15 +72,15 @@ export class MemoryStore implements Store {
     const changed = this.#tables.putEntry({ ...entry, ...fields, definition, revision: ++this.#tables.revision });
     if (change.withdraw !== undefined) {
       const isTask = entry.definition.task !== undefined;
-      for (const occurrence of this.#tables.inState("claimed")) {
-        if (occurrence.entryId !== entry.id) continue;
+      for (const occurrence of this.#tables.ledger.ofEntry(entry.id)) {
+        if (occurrence.state !== "claimed") continue;
         const reason = withdrawnReason(change.withdraw, occurrence, isTask, change.at);
         this.#withdraw(occurrence, "cancelled", reason, change.at);
       }
     }
     // A fire time that has a row already was decided already: that row stays.
     for (const range of change.passed ?? []) {
-      if (!this.#tables.occurrences.has(keyOf(entry.id, range.fromFireAt, false))) this.#pass(entry, range, change.at);
+      if (!this.#has(entry.id, range.fromFireAt)) this.#pass(entry, range, change.at);
     }
     return changed;
   }
@@ -152,15 +153,14 @@ export class MemoryStore implements Store {
   #claim({ entryId, expected, due, passed, superseded, advance }: Claim, now: Instant): ClaimResult {
     const entry = this.#tables.presentById(entryId);
     if (!entry || entry.revision !== expected.revision || entry.nextFireAt !== expected.nextFireAt) return "stale";
-    const keys = due.map((one) => keyOf(entryId, one.fireAt, one.manual));
-    const isKnown = ({ fromFireAt }: PassedRange) => this.#tables.occurrences.has(keyOf(entryId, fromFireAt, false));
-    const ranges = passed.filter((range) => range.state !== "excluded" || !isKnown(range));
-    keys.push(...ranges.map((range) => keyOf(entryId, range.fromFireAt, false)));
-    if (new Set(keys).size < keys.length || keys.some((key) => this.#tables.occurrences.has(key))) return "duplicate";
-    for (const one of due) this.#tables.putOccurrence(claimed(entry, one, now, this.#tables.timeZoneData));
+    const ranges = passed.filter(({ state, fromFireAt }) => state !== "excluded" || !this.#has(entryId, fromFireAt));
+    if (due.some(({ fireAt, manual }) => this.#has(entryId, fireAt, manual))) return "duplicate";
+    if (ranges.some(({ fromFireAt }) => this.#has(entryId, fromFireAt))) return "duplicate";
+    if (due.length + ranges.length > 1 && hasTwins(due, ranges)) return "duplicate";
+    for (const one of due) this.#tables.addOccurrence(claimed(entry, one, now, this.#tables.timeZoneData));
     for (const range of ranges) this.#pass(entry, range, now);
     for (const fireAt of superseded) {
-      const older = this.#tables.occurrences.get(keyOf(entryId, fireAt, false));
+      const older = this.#tables.ledger.find(entryId, fireAt, false);
       if (older) this.#withdraw(older, "coalesced", supersededReason, now);
     }
     const revision = advance.quarantine === undefined ? entry.revision : ++this.#tables.revision;
@@ -170,26 +170,22 @@ export class MemoryStore implements Store {
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
     for (const { entryId, fireAt, manual, state, reason, attempts, result = null, at } of settlements) {
-      const occurrence = this.#tables.occurrences.get(keyOf(entryId, fireAt, manual));
-      if (
-        !occurrence ||
-        !(occurrence.settledAt === null || (["published", "ran", "failed"].includes(state) && wasGivenUp(occurrence)))
-      )
-        continue;
-      const { startedAt } = occurrence;
+      const row = this.#tables.ledger.find(entryId, fireAt, manual);
+      if (row === undefined || (row.settledAt !== null && !(happened.has(state) && wasGivenUp(row)))) continue;
       const times = isOpen(state)
-        ? { startedAt: state === "running" ? at : startedAt, settledAt: null }
-        : { startedAt, settledAt: at, result };
-      this.#tables.putOccurrence({ ...occurrence, state, reason, attempts, ...times });
+        ? { startedAt: state === "running" ? at : row.startedAt, settledAt: null }
+        : { settledAt: at, result };
+      this.#tables.updateOccurrence(row, { state, reason, attempts, ...times });
     }
   }
 
   async outbox({ after, limit }: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]> {
-    return this.#tables
+    return this.#tables.ledger
       .inState("claimed")
       .filter((occurrence) => after === undefined || byOutboxOrder(occurrence, after) > 0)
       .sort(byOutboxOrder)
-      .slice(0, limit);
+      .slice(0, limit)
+      .map((row) => ({ ...row }));
   }
 
   async enqueueManual(
@@ -199,8 +195,8 @@ export class MemoryStore implements Store {
   ) {
     const entry = this.#tables.presentById(entryId);
     if (!entry) throw entryGone(entryId);
-    if (this.#tables.occurrences.has(keyOf(entryId, manual.fireAt, true))) throw manualConflict(entry.name);
-    this.#tables.putOccurrence(
+    if (this.#has(entryId, manual.fireAt, true)) throw manualConflict(entry.name);
+    this.#tables.addOccurrence(
       claimed(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now, this.#tables.timeZoneData),
     );
     this.#tables.putEntry({ ...entry, revision: ++this.#tables.revision });
@@ -225,7 +221,7 @@ export class MemoryStore implements Store {
     { entryId, fireAt, limit }: Parameters<Store["requeueFailed"]>[0],
     now: Instant,
   ): Promise<number> {
-    const failed = [...this.#tables.occurrences.values()]
+    const failed = [...this.#tables.ledger.all()]
       .filter(
         (one) =>
           (one.state === "failed" || one.state === "abandoned") &&
@@ -244,7 +240,7 @@ export class MemoryStore implements Store {
         startedAt: null,
         settledAt: null,
       } as const;
-      this.#tables.putOccurrence({ ...one, ...again, attempts: Math.max(1, one.attempts) });
+      this.#tables.updateOccurrence(one, { ...again, attempts: Math.max(1, one.attempts) });
     }
     for (const id of new Set(failed.map((one) => one.entryId)))
       this.#tables.putEntry({ ...this.#tables.presentById(id)!, revision: ++this.#tables.revision });
@@ -252,18 +248,18 @@ export class MemoryStore implements Store {
   }
 
   async abandonRunning(reason: string, now: Instant): Promise<Occurrence[]> {
-    const abandoned = this.#tables
-      .inState("running")
-      .sort(byOutboxOrder)
-      .map((one) => ({ ...one, state: "abandoned" as const, reason, attempts: one.attempts + 1, settledAt: now }));
-    for (const occurrence of abandoned) this.#tables.putOccurrence(occurrence);
-    return abandoned;
+    const running = this.#tables.ledger.inState("running").sort(byOutboxOrder);
+    for (const row of running) {
+      const attempts = row.attempts + 1;
+      this.#tables.updateOccurrence(row, { state: "abandoned", reason, attempts, settledAt: now });
+    }
+    return running.map((row) => ({ ...row }));
   }
 
   async outboxSummary(): Promise<OutboxGroup[]> {
     const groups = new Map<string, OutboxGroup>();
     for (const state of ["claimed", "running"] as const) {
-      for (const { reason, dueAt } of this.#tables.inState(state)) {
+      for (const { reason, dueAt } of this.#tables.ledger.inState(state)) {
         const key = JSON.stringify([state, reason]);
         const { count, oldestDueAt } = groups.get(key) ?? { count: 0, oldestDueAt: dueAt };
         groups.set(key, { state, reason, count: count + 1, oldestDueAt: Math.min(oldestDueAt, dueAt) });
@@ -273,29 +269,30 @@ export class MemoryStore implements Store {
   }
 
   async history({ name, states, before = Number.MAX_SAFE_INTEGER, limit }: HistoryQuery): Promise<Occurrence[]> {
-    return [...this.#tables.occurrences.values()]
-      .filter((occurrence) => name === undefined || occurrence.entryName === name)
+    const rows =
+      name === undefined
+        ? this.#tables.ledger.all()
+        : this.#tables.idsOfName(name).flatMap((id) => [...this.#tables.ledger.ofEntry(id)]);
+    return [...rows]
       .filter((occurrence) => states === undefined || states.includes(occurrence.state))
       .filter((occurrence) => occurrence.fireAt < before)
       .sort((a, b) => byFireTime(b, a))
-      .slice(0, limit);
+      .slice(0, limit)
+      .map((row) => ({ ...row }));
   }
 
   async countSettled(): Promise<number> {
-    return [...this.#tables.occurrences.values()].filter(({ settledAt }) => settledAt !== null).length;
+    return this.#tables.ledger.settledCount;
   }
 
   async prune(before: Instant, limit: number): Promise<number> {
-    const old = [...this.#tables.occurrences].filter(([, { settledAt }]) => settledAt !== null && settledAt < before);
-    old.sort(([, a], [, b]) => a.settledAt! - b.settledAt! || byFireTime(a, b)).splice(limit);
-    for (const [key] of old) this.#tables.occurrences.delete(key);
-    const needed = new Set([...this.#tables.occurrences.values()].map((occurrence) => occurrence.entryId));
+    const { ledger } = this.#tables;
+    const count = ledger.prune(before, limit);
     const removed = [...this.#tables.entries.values()].filter(
       (entry) => entry.removedAt !== null && entry.removedAt < before,
     );
-    for (const { id } of removed.filter((entry) => !needed.has(entry.id)).slice(0, limit))
-      this.#tables.entries.delete(id);
-    return old.length;
+    for (const { id } of removed.filter(({ id }) => !ledger.names(id)).slice(0, limit)) this.#tables.entries.delete(id);
+    return count;
   }
 
   // --------------------------------------------------------------------------------------------------------- lease
@@ -327,8 +324,12 @@ export class MemoryStore implements Store {
     return this.#openTables;
   }
 
-  #withdraw(occurrence: Occurrence, state: "cancelled" | "coalesced", reason: string, at: Instant): void {
-    if (occurrence.state === "claimed") this.#tables.putOccurrence({ ...occurrence, state, reason, settledAt: at });
+  #has(entryId: number, fireAt: Instant, manual = false): boolean {
+    return this.#tables.ledger.find(entryId, fireAt, manual) !== undefined;
+  }
+
+  #withdraw(row: Row, state: "cancelled" | "coalesced", reason: string, at: Instant): void {
+    if (row.state === "claimed") this.#tables.updateOccurrence(row, { state, reason, settledAt: at });
   }
 
   #pass(entry: Entry, { fromFireAt, untilFireAt, count, state, reason }: PassedRange, now: Instant): void {
@@ -338,7 +339,7 @@ export class MemoryStore implements Store {
       now,
       this.#tables.timeZoneData,
     );
-    this.#tables.putOccurrence({ ...base, untilFireAt, count, state, reason, settledAt: now });
+    this.#tables.addOccurrence({ ...base, untilFireAt, count, state, reason, settledAt: now });
   }
 }
 
@@ -347,7 +348,7 @@ function claimed(
   due: Claim["due"][number] & { readonly params?: string },
   now: Instant,
   timeZoneData: string | null,
-): Occurrence {
+): Row {
   return {
     id: due.id,
     fireAt: due.fireAt,
@@ -369,6 +370,17 @@ function claimed(
     timeZoneData,
   };
 }
+
+/** Whether two of them would be the same row. */
+function hasTwins(due: Claim["due"], ranges: readonly PassedRange[]): boolean {
+  const times = [
+    ...due.map(({ fireAt, manual }) => `${fireAt} ${manual}`),
+    ...ranges.map((one) => `${one.fromFireAt} false`),
+  ];
+  return new Set(times).size < times.length;
+}
+
+const happened: ReadonlySet<string> = new Set(["published", "ran", "failed"]);
 
 function isOpen(state: Occurrence["state"]): boolean {
   return state === "claimed" || state === "running";
