@@ -219,6 +219,41 @@ test("a failed message that is sent again has the id of old, and newer ones do n
   );
 });
 
+test("what is refused after a doubtful attempt may have been sent, and the ledger says so", async () => {
+  const world = new World();
+  await world.add("ping", { every: "1m", task: "a.ping" });
+  const engine = world.engine();
+  await engine.start();
+  world.broker.answer = () => unavailable;
+  await world.clock.advance(60_020);
+  world.broker.answer = () => ({ result: "refused", reason: "too large" });
+  await world.clock.advance(10_000);
+  await engine.stop(1_000);
+  assert.deepEqual(sentFor(world, "ping"), [60, 60]);
+  assert.deepEqual(await world.ledger(), [["failed", 60, 1, "too large; it may have been sent before"]]);
+});
+
+test("what is withdrawn before it was confirmed may have been sent, and the ledger says so", async () => {
+  const world = new World();
+  const { id } = await world.add("ping", { every: "10s", task: "a.ping" });
+  const engine = world.engine();
+  await engine.start();
+  world.broker.hold = true;
+  await world.clock.advance(10_100);
+  assert.deepEqual(await world.ledger(), [["claimed", 10, 1, null]]);
+  const [{ revision }] = (await world.store.entriesById([id])) as [{ readonly revision: number }];
+  const at = world.clock.now();
+  await world.store.change([
+    { change: "update", id, expectedRevision: revision, fields: { pausedAt: at }, at, withdraw: "it was paused" },
+  ]);
+  assert.deepEqual(await world.ledger(), [["cancelled", 10, 1, "it was paused; it may have been sent before"]]);
+  world.broker.hold = false;
+  world.broker.answerAll();
+  await world.clock.advance(1_000);
+  await engine.stop(1_000);
+  assert.deepEqual(await world.ledger(), [["published", 10, 1, null]], "unless its confirmation comes after all");
+});
+
 test("resumed from what it missed in a pause, the latest of it runs", async () => {
   const world = new World();
   const { id, revision } = await world.add("ping", { every: "10s", task: "a.ping" });
