@@ -78,6 +78,7 @@ export function connectFailure(error: unknown, { at, target, username, database,
   if (
     text === "Connection is closed." ||
     code === "ECONNRESET" ||
+    code === "EPIPE" ||
     code.startsWith("ERR_SSL") ||
     text.startsWith("Unknown RESP")
   ) {

@@ -7,6 +7,7 @@ import { StoreError } from "../core/errors.ts";
 import { storeErrorOf } from "./sqlite-errors.ts";
 import { isFileAt, OpenFiles } from "./sqlite-files.ts";
 import type { SqliteOptions } from "./sqlite-options.ts";
+import { OverwrittenCheck } from "./sqlite-overwritten.ts";
 
 /** The event loop stands still for as long: callers that can do without an answer for a while try again later. */
 export const defaultBusyTimeoutMs = 100;
@@ -17,6 +18,7 @@ export class SqliteConnection {
   readonly readonly: boolean;
   readonly database: Database.Database;
   #files: OpenFiles | undefined;
+  #overwritten: OverwrittenCheck | undefined;
   readonly #begin: Database.Statement<[]>;
   readonly #commit: Database.Statement<[]>;
   readonly #rollback: Database.Statement<[]>;
@@ -55,11 +57,13 @@ export class SqliteConnection {
   /** Runs `work` in one transaction that has the write lock from its start. Whatever is thrown, nothing of it was written. */
   write<T>(work: () => T): T {
     this.#assertOpen();
+    this.#overwritten?.assertUntouched();
     try {
       this.#begin.run();
       this.#files?.assertInPlace();
       const result = work();
       this.#commit.run();
+      this.#overwritten?.accept();
       return result;
     } catch (error) {
       // SQLite itself rolls back after some failures, and then there is nothing left to roll back.
@@ -68,9 +72,10 @@ export class SqliteConnection {
     }
   }
 
-  /** From now on writes are refused when a file of the database was removed or replaced. To be called in WAL mode. */
+  /** From now on writes are refused when a file of the database was removed, replaced or overwritten. To be called in WAL mode. */
   keepInPlace(): void {
     this.#files = new OpenFiles(this.location);
+    this.#overwritten = new OverwrittenCheck(this);
   }
 
   pragma(text: string): unknown {

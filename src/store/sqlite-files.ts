@@ -146,6 +146,17 @@ export class OpenFiles {
   }
 }
 
+/** Another one whenever something wrote into the file. Undefined where there is none. */
+export function writtenStamp(path: string): string | undefined {
+  const stats = statOf(path);
+  return stats && `${stats.mtimeMs} ${stats.size}`;
+}
+
+/** Another one whenever the log of the database begins anew. */
+export function logStamp(location: string): string {
+  return beginningOf(`${realpathOf(location)}-wal`).toString("hex");
+}
+
 /** A private, empty file. Definitions hold arguments and commands: nobody else's business. SQLite gives its two side files the same mode. */
 export function makeDraft(path: string): void {
   try {
