@@ -12,6 +12,12 @@ const hourMs = 3_600_000;
 const [library] = globSync("/usr/lib/*/faketime/libfaketimeMT.so.1");
 /** Ends between two seconds: it is then certain which of them had come before the step. */
 const calmMs = lasting(20_400, 6_400);
+/**
+ * Where the clock is put back, the last time of each interval before it is in doubt, for which nobody may have decided; and so are the
+ * first ones after it, until what arrives tells the new phase. The longer the calm after it, the smaller their share.
+ */
+const certainShare = lasting(0.9, 0.6);
+const calmAfterMs = lasting(60_400, 6_400);
 
 /** Starts a daemon under a clock that `step` moves. */
 async function underClock(rig: Rig): Promise<{ step(byMs: number): Promise<void>; env: Record<string, string> }> {
@@ -73,21 +79,19 @@ rows(
       fault: "the clock put back by an hour",
       isQuick: true,
       async run(rig) {
-        // A phase is known again only from what arrives.
-        rig.tolerance = { minCertainShare: 0.6 };
+        rig.tolerance = { minCertainShare: certainShare };
         const clock = await underClock(rig);
         await rig.calm(calmMs);
         await clock.step(-hourMs);
         await rig.daemon.line(/back by (1h|59m59)/);
-        await sleep(calmMs);
+        await sleep(calmAfterMs);
       },
     },
     {
       number: 22,
       fault: "the clock put back by an hour, restarted",
       async run(rig) {
-        // From outside nobody knows how far an interval was from its next time when its daemon was not running.
-        rig.tolerance = { minCertainShare: 0.6 };
+        rig.tolerance = { minCertainShare: certainShare };
         const clock = await underClock(rig);
         await rig.calm(calmMs);
         await rig.fault(
@@ -99,7 +103,7 @@ rows(
           },
           { deciding: true },
         );
-        await sleep(calmMs);
+        await sleep(calmAfterMs);
       },
     },
     {

@@ -61,11 +61,19 @@ function overBroker(
     for (const { label, row } of chosen) {
       const name = `row ${label}: ${row.fault}`;
       test(name, async (t) => {
-        const rig = await Rig.open(t, broker, row.more);
-        const remark = await row.run(rig);
-        const line = `| ${label} | ${row.fault} | ${await conclude(rig, name)} | ${remark ?? ""} |`;
-        t.diagnostic(line);
-        if (process.env["FAULTS_RESULTS"]) await appendFile(process.env["FAULTS_RESULTS"], `${line}\n`);
+        const tell = async (figures: string) => {
+          const line = `| ${label} | ${row.fault} | ${figures} |`;
+          t.diagnostic(line);
+          if (process.env["FAULTS_RESULTS"]) await appendFile(process.env["FAULTS_RESULTS"], `${line}\n`);
+        };
+        try {
+          const rig = await Rig.open(t, broker, row.more);
+          const remark = await row.run(rig);
+          await tell(`${await conclude(rig, name)} | ${remark ?? ""}`);
+        } catch (error) {
+          await tell("failed");
+          throw error;
+        }
       });
     }
   });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -28,7 +29,9 @@ async function untilTold(rig: Rig, pattern: RegExp): Promise<string> {
     () => rig.daemon.lines.find(({ level, message }) => /warn|error/.test(level) && pattern.test(message)),
     `a complaint like ${pattern}`,
   );
-  return `said after ${formatDuration(Math.max(0, Date.parse(String(line["timestamp"])) - from))}`;
+  const afterMs = Math.max(0, Date.parse(String(line["timestamp"])) - from);
+  assert.ok(afterMs < 5_000, `it is said only after ${afterMs} ms`);
+  return `said after ${formatDuration(afterMs)}`;
 }
 
 const damages: Readonly<Record<string, (path: string, size: number) => Promise<unknown>>> = {
@@ -95,6 +98,40 @@ rows(
       },
     },
     {
+      number: "15b",
+      fault: "the database overwritten while running (garbage, another database), and restored",
+      isQuick: true,
+      async run(rig) {
+        const other = new Database(join(rig.cwd, "other.sqlite"));
+        other.exec("CREATE TABLE others (a); INSERT INTO others VALUES (1)");
+        other.close();
+        await rig.start();
+        await rig.calm(3_000);
+        const told: string[] = [];
+        for (const overwrite of [
+          () => writeFileSync(rig.db, Buffer.alloc(statSync(rig.db).size, "garbage "), { flag: "r+" }),
+          () => copyFileSync(other.name, rig.db),
+        ]) {
+          rig.daemon.lines.length = 0;
+          await rig.fault(
+            "overwritten",
+            async () => {
+              const kept = readFileSync(rig.db);
+              overwrite();
+              const damaged = await digest(rig.db);
+              told.push(await untilTold(rig, /was overwritten by another program/));
+              await sleep(lasting(10_000, 2_000));
+              assert.equal(await digest(rig.db), damaged, "nothing more was written");
+              writeFileSync(rig.db, kept);
+            },
+            { deciding: true },
+          );
+          await sleep(lasting(10_000, 2_000));
+        }
+        return told.join(", ");
+      },
+    },
+    {
       number: 16,
       fault: "one row of the database is broken",
       async run(rig) {
@@ -132,6 +169,29 @@ rows(
             await sleep(faultMs);
             other.exec("ROLLBACK");
             other.close();
+          },
+          { deciding: true },
+        );
+        return told;
+      },
+    },
+    {
+      number: "17b",
+      fault: "the folder of the database away, and back",
+      async run(rig) {
+        const folder = join(rig.cwd, "mounted");
+        await mkdir(folder);
+        rig.db = join(folder, "beat.sqlite");
+        await rig.start();
+        await rig.calm(3_000);
+        let told = "";
+        await rig.fault(
+          "away",
+          async () => {
+            await rename(folder, `${folder}.away`);
+            told = await untilTold(rig, /removed or replaced/);
+            await sleep(faultMs);
+            await rename(`${folder}.away`, folder);
           },
           { deciding: true },
         );
