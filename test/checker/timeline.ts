@@ -289,7 +289,9 @@ class Elapsed {
         deciding && from <= at + recoveryMs && until + recoveryMs >= at - this.#every,
     );
     const slackMs =
-      window.reduce((most, { until }) => Math.max(most, until - at), 0) + this.#evidence.tolerance.recoveryMs;
+      window.length === 0 && !claimedAhead
+        ? noticeMs
+        : window.reduce((most, { until }) => Math.max(most, until - at), 0) + this.#evidence.tolerance.recoveryMs;
     // What was sent after a further step back need not have to do with this one.
     const nextStepAt = this.#clock.steps.find((step) => step.at > at && step.byMs < 0)?.at ?? Number.POSITIVE_INFINITY;
     const seen = this.#witness.observed.find(
