@@ -54,7 +54,7 @@ rows("the broker", [
     number: 10,
     fault: "the broker has no memory left (alarm, OOM)",
     isQuick: true,
-    redis: "quick",
+    redis: "full",
     async run(rig) {
       await rig.start();
       await rig.calm(3_000);
