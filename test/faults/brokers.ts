@@ -99,7 +99,7 @@ function redisTap(url: string): Tap {
         for (let left = Math.min(1_000, await redis.llen(queue)); left > 0; left--)
           more.lmove(queue, held, "RIGHT", "LEFT");
         const moved = ((await more.exec()) ?? []).flatMap(([, payload]) =>
-          payload === null ? [] : [payload as string],
+          typeof payload === "string" ? [payload] : [],
         );
         write([first!, ...moved], false);
         await redis.del(held);
