@@ -30,8 +30,11 @@ export function judgeGivenUp(
 }
 
 /** Somebody changed the entry while this time was still to be done: then either is right. The end of a pause that is caught up with takes nothing back. */
-function wasChanged({ nominal, deadline }: Account, { history, evidence: { tolerance } }: Case): boolean {
-  const from = nominal.arrivesAt - (tolerance.leadMs ?? 300) - tolerance.earlyMs;
+function wasChanged({ nominal, deadline }: Account, { history, clock, evidence: { tolerance } }: Case): boolean {
+  const leadMs = tolerance.leadMs ?? 300;
+  // The clock may have come so near that it was claimed, and then have been put back.
+  const claimedFrom = clock.arrival(nominal.fireAt - leadMs, history.changes[0]!.invokedAt);
+  const from = Math.min(nominal.arrivesAt - leadMs, claimedFrom) - tolerance.earlyMs;
   return history.changes.some(
     (change, index) =>
       index > 0 &&

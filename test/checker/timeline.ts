@@ -66,13 +66,21 @@ export function nominalTimes(
     const step = clock.steps.find(({ at }) => at >= arrivesAt && at < until && clock.at(at) < fireAt);
     return isUndecided && step !== undefined && clock.arrival(fireAt, step.at) > until - tolerance.earlyMs;
   };
+  // It came while the entry was off, and was off still when the clock was put back behind it: it comes once more.
+  const undecidedUntil = (fireAt: number, arrivesAt: number): number => {
+    const step = clock.steps.find(({ at }) => at >= arrivesAt && clock.at(at) < fireAt);
+    const wasOff = (time: number) => !isOn(stateAt(history.changes, time, 0).change);
+    if (step === undefined || !wasOff(arrivesAt) || !wasOff(step.at)) return arrivesAt;
+    return undecidedUntil(fireAt, clock.arrival(fireAt, step.at));
+  };
   for (const [index, era] of erasOf(history.changes, endAt).entries()) {
     const every = intervalMs(era.definition);
     const listed =
       every === undefined
         ? wallClockTimes(era, clock)
         : new Elapsed(era, every, clock, evidence, witness, new Set(known)).list();
-    for (const [place, { fireAt, arrivesAt, phase, optional }] of listed.entries()) {
+    for (const [place, { fireAt, arrivesAt: cameAt, phase, optional }] of listed.entries()) {
+      const arrivesAt = undecidedUntil(fireAt, cameAt);
       const { change, certain } = stateAt(history.changes, arrivesAt, tolerance.earlyMs);
       const policy = policyOf(change?.definition ?? era.definition);
       const gapMs = every ?? (listed[place + 1]?.fireAt ?? Number.POSITIVE_INFINITY) - fireAt;
@@ -89,6 +97,7 @@ export function nominalTimes(
       // One that an earlier schedule had brought is in the ledger already.
       const isOpen =
         optional ||
+        arrivesAt > cameAt ||
         isAtStep(fireAt) ||
         !certain ||
         known.has(fireAt) ||
