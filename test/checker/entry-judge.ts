@@ -183,12 +183,14 @@ export class EntryJudge {
     }
   }
 
-  /** It was claimed a moment before the entry was switched off, and nobody could hear of that. */
+  /** It was claimed a moment before the entry was changed, and nobody could hear of that. */
   #wentUnheard({ nominal: { arrivesAt }, outage }: Account, { at }: Delivery): boolean {
     const { history, evidence } = this.#case;
     const since = arrivesAt - (evidence.tolerance.leadMs ?? 300);
-    const wasOff = history.changes.some((one) => !isOn(one) && one.invokedAt >= since && one.invokedAt <= at);
-    return wasOff && outage?.deciding === true;
+    const wasChanged = history.changes.some(
+      ({ invokedAt }, index) => index > 0 && invokedAt >= since && invokedAt <= at,
+    );
+    return wasChanged && outage?.deciding === true;
   }
 
   /** All runs of its `max_runs` were made before it. */
