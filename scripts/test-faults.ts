@@ -23,11 +23,12 @@ writeFileSync(results, "", { flag: "a" });
 const measuredBefore = readFileSync(results, "utf8").length;
 if (values.evidence !== undefined) mkdirSync(values.evidence, { recursive: true });
 const settings = Object.entries({ ...values, results }).map(([name, value]) => [`FAULTS_${name.toUpperCase()}`, value]);
-const { status } = spawnSync(
-  process.execPath,
-  ["--test", "--test-concurrency=1", ...globSync("test/faults/*.test.ts").sort()],
-  { stdio: "inherit", env: { ...process.env, FAULTS: "full", ...Object.fromEntries(settings) } },
-);
+// That the checker finds what celery beat loses is none of the rows.
+const files = globSync("test/faults/*.test.ts").filter((file) => !(values.rows && file.includes("celery-beat")));
+const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...files.sort()], {
+  stdio: "inherit",
+  env: { ...process.env, FAULTS: "full", ...Object.fromEntries(settings) },
+});
 console.log(tableOf(readFileSync(results, "utf8").slice(measuredBefore)));
 rmSync(folder, { recursive: true, force: true });
 process.exitCode = status ?? 1;
