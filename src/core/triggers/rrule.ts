@@ -36,39 +36,39 @@ export function compileRrule(value: unknown, { zone, startWall, anchorAt }: Comp
 
 export function nextRrule(set: RecurrenceSet, after: Instant): Instant | null {
   const { zone } = set;
-  // After a gap the times that it held are still to come, late: begin with them.
-  const from = isAfterGap(zone, after) ? after + zone.offsetAt(zone.stretchAt(after).from - 1) : zone.shown(after);
-  let best: Instant | null = null;
-  let wall = nextInSet(set, from + 1);
-  while (wall !== null && (best === null || zone.reach(wall) < best)) {
-    const instant = lateInstant(wall, zone);
-    if (instant > after && (best === null || instant < best)) best = instant;
-    // A later wall time is an earlier instant only if this one was in a gap.
-    if (best === zone.reach(wall)) break;
-    wall = nextInSet(set, wall + 1);
-  }
-  return best;
+  // After a gap the times that it held are still to come, late, beside those on time.
+  const gap = gapBefore(zone, after);
+  const missed = gap && nextInSet(set, after + gap.offsetMs + 1);
+  const late = typeof missed === "number" && missed < gap!.until ? lateInstant(missed, zone) : Infinity;
+  const wall = nextInSet(set, zone.shown(after) + 1);
+  if (wall === null) return late === Infinity ? null : late;
+  const instant = lateInstant(wall, zone);
+  const reached = zone.reach(wall);
+  if (instant === reached) return Math.min(late, instant);
+  // In a gap itself: what follows the gap may come before it.
+  const following = nextInSet(set, zone.wallAt(reached));
+  return Math.min(late, instant, following === null ? Infinity : lateInstant(following, zone));
 }
 
 export function previousRrule(set: RecurrenceSet, before: Instant): Instant | null {
   const { zone } = set;
-  let best: Instant | null = null;
-  let wall = previousInSet(set, zone.shown(before - 1));
-  while (wall !== null) {
-    const instant = lateInstant(wall, zone);
-    if (instant < before && (best === null || instant > best)) best = instant;
-    // An earlier wall time is a later instant only if it was in the gap just before.
-    if (best !== null && (!isAfterGap(zone, best) || instant < zone.stretchAt(best).from)) break;
-    wall = previousInSet(set, wall - 1);
-  }
-  return best;
+  const wall = previousInSet(set, zone.shown(before - 1));
+  if (wall === null) return null;
+  const instant = lateInstant(wall, zone);
+  const isBefore = instant < before;
+  // What the gap just before it held came late, perhaps later.
+  const gap = gapBefore(zone, isBefore ? instant : before - 1);
+  const missed = gap && previousInSet(set, Math.min(gap.until, before + gap.offsetMs) - 1);
+  const late = typeof missed === "number" ? lateInstant(missed, zone) : -Infinity;
+  const last = Math.max(late, isBefore ? instant : -Infinity);
+  return last === -Infinity ? null : last;
 }
 
 /** Whether it names `instant`: no search, however much of the set is left out around it. */
 export function isInRrule(set: RecurrenceSet, instant: Instant): boolean {
   const { zone } = set;
-  const walls = [zone.wallAt(instant)];
-  if (isAfterGap(zone, instant)) walls.push(instant + zone.offsetAt(zone.stretchAt(instant).from - 1));
+  const gap = gapBefore(zone, instant);
+  const walls = [zone.wallAt(instant), ...(gap ? [instant + gap.offsetMs] : [])];
   return walls.some((wall) => lateInstant(wall, zone) === instant && isInSet(set, wall));
 }
 
@@ -83,10 +83,11 @@ export function lateInstant(wall: WallTime, zone: Zone): Instant {
   return zone.wallAt(instant) === wall ? instant : wall - zone.offsetAt(instant - 1);
 }
 
-/** Whether a gap has just been, whose times may still come at or after `instant`, late. */
-function isAfterGap(zone: Zone, instant: Instant): boolean {
+/** The gap whose times still come at or after `instant`, late: the first wall time after it, and the offset before it. */
+function gapBefore(zone: Zone, instant: Instant): { readonly until: WallTime; readonly offsetMs: number } | undefined {
   const { from, offsetMs } = zone.stretchAt(instant);
-  return instant - from < offsetMs - zone.offsetAt(from - 1);
+  const before = zone.offsetAt(from - 1);
+  return instant - from < offsetMs - before ? { until: from + offsetMs, offsetMs: before } : undefined;
 }
 
 /** The first wall time of the set at or after `wall`. */

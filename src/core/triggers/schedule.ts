@@ -78,6 +78,9 @@ export const triggerKeys = [
 ] as const satisfies readonly (keyof typeof triggerShape)[];
 type TriggerKey = (typeof triggerKeys)[number];
 
+/** Every key that concerns time. */
+export const scheduleKeys = Object.keys(scheduleShape) as (keyof typeof scheduleShape)[];
+
 const nestedKeys = [...triggerKeys, ...(Object.keys(besideShape) as (keyof typeof besideShape)[])];
 
 /** The keys of one entry that concern time, as a user writes them. */

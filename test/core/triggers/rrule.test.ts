@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isInRrule } from "../../../src/core/triggers/rrule.ts";
+import { occursAt } from "../../../src/core/triggers/recurrence.ts";
+import { isInRrule, lateInstant } from "../../../src/core/triggers/rrule.ts";
 import type { Schedule } from "../../../src/core/triggers/schedule.ts";
 import { neverFires, nextFireTime, previousFireTime } from "../../../src/core/triggers/trigger.ts";
+import { zoneOf } from "../../../src/core/zone.ts";
 import { assertRefused, compile, firesAfter, firesBefore } from "./fires.ts";
 
 const long = "1970-01-01T00:00Z";
@@ -136,6 +138,56 @@ test("next, previous and membership agree for any rule, near changes of the cloc
     }),
     { numRuns: 1_000 },
   );
+});
+
+test("around gaps of half an hour to a day it finds what walking through all wall times finds", () => {
+  const gaps = [
+    ["America/New_York", "2024-03-10T07:00Z"],
+    ["Australia/Lord_Howe", "2024-10-05T15:30Z"],
+    ["Pacific/Apia", "2011-12-30T10:00Z"],
+    ["Africa/Casablanca", "2024-04-14T02:00Z"],
+    ["Europe/Berlin", "2024-10-27T01:00Z"],
+  ] as const;
+  const text = fc
+    .tuple(fc.constantFrom("HOURLY", "MINUTELY"), fc.integer({ min: 1, max: 90 }), part("BYHOUR", 0, 23))
+    .map(([frequency, interval, hours]) => `FREQ=${frequency};INTERVAL=${interval}${hours}`);
+  const minuteMs = 60_000;
+  fc.assert(
+    fc.property(fc.constantFrom(...gaps), text, fc.integer({ min: -3_000, max: 3_000 }), (gap, rrule, minutes) => {
+      const [timezone, changed] = [gap[0], Date.parse(gap[1])];
+      const zone = zoneOf(timezone);
+      const from = changed - 6_000 * minuteMs;
+      let set: ReturnType<typeof compile>;
+      try {
+        set = compile({ rrule, timezone }, from);
+      } catch (error) {
+        assert.match(String(error), /never comes to/);
+        return;
+      }
+      assert.ok(set.kind === "rrule");
+      const { rules } = set;
+      const instants: number[] = [];
+      for (let wall = zone.wallAt(from); wall < zone.wallAt(from) + 12_000 * minuteMs; wall += minuteMs)
+        if (rules.some((rule) => occursAt(rule, wall))) instants.push(lateInstant(wall, zone));
+      const asked = changed + minutes * minuteMs + 1_000;
+      const later = instants.filter((instant) => instant > asked);
+      const earlier = instants.filter((instant) => instant < asked);
+      if (later.length > 0) assert.equal(nextFireTime(set, asked), Math.min(...later));
+      if (earlier.length > 0) assert.equal(previousFireTime(set, asked), Math.max(...earlier));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a rule of every second in a gap of a day is found at once", () => {
+  const trigger = compile(rule("FREQ=SECONDLY;BYDAY=WE,FR", { start_at: "2011-01-01", timezone: "Pacific/Apia" }));
+  const after = Date.parse("2011-12-30T10:00:00Z");
+  const before = process.threadCpuUsage().user;
+  for (let index = 0; index < 1_000; index++) {
+    assert.equal(nextFireTime(trigger, after + index * 1_000), after + (index + 1) * 1_000);
+    assert.equal(previousFireTime(trigger, after + (index + 1) * 1_000), after + index * 1_000);
+  }
+  assert.ok(process.threadCpuUsage().user - before < 2_000_000, "it was walked through");
 });
 
 const refused: readonly (readonly [unknown, RegExp, RegExp?])[] = [
