@@ -18,6 +18,7 @@ type Connect = (url: string, options: BrokerOptions) => Promise<Broker>;
 
 const amqp: Connect = async (url, options) => new (await import("./amqp.ts")).AmqpBroker(url, options);
 const redis: Connect = async (url, options) => new (await import("./redis.ts")).RedisBroker(url, options);
+const rq: Connect = async (url, options) => new (await import("./rq.ts")).RqBroker(url, options);
 const brokers: ReadonlyMap<string, Connect> = new Map([
   ["amqp", amqp],
   ["amqps", amqp],
@@ -29,6 +30,10 @@ const brokers: ReadonlyMap<string, Connect> = new Map([
   ["sqla+postgresql", async (url, options) => new (await import("./postgres.ts")).PostgresBroker(url, options)],
   ["sqs", async (url, options) => new (await import("./sqs.ts")).SqsBroker(url, options)],
   ["filesystem", async (url, options) => new (await import("./filesystem.ts")).FilesystemBroker(url, options)],
+  ["rq+redis", rq],
+  ["rq+rediss", rq],
+  ["rq+redis+socket", rq],
+  ["rq+sentinel", rq],
   ["memory", async () => new (await import("./memory.ts")).MemoryBroker()],
 ]);
 

@@ -1,8 +1,8 @@
 // One connection to Redis, from its handshake to its end, and the messages on it.
 //
-// Workers take messages from lists, which LPUSH makes where there are none: there is nothing to declare. Messages are
+// Workers take messages from lists, which a push makes where there are none: there is nothing to declare. Messages are
 // encoded in short slices, so that a burst does not hold up the event loop, and those of a slice for the same list go
-// in one LPUSH, which Redis takes whole or not at all. Its reply is the confirmation.
+// in one command, which Redis takes whole or not at all. Its reply is the confirmation.
 //
 // A server that answers and takes no writes (out of memory, a replica, loading) is as good as away. That is found out by a
 // write that changes nothing: LPUSHX on a list that is not there, when the connection is made and every few seconds.
@@ -12,17 +12,18 @@ import { Redis } from "ioredis";
 import { reasonOf } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
 import { ConfirmDeadline } from "./confirm-deadline.ts";
-import { enveloped } from "./enveloped.ts";
 import type { Link, LinkListener } from "./kept-broker.ts";
-import { listKey, type RedisAddress } from "./redis-address.ts";
+import type { RedisAddress } from "./redis-address.ts";
 import { closeLimitMs, greet, optionsOf, probe, probeKey } from "./redis-client.ts";
 import { isReply, replyFailure } from "./redis-failure.ts";
+import type { RedisFormat } from "./redis-format.ts";
 import type { UnreadLists } from "./redis-unread.ts";
 import { confirm, fail, Line, type Sending } from "./sending.ts";
 
 export interface RedisLinkOptions {
   readonly clock: Clock;
   readonly confirmLimitMs: number;
+  readonly format: RedisFormat;
   readonly unread: UnreadLists;
 }
 
@@ -30,14 +31,14 @@ export interface RedisLinkOptions {
 interface Batch {
   readonly queue: string;
   readonly sendings: Sending[];
-  readonly payloads: string[];
+  readonly args: (string | Buffer)[];
 }
 
 /** How long the handshake may take after the connection is made. */
 const handshakeLimitMs = 10_000;
 const probeEveryMs = 10_000;
-/** Messages encoded in one turn of the event loop, and how much text. */
-const slice = { messages: 256, characters: 1 << 20 };
+/** Messages encoded in one turn of the event loop, and how much of them. */
+const slice = { messages: 256, length: 1 << 20 };
 
 export class RedisLink implements Link {
   blockedReason: string | undefined;
@@ -47,6 +48,7 @@ export class RedisLink implements Link {
   readonly #clock: Clock;
   readonly #listener: LinkListener;
   readonly #deadline: ConfirmDeadline;
+  readonly #format: RedisFormat;
   readonly #unread: UnreadLists;
   readonly #line = new Line();
   readonly #inFlight = new Set<Batch>();
@@ -63,6 +65,7 @@ export class RedisLink implements Link {
     this.#address = address;
     this.#clock = options.clock;
     this.#listener = listener;
+    this.#format = options.format;
     this.#unread = options.unread;
     this.#deadline = new ConfirmDeadline(
       options.clock,
@@ -175,23 +178,23 @@ export class RedisLink implements Link {
   #slice(): void {
     const batches = new Map<string, Batch>();
     const now = this.#clock.now();
-    let characters = 0;
-    for (let count = 0; count < slice.messages && characters < slice.characters; count++) {
+    let length = 0;
+    for (let count = 0; count < slice.messages && length < slice.length; count++) {
       const sending = this.#line.next();
       if (sending === undefined) break;
       const { message } = sending;
-      const payload = enveloped(message, "Redis", now);
-      if (typeof payload !== "string") {
-        this.#fail(sending, "refused", payload.refusal);
+      const written = this.#format.write(message, now);
+      if ("refusal" in written) {
+        this.#fail(sending, "refused", written.refusal);
         continue;
       }
-      characters += payload.length;
-      const key = listKey(this.#address.keys, message.queue, message.priority);
-      const batch = batches.get(key);
-      if (batch === undefined) batches.set(key, { queue: message.queue, sendings: [sending], payloads: [payload] });
+      const { list, args } = written;
+      for (const arg of args) length += arg.length;
+      const batch = batches.get(list);
+      if (batch === undefined) batches.set(list, { queue: message.queue, sendings: [sending], args: [...args] });
       else {
         batch.sendings.push(sending);
-        batch.payloads.push(payload);
+        batch.args.push(...args);
       }
     }
     if (batches.size > 0) this.#send(batches);
@@ -202,7 +205,7 @@ export class RedisLink implements Link {
     const sent = [...batches.values()];
     const pipeline = this.#redis.pipeline();
     for (const [key, batch] of batches) {
-      pipeline.lpush(key, ...batch.payloads);
+      this.#format.push(pipeline, key, batch.args);
       this.#inFlight.add(batch);
       this.#unread.onSent(key, batch.queue);
     }

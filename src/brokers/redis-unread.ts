@@ -4,6 +4,7 @@
 
 import type { Redis } from "ioredis";
 import { isReply } from "./redis-failure.ts";
+import type { RedisFormat } from "./redis-format.ts";
 import { UnreadNotice } from "./unread-notice.ts";
 
 interface WatchedList {
@@ -20,12 +21,14 @@ interface WatchedList {
 const maxLists = 100;
 
 export class UnreadLists {
+  readonly #nextIndex: number;
   readonly #notice: UnreadNotice;
   readonly #lists = new Map<string, WatchedList>();
 
   /** `url`: what a worker is started with. */
-  constructor(url: string, tell: (text: string) => void) {
-    this.#notice = new UnreadNotice(url, tell);
+  constructor(url: string, { nextIndex, worker }: RedisFormat, tell: (text: string) => void) {
+    this.#nextIndex = nextIndex;
+    this.#notice = new UnreadNotice(url, tell, worker);
   }
 
   onSent(key: string, queue: string): void {
@@ -40,7 +43,7 @@ export class UnreadLists {
     const lists = [...this.#lists].filter(([, { isBarred }]) => !isBarred);
     if (lists.length === 0) return;
     const pipeline = redis.pipeline();
-    for (const [key] of lists) pipeline.llen(key).lindex(key, -1);
+    for (const [key] of lists) pipeline.llen(key).lindex(key, this.#nextIndex);
     const results = await pipeline.exec().catch(() => null);
     if (results === null || results.some(([error]) => error !== null && !isReply(error))) return;
     const taken = new Set<string>();

@@ -6,9 +6,16 @@ import { countLimit, type UnreadQueue } from "./kombu-rows.ts";
 /** Where no worker was seen yet, it is probably not running. One that was seen may be busy. */
 const patienceMs = { first: 5 * secondMs, later: minuteMs };
 
+/** How a worker for these queues is started. */
+export type WorkerCommand = (url: string, queues: readonly string[]) => string;
+
+export const celeryWorker: WorkerCommand = (url, queues) =>
+  `celery -A <your app> -b ${shellWord(url)} worker -Q ${shellWord(queues.join(","))}`;
+
 export class UnreadNotice {
   readonly #url: string;
   readonly #tell: (text: string) => void;
+  readonly #worker: WorkerCommand;
   /** When unread messages were first seen since a worker took one, by queue; monotonic ms. */
   readonly #since = new Map<string, number>();
   readonly #readers = new Set<string>();
@@ -18,9 +25,10 @@ export class UnreadNotice {
   #pauseMs = minuteMs;
 
   /** `url`: what a worker on this machine is started with. */
-  constructor(url: string, tell: (text: string) => void) {
+  constructor(url: string, tell: (text: string) => void, worker = celeryWorker) {
     this.#url = url;
     this.#tell = tell;
+    this.#worker = worker;
   }
 
   /** `taken`: queues that a worker took messages from since the last call. `nowMs` is monotonic. */
@@ -57,10 +65,10 @@ export class UnreadNotice {
         ? `queue "${names[0]}"`
         : neglected.map(({ name, count }) => `"${name}" (${count})`).join(", ");
     const verb = total === 1 ? "waits" : "wait";
-    return `${amount} ${verb} in ${where}; no worker took one for ${formatDuration(Math.floor(longestMs / secondMs) * secondMs)}. Start one: celery -A <your app> -b ${shellWord(this.#url)} worker -Q ${shellWord(names.join(","))}`;
+    return `${amount} ${verb} in ${where}; no worker took one for ${formatDuration(Math.floor(longestMs / secondMs) * secondMs)}. Start one: ${this.#worker(this.#url, names)}`;
   }
 }
 
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
