@@ -122,6 +122,7 @@ export function occurrenceJson(occurrence: Occurrence): Record<string, unknown> 
     id: occurrence.id,
     state: occurrence.state,
     reason: occurrence.reason,
+    result: occurrence.result === null ? null : JSON.parse(occurrence.result),
     fire_time: iso(fireAt),
     ...(occurrence.count > 1 && { until_fire_time: iso(untilFireAt), count: occurrence.count }),
     manual: occurrence.manual,

@@ -19,7 +19,7 @@ export interface LauncherOptions extends OutletOptions {
 }
 
 /** A run that will begin when that is recorded, and what gives its place back if it is not. */
-type Admitted = readonly [held: Held, giveBack: () => void];
+type Admitted = readonly [held: Held, run: Run, giveBack: () => void];
 
 export class Launcher {
   readonly #options: LauncherOptions;
@@ -79,7 +79,7 @@ export class Launcher {
         for (const [held] of batch) this.#settle(held, "running", null);
         if (!(await this.#options.settlements.flush())) {
           // Not recorded, so not begun: the store is away. Nor must that be recorded later, when others may lead.
-          for (const [held, giveBack] of batch) {
+          for (const [held, , giveBack] of batch) {
             giveBack();
             held.state = "waiting";
             this.#settle(held, "claimed", null);
@@ -155,7 +155,7 @@ export class Launcher {
     const run = runOf(held);
     const answer = runner.admit(run);
     if (answer === undefined) {
-      batch.push([held, runner.reserve(run)]);
+      batch.push([held, run, runner.reserve(run)]);
       held.state = "starting";
     } else if (answer.result === "skipped" && held.attempts > 0)
       this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
@@ -173,7 +173,7 @@ export class Launcher {
 
   // --------------------------------------------------------------------------------------------------------- running
 
-  #start([held, giveBack]: Admitted): void {
+  #start([held, run, giveBack]: Admitted): void {
     const { clock, outbox, herald, runner, tally } = this.#options;
     if (this.#closed || !outbox.leading) {
       giveBack();
@@ -182,7 +182,6 @@ export class Launcher {
       outbox.delete(held);
       return;
     }
-    const run = runOf(held);
     held.state = "in-flight";
     held.attempts++;
     held.startedAt = clock.now();

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import type { CommandResult } from "../core/command-result.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import type { CommandTarget } from "../core/target.ts";
@@ -30,16 +31,6 @@ export interface Command extends Pick<CommandTarget, "command"> {
   readonly log: Log;
   /** Called once where it was started, before the promise settles. */
   readonly onEnd?: (result: CommandResult) => void;
-}
-
-/** What the ledger keeps of a command that was started. */
-export interface CommandResult {
-  /** null: a signal ended it. */
-  readonly exit_code: number | null;
-  readonly signal: string | null;
-  /** The end of what it printed, secrets in URLs masked. */
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 /** Resolves when nothing of the command is left and it had succeeded; rejects with JobError saying how it ended otherwise. */

@@ -82,9 +82,13 @@ export class Jobs {
     return this.#registered.has(job) || namesModule(job) ? undefined : this.#unregistered(job).describe();
   }
 
+  registered(name: string): JobFunction | undefined {
+    return this.#registered.get(name);
+  }
+
   /** The function of `name`, or of `./file.ts#export` (`default` where none is named). Rejects with JobError. */
   async find(job: string): Promise<JobFunction> {
-    return this.#registered.get(job) ?? loadJob(await this.source(job));
+    return this.registered(job) ?? loadJob(await this.source(job));
   }
 
   /** Where the function of `./file.ts#export` is. Rejects with JobError. */

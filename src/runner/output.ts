@@ -8,6 +8,8 @@ import type { Log } from "../core/ports.ts";
 const maxLineLength = 2_000;
 const maxLoggedLines = 1_000;
 const maxKeptLength = 8_192;
+/** Of one stream. Written as JSON, with every character escaped, both have room in the ledger. */
+const maxStreamLength = 4_096;
 
 export class Output {
   readonly #log: Log;
@@ -23,7 +25,7 @@ export class Output {
     return this.#kept.both;
   }
 
-  /** The last 8 KiB (in characters) of one stream. */
+  /** The last 4 KiB (in characters) of one stream. */
   endOf(stream: "stdout" | "stderr"): string {
     return maskUrl(this.#kept[stream]);
   }
@@ -32,7 +34,8 @@ export class Output {
     let open = "";
     stream.setEncoding("utf8");
     stream.on("data", (text: string) => {
-      for (const kept of ["both", name] as const) this.#kept[kept] = (this.#kept[kept] + text).slice(-maxKeptLength);
+      this.#kept.both = (this.#kept.both + text).slice(-maxKeptLength);
+      this.#kept[name] = (this.#kept[name] + text).slice(-maxStreamLength);
       if (this.#lines >= maxLoggedLines) return;
       const lines = (open + text).split("\n");
       open = lines.pop()!;

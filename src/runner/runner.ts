@@ -9,14 +9,15 @@
 // A function can't be killed. One that does not stop is given up: its run is settled and no longer takes a place among the
 // concurrent runs, but it counts for its entry's overlap until it really ends, so that hanging copies do not pile up.
 
-import { policyOf } from "../core/definition.ts";
+import type { CommandResult } from "../core/command-result.ts";
+import { type Definition, type Policy, policyOf } from "../core/definition.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Closed, Log, Run, Runner, RunOutcome } from "../core/ports.ts";
-import { targetOf } from "../core/target.ts";
+import { type Target, targetOf } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
-import { type JobFunction, type JobLimits, Jobs } from "./job.ts";
+import { type JobContext, type JobFunction, type JobLimits, Jobs } from "./job.ts";
 import { failureReason } from "./reason.ts";
 import { keptResult } from "./result.ts";
 import { Threads } from "./threads.ts";
@@ -48,11 +49,17 @@ type Settle = (run: Run, outcome: RunOutcome) => void;
 interface Execution {
   readonly run: Run;
   readonly settle: Settle;
+  readonly policy: Policy;
+  readonly target: Target;
   readonly controller: AbortController;
   readonly beganAtMs: number;
-  /** Its time-out counts from now on. */
-  readonly onBegin: () => void;
+  /** Why it was ended from outside. */
+  ended: Ended | undefined;
   settled: boolean;
+  /** What a command left. */
+  left: CommandResult | undefined;
+  cancelTimeout: () => void;
+  cancelGiveUp: () => void;
 }
 
 /** Why a run was ended from outside. */
@@ -77,8 +84,11 @@ export class LocalRunner implements Runner {
   /** What has begun and not ended, by entry id; given-up runs included. */
   readonly #byEntry = new Map<number, Set<Execution>>();
   readonly #going = new Set<Execution>();
-  /** Admitted, and not begun yet, by run id. */
+  /** Admitted, and not begun yet, by run id; and how many of them by entry id. */
   readonly #reserved = new Map<string, Run>();
+  readonly #reservedOf = new Map<number, number>();
+  /** Definitions never change: each is read once. */
+  readonly #known = new WeakMap<Definition, { readonly policy: Policy; readonly target: Target }>();
   #whenIdle: (() => void)[] = [];
   #closing: Promise<Closed> | undefined;
   #closed = false;
@@ -111,15 +121,25 @@ export class LocalRunner implements Runner {
   }
 
   reserve(run: Run): () => void {
+    const { id } = run.entry;
     this.#reserved.set(run.id, run);
-    return () => this.#reserved.delete(run.id);
+    this.#reservedOf.set(id, (this.#reservedOf.get(id) ?? 0) + 1);
+    return () => this.#release(run);
+  }
+
+  #release(run: Run): void {
+    const { id } = run.entry;
+    if (!this.#reserved.delete(run.id)) return;
+    const count = this.#reservedOf.get(id)! - 1;
+    if (count === 0) this.#reservedOf.delete(id);
+    else this.#reservedOf.set(id, count);
   }
 
   start(run: Run, settle: Settle): void {
-    this.#reserved.delete(run.id);
+    this.#release(run);
     if (this.#closed)
       void this.#report({ run, settle }, { result: "failed", reason: "it was not begun: Beat stopped" });
-    else void this.#execute(run, settle);
+    else this.#begin(run, settle);
   }
 
   close(drainMs: number): Promise<Closed> {
@@ -129,14 +149,16 @@ export class LocalRunner implements Runner {
 
   /** What becomes of a run while others of its entry are going on; undefined: it may begin beside them. */
   #overlap(run: Run): ReturnType<Runner["admit"]> {
-    const others = [...(this.#byEntry.get(run.entry.id) ?? [])];
-    const { overlap, maxInstances } = policyOf(run.entry.definition);
+    const siblings = this.#byEntry.get(run.entry.id);
+    const reserved = this.#reservedOf.get(run.entry.id) ?? 0;
+    const { overlap, maxInstances } = this.#read(run).policy;
+    if (siblings === undefined && reserved < maxInstances) return undefined;
+    const others = [...(siblings ?? [])];
     const givenUp = others.filter((other) => other.settled).length;
     if (overlap !== "skip" && givenUp >= maxGivenUpRuns)
       return { result: "skipped", reason: `${givenUp} runs of it were given up and have not stopped` };
     // One that was given up can't be waited for.
     const going = overlap === "skip" ? others : others.filter((other) => !other.settled);
-    const reserved = this.#count(this.#reserved.values(), ({ entry }) => entry.id === run.entry.id);
     if (going.length + reserved < maxInstances) return undefined;
     const result = overlap === "skip" || overlap === "allow" ? "skipped" : "queued";
     const [oldest] = going;
@@ -145,7 +167,7 @@ export class LocalRunner implements Runner {
     const state = oldest.settled ? "was given up and has not stopped" : "is still going on";
     const reason = `the run of ${timeText(oldest.run.fireAt)} ${state}, ${formatDuration(forMs)} after its start`;
     if (overlap === "cancel")
-      oldest.controller.abort(new Ended("cancelled", `cancelled: the run of ${timeText(run.fireAt)} took its place`));
+      this.#abort(oldest, new Ended("cancelled", `cancelled: the run of ${timeText(run.fireAt)} took its place`));
     return { result, reason };
   }
 
@@ -166,96 +188,150 @@ export class LocalRunner implements Runner {
     return count;
   }
 
-  /** Never rejects. */
-  async #execute(run: Run, settle: Settle): Promise<void> {
-    const { clock, log } = this.#options;
+  #read({ entry: { definition } }: Run): { readonly policy: Policy; readonly target: Target } {
+    let known = this.#known.get(definition);
+    if (known === undefined) {
+      known = { policy: policyOf(definition), target: targetOf(definition) };
+      this.#known.set(definition, known);
+    }
+    return known;
+  }
+
+  /** Never throws. */
+  #begin(run: Run, settle: Settle): void {
     const execution: Execution = {
       run,
       settle,
+      ...this.#read(run),
       controller: new AbortController(),
-      beganAtMs: clock.monotonic(),
-      onBegin: () => {
-        if (timeoutMs === null || controller.signal.aborted) return;
-        const timeout = `timed out after ${formatDuration(timeoutMs)}`;
-        cancelTimeout = setDeadline(clock, timeoutMs, () => controller.abort(new Ended("timedOut", timeout)));
-      },
+      beganAtMs: this.#options.clock.monotonic(),
+      ended: undefined,
       settled: false,
+      left: undefined,
+      cancelTimeout: () => {},
+      cancelGiveUp: () => {},
     };
-    const { controller } = execution;
     this.#enter(execution);
-    const { timeoutMs } = policyOf(run.entry.definition);
-    let cancelTimeout = () => {};
-    if (!inThread(run)) execution.onBegin();
-    // A command, or a thread, is killed at the end of the grace, and has as long again to vanish.
-    const canBeKilled = run.entry.definition.run !== undefined || inThread(run);
-    const patienceMs = canBeKilled ? 2 * stopGraceMs : stopGraceMs;
-    let cancelGiveUp = () => {};
-    controller.signal.addEventListener("abort", () => {
-      cancelGiveUp = clock.setTimer(patienceMs, () => {
-        this.#settle(execution, ended(controller.signal.reason as Ended, " and did not stop"));
-      });
-    });
-    const outcome = await this.#perform(execution).then(
-      (value): RunOutcome => this.#succeeded(value),
-      (error: unknown): RunOutcome => this.#failed(run, error),
-    );
-    cancelTimeout();
-    cancelGiveUp();
-    this.#leave(execution);
-    const { aborted, reason } = controller.signal;
-    if (execution.settled) log.warn("A run that was given up has ended", { entry: run.entry.name, run: run.id });
-    else this.#settle(execution, aborted ? ended(reason as Ended) : outcome);
-  }
-
-  #succeeded(value: unknown): RunOutcome {
-    const { json, note } = keptResult(value);
-    return { result: "ran", reason: note, value, json };
-  }
-
-  #failed({ entry: { definition }, attempt }: Run, error: unknown): RunOutcome {
-    const reason = failureReason(error);
-    const retryIf = definition.job === undefined ? undefined : this.#options.limits?.get(definition.job)?.retryIf;
+    if (!inThread(execution)) this.#armTimeout(execution);
+    const end = (outcome: RunOutcome) => this.#end(execution, outcome);
+    const fail = (error: unknown) => end(this.#failed(execution, error));
     try {
-      return { result: "failed", reason, error, final: retryIf !== undefined && !retryIf(error, attempt) };
-    } catch (thrown) {
-      return {
-        result: "failed",
-        reason: `${reason}; and its retryIf threw: ${failureReason(thrown)}`,
-        error,
-        final: true,
-      };
+      const given = this.#perform(execution);
+      // Most jobs are done by now: they wait for nothing, and nothing waits for them.
+      if (isThenable(given)) Promise.resolve(given).then((value) => end(this.#succeeded(execution, value)), fail);
+      else end(this.#succeeded(execution, given));
+    } catch (error) {
+      fail(error);
     }
   }
 
-  /** Ends when the job or command has, with what it gave back. */
-  async #perform({ run, controller: { signal }, onBegin }: Execution): Promise<unknown> {
-    const { clock } = this.#options;
-    const { entry } = run;
-    const log = withFields(this.#options.log, { entry: entry.name, run: run.id });
-    const target = targetOf(entry.definition);
-    if (target.kind === "task") throw new JobError("a Celery task can't run here");
-    if (target.kind === "run") {
-      const env = { ...(this.#options.env ?? process.env), ...target.env, ...variablesOf(run) };
-      return runCommand({ ...target, env, signal, graceMs: stopGraceMs, clock, log });
+  #armTimeout(execution: Execution): void {
+    const { timeoutMs } = execution.policy;
+    if (timeoutMs === null || execution.ended !== undefined) return;
+    execution.cancelTimeout = setDeadline(this.#options.clock, timeoutMs, () =>
+      this.#abort(execution, new Ended("timedOut", `timed out after ${formatDuration(timeoutMs)}`)),
+    );
+  }
+
+  /** Asks it to end, and gives it up when it has not after a while. */
+  #abort(execution: Execution, why: Ended): void {
+    if (execution.ended !== undefined) return;
+    execution.ended = why;
+    // A command, or a thread, is killed at the end of the grace, and has as long again to vanish.
+    const canBeKilled = execution.target.kind === "run" || inThread(execution);
+    execution.cancelGiveUp = this.#options.clock.setTimer(canBeKilled ? 2 * stopGraceMs : stopGraceMs, () =>
+      this.#settle(execution, ended(why, " and did not stop")),
+    );
+    execution.controller.abort(why);
+  }
+
+  #end(execution: Execution, outcome: RunOutcome): void {
+    const { run, ended: why, left } = execution;
+    execution.cancelTimeout();
+    execution.cancelGiveUp();
+    this.#leave(execution);
+    if (execution.settled)
+      this.#options.log.warn("A run that was given up has ended", { entry: run.entry.name, run: run.id });
+    else this.#settle(execution, why === undefined ? outcome : { ...ended(why), ...jsonOf(left) });
+  }
+
+  #succeeded({ left }: Execution, value: unknown): RunOutcome {
+    const { json, note } = keptResult(left ?? value);
+    return { result: "ran", reason: note, value: left ?? value, json };
+  }
+
+  #failed({ run: { entry, attempt }, left }: Execution, error: unknown): RunOutcome {
+    const reason = failureReason(error);
+    const { job } = entry.definition;
+    const retryIf = job === undefined ? undefined : this.#options.limits?.get(job)?.retryIf;
+    const outcome = { result: "failed", error, ...jsonOf(left) } as const;
+    try {
+      return { ...outcome, reason, final: retryIf !== undefined && !retryIf(error, attempt) };
+    } catch (thrown) {
+      return { ...outcome, reason: `${reason}; and its retryIf threw: ${failureReason(thrown)}`, final: true };
     }
-    const told = {
-      entry,
-      params: structuredClone(run.params),
+  }
+
+  /** What the job gives, or a promise of it; that of a command and of a thread ends when they have. */
+  #perform(execution: Execution): unknown {
+    const { run, target, controller } = execution;
+    if (target.kind === "task") throw new JobError("a Celery task can't run here");
+    if (target.kind === "run") return this.#performCommand(execution, target);
+    const job = target.in === "thread" ? undefined : this.#jobs.registered(target.job);
+    return job === undefined ? this.#performModule(execution, target) : job(this.#contextOf(run, controller));
+  }
+
+  #performCommand(execution: Execution, target: Target & { readonly kind: "run" }): Promise<void> {
+    const { run, controller } = execution;
+    return runCommand({
+      ...target,
+      env: { ...(this.#options.env ?? process.env), ...target.env, ...variablesOf(run) },
+      signal: controller.signal,
+      graceMs: stopGraceMs,
+      clock: this.#options.clock,
+      log: this.#logOf(run),
+      onEnd: (left) => {
+        execution.left = left;
+      },
+    });
+  }
+
+  async #performModule(execution: Execution, target: Target & { readonly kind: "job" }): Promise<unknown> {
+    const { run, controller } = execution;
+    if (target.in === "thread") {
+      const source = await this.#jobs.source(target.job);
+      const { signal, log, ...context } = this.#contextOf(run, controller);
+      return this.#threads.run({ source, context, signal, log, onBegin: () => this.#armTimeout(execution) });
+    }
+    const job = await this.#jobs.find(target.job);
+    controller.signal.throwIfAborted();
+    return job(this.#contextOf(run, controller));
+  }
+
+  #contextOf(run: Run, controller: AbortController): JobContext {
+    const logOf = () => this.#logOf(run);
+    return {
+      entry: run.entry,
+      params: run.params === undefined ? undefined : structuredClone(run.params),
       fireTime: new Date(run.fireAt),
       dueTime: new Date(run.dueAt),
-      lateMs: Math.max(0, clock.now() - run.dueAt),
+      lateMs: Math.max(0, this.#options.clock.now() - run.dueAt),
       missedCount: run.missedCount,
       runId: run.id,
       attempt: run.attempt,
       manual: run.manual,
+      // Made for those that ask.
+      get signal() {
+        return controller.signal;
+      },
+      get log() {
+        return logOf();
+      },
     };
-    if (target.in === "thread") {
-      const source = await this.#jobs.source(target.job);
-      return this.#threads.run({ source, context: told, signal, log, onBegin });
-    }
-    const job = await this.#jobs.find(target.job);
-    signal.throwIfAborted();
-    return job({ ...told, signal, log });
+  }
+
+  #logOf({ id, entry }: Run): Log {
+    return withFields(this.#options.log, { entry: entry.name, run: id });
   }
 
   #enter(execution: Execution): void {
@@ -305,15 +381,23 @@ export class LocalRunner implements Runner {
     this.#closed = true;
     const aborted = this.running;
     for (const execution of this.#going)
-      execution.controller.abort(new Ended("stopped", "stopped: Beat ended while it was going on"));
+      this.#abort(execution, new Ended("stopped", "stopped: Beat ended while it was going on"));
     if (this.#going.size > 0) await idle;
     await this.#threads.close();
     return { finished: going - aborted, aborted };
   }
 }
 
-function inThread({ entry: { definition } }: Run): boolean {
-  return definition.job !== undefined && definition.in === "thread";
+function inThread({ target }: Execution): boolean {
+  return target.kind === "job" && target.in === "thread";
+}
+
+function jsonOf(left: CommandResult | undefined): { readonly json?: string } {
+  return left === undefined ? {} : { json: JSON.stringify(left) };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 function withFields(log: Log, own: Readonly<Record<string, unknown>>): Log {

@@ -209,3 +209,34 @@ test("close leaves no process behind", async () => {
   assert.deepEqual(await outcome, { result: "failed", reason: "stopped: Beat ended while it was going on" });
   await until(() => !pids.some(isAlive));
 });
+
+test("the ledger is given its exit code and the end of each stream, however it ended", async () => {
+  const jsonOf = async (command: string, changes = {}) => {
+    const setting = setUp();
+    const definition = entryOf({ run: command, ...changes });
+    const ended = new Promise<RunOutcome>((resolve) =>
+      setting.runner.start(runOf(definition), (_, outcome) => resolve(outcome)),
+    );
+    if ("timeout" in changes) {
+      await setting.log.line("begun");
+      await setting.clock.advance(5_000);
+    }
+    return JSON.parse((await ended).json!);
+  };
+  assert.deepEqual(await jsonOf("echo out; echo err >&2"), {
+    exit_code: 0,
+    signal: null,
+    stdout: "out\n",
+    stderr: "err\n",
+  });
+  assert.deepEqual(await jsonOf("echo amqp://me:secret@host; exit 3"), {
+    exit_code: 3,
+    signal: null,
+    stdout: "amqp://me:***@host\n",
+    stderr: "",
+  });
+  const timedOut = await jsonOf("echo begun; exec sleep 1000", { timeout: "5s" });
+  assert.deepEqual(timedOut, { exit_code: null, signal: "SIGTERM", stdout: "begun\n", stderr: "" });
+  const { stdout, stderr } = await jsonOf("yes | head -c 100000; printf '\\0%.0s' $(seq 9000) >&2");
+  assert.deepEqual([stdout.length, stderr.length], [4_096, 4_096]);
+});

@@ -1,3 +1,4 @@
+import type { CommandResult } from "../../core/command-result.ts";
 import type { Occurrence, OccurrenceState } from "../../core/ports.ts";
 import { formatDuration } from "../../core/time.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
@@ -27,7 +28,8 @@ interface Flags extends StoreFlags, JsonFlag {
 
 export const history: Command<Flags> = {
   command: "history [name]",
-  describe: "The ledger, newest first: what ran, and what did not and why",
+  describe:
+    "The ledger, newest first: what ran, and what did not and why. Of one entry, what its runs printed or gave back, too",
   builder: flags({
     ...storeFlag,
     ...jsonFlag,
@@ -45,10 +47,40 @@ export const history: Command<Flags> = {
         ...(wanted && { states: wanted }),
       });
       if (options.json) printJson(rows.map(occurrenceJson));
-      else print(rows.length === 0 ? "The ledger has no such rows." : historyTable(rows));
+      else if (rows.length === 0) print("The ledger has no such rows.");
+      else print(name === undefined ? historyTable(rows) : withResults(rows));
       return 0;
     }),
 };
+
+/** Each row with what it left below it. */
+function withResults(rows: readonly Occurrence[]): string {
+  const [heading, ...lines] = historyTable(rows).split("\n");
+  return [heading, ...lines.flatMap((line, index) => [line, ...resultLines(rows[index]!)])].join("\n");
+}
+
+function resultLines({ result }: Occurrence): string[] {
+  if (result === null) return [];
+  const value: unknown = JSON.parse(result);
+  if (!isCommandResult(value)) return [`  result: ${result}`];
+  const { exit_code: code, signal, stdout, stderr } = value;
+  return [
+    `  ${code === null ? `killed by ${signal}` : `exit code ${code}`}`,
+    ...Object.entries({ stdout, stderr }).flatMap(([stream, text]) =>
+      printedLines(text).map((line) => `  ${stream}: ${line}`),
+    ),
+  ];
+}
+
+/** What would move a terminal's cursor, or change its colours, is left out. */
+function printedLines(text: string): string[] {
+  const lines = text.trimEnd().split(/\r?\n/);
+  return lines[0] === "" && lines.length === 1 ? [] : lines.map((line) => line.replaceAll(/[^\P{Cc}\t]/gu, ""));
+}
+
+function isCommandResult(value: unknown): value is CommandResult {
+  return typeof value === "object" && value !== null && "exit_code" in value && "stdout" in value;
+}
 
 function historyTable(rows: readonly Occurrence[]): string {
   return table(
