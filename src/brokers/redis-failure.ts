@@ -32,9 +32,12 @@ export interface ReplyFailure {
   readonly reason: string;
 }
 
-/** Why an LPUSH was answered with an error. */
+/** Before Redis 7 an error within a script is told with this before it. */
+const inScript = /^ERR Error running script .*?(?:@user_script: ?\d+: )+/;
+
+/** Why a push was answered with an error. */
 export function replyFailure(error: Error, queue: string, { at }: RedisAddress): ReplyFailure {
-  const text = error.message;
+  const text = error.message.replace(inScript, "");
   const word = firstWord(text);
   if (isCluster.test(text))
     return { concerns: "list", reason: `queue "${queue}" is elsewhere: ${at} is ${clusterReason}` };

@@ -19,7 +19,10 @@ const brokerShape = {
 };
 export const brokerSources = ["url", "url_env", "url_file"] as const;
 
-export const brokerSchema = z.object(brokerShape).catchall(z.union([optionSchema, z.array(optionSchema)]));
+export const brokerSchema = z.object(brokerShape).catchall(
+  // A map: SQS's predefined_queues.
+  z.union([optionSchema, z.array(optionSchema), z.record(z.string(), z.unknown())]),
+);
 
 /** The broker of tasks that name none. */
 export const defaultBroker = "default";
@@ -41,6 +44,11 @@ export function brokerNameProblem(name: string): string | undefined {
   return /^[a-z][a-z0-9_.-]{0,99}$/i.test(name)
     ? undefined
     : "the name of a broker begins with a letter and goes on with letters, digits, _, . and -";
+}
+
+/** As a URL's query has it. */
+function optionText(value: unknown): string {
+  return isMap(value) ? JSON.stringify(value) : [value].flat().join(",");
 }
 
 /** A URL, or a map. Throws DefinitionError, with the field below `brokers.NAME`. */
@@ -70,7 +78,7 @@ export function parseBroker(name: string, value: unknown, place: Place = {}): Br
     source: { kind, text: parsed.data[kind]! },
     ...(maxRate !== undefined && { maxRate }),
     ...(defaultQueue !== undefined && { defaultQueue }),
-    options: Object.fromEntries(Object.entries(options).map(([key, each]) => [key, [each].flat().join(",")])),
+    options: Object.fromEntries(Object.entries(options).map(([key, each]) => [key, optionText(each)])),
     place: { ...place, field },
   };
 }

@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { inflateSync } from "node:zlib";
 import { connectBroker } from "../../src/brokers/connect.ts";
+import { parseRedisUrl } from "../../src/brokers/redis-address.ts";
+import { replyFailure } from "../../src/brokers/redis-failure.ts";
 import { RqBroker } from "../../src/brokers/rq.ts";
 import { rqJobOf } from "../../src/brokers/rq-job.ts";
 import { prepareMessage } from "../../src/celery/message.ts";
@@ -160,6 +162,13 @@ test("a queue's name that is taken by something else holds up its own jobs, and 
   await server.client.del(listOf("taken"));
   assert.deepEqual(await publish(open.broker, [bad]), [{ result: "confirmed" }]);
   assert.deepEqual(await server.client.lrange(listOf("taken"), 0, -1), [bad.id]);
+});
+
+test("an error within the script is the queue's, in Redis 6 too", () => {
+  const told =
+    "ERR Error running script (call to f_0123abcd): @user_script:8: @user_script: 8: WRONGTYPE Operation against a key holding the wrong kind of value";
+  const { concerns, reason } = replyFailure(new Error(told), "q", parseRedisUrl("redis://h"));
+  assert.deepEqual([concerns, reason.slice(0, 30)], ["list", 'queue "q" is no list in Redis:']);
 });
 
 test("jobs that nobody takes are told of, with a worker's command", async () => {

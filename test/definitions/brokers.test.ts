@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { brokerUrl } from "../../src/brokers/broker-url.ts";
+import { parseSqsUrl } from "../../src/brokers/sqs-address.ts";
 import { loadScheduleFiles, parseScheduleFile } from "../../src/definitions/parse.ts";
 
 const parse = (text: string) => {
@@ -31,6 +32,19 @@ test("a broker is a URL, or a map of where the URL is and of options in its quer
     await brokerUrl(brokers.get("mail")!, { MAIL_BROKER: "redis://cache/0?sep=." }),
     "redis://cache/0?sep=.&global_keyprefix=mail%3A&priority_steps=0%2C5&ssl_check_hostname=false",
   );
+});
+
+test("an option that is a map is JSON in the query: SQS's predefined queues", async () => {
+  const { brokers, problems } = parse(`brokers:
+  cloud:
+    url: sqs://
+    region: eu-west-1
+    predefined_queues:
+      mails: {url: "https://sqs.eu-west-1.amazonaws.com/1/mails"}`);
+  assert.deepEqual(problems, []);
+  const address = parseSqsUrl(await brokerUrl(brokers.get("cloud")!, {}));
+  assert.equal(address.region, "eu-west-1");
+  assert.equal(address.predefinedQueues.get("mails")?.url, "https://sqs.eu-west-1.amazonaws.com/1/mails");
 });
 
 test("a URL is read from a file, and its absence is told with the place, without what is there", async () => {
