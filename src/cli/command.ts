@@ -1,7 +1,8 @@
 // What all commands share: how one is declared, the flags that several have, and the scheduler that they talk to.
 
+import { readFile } from "node:fs/promises";
 import type { Options } from "yargs";
-import { UsageError } from "../core/errors.ts";
+import { reasonOf, UsageError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { createLog } from "../log.ts";
 import { Scheduler } from "../scheduler.ts";
@@ -79,5 +80,14 @@ export function jsonFlagValue(flag: string, text: string | undefined): unknown {
     throw new UsageError(`--${flag} is not JSON: ${(error as Error).message}`, {
       remedy: `Quote it for the shell, like --${flag} '["a", 1]'.`,
     });
+  }
+}
+
+/** What a file holds whose name a flag gives. */
+export async function secretIn(flag: string, file: string): Promise<string> {
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch (error) {
+    throw new UsageError(`${flag}: ${reasonOf(error)}`);
   }
 }

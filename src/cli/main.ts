@@ -13,6 +13,7 @@ import { list } from "./commands/list.ts";
 import { migrate } from "./commands/migrate.ts";
 import { next } from "./commands/next.ts";
 import { pause } from "./commands/pause.ts";
+import { queues } from "./commands/queues.ts";
 import { remove } from "./commands/remove.ts";
 import { resume } from "./commands/resume.ts";
 import { retry } from "./commands/retry.ts";
@@ -41,6 +42,7 @@ const commands = [
   status,
   validate,
   lint,
+  queues,
   migrate,
   backup,
   doctor,

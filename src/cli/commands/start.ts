@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { defaultBroker } from "../../core/broker-definition.ts";
 import { reasonOf, UsageError } from "../../core/errors.ts";
@@ -9,7 +8,7 @@ import { Systemd } from "../../operating/systemd.ts";
 import { type Health, Scheduler } from "../../scheduler.ts";
 import { embeddedBrokerUrl, type SchedulerOptions, sqlite } from "../../scheduler-options.ts";
 import { systemClock } from "../../system-clock.ts";
-import { type Command, flags, jsonFlagValue, type StoreFlags, storeFlag } from "../command.ts";
+import { type Command, flags, jsonFlagValue, type StoreFlags, secretIn, storeFlag } from "../command.ts";
 import { leftInOutbox } from "../exit-codes.ts";
 import { entriesTable, entryJson, print } from "../output.ts";
 
@@ -227,14 +226,6 @@ async function securityOptions(options: Flags): Promise<Pick<SchedulerOptions, "
     passwordFile === undefined ? undefined : await secretIn("--security-key-password-file", passwordFile);
   const { securityDigest: digest, securityLayout: layout } = options;
   return { security: { key, certificate, digest, layout, keyPassword } };
-}
-
-async function secretIn(flag: string, file: string): Promise<string> {
-  try {
-    return (await readFile(file, "utf8")).trim();
-  } catch (error) {
-    throw new UsageError(`${flag}: ${reasonOf(error)}`);
-  }
 }
 
 async function brokerOption({ broker, brokerFile }: Flags, log: Log): Promise<{ readonly broker?: string }> {
