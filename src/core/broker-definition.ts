@@ -16,13 +16,12 @@ const brokerShape = {
   url_file: z.string().min(1).optional(),
   max_rate: z.number().positive().optional(),
   task_default_queue: z.string().min(1).optional(),
+  /** SQS: the queues that there are, by name. */
+  predefined_queues: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
 };
 export const brokerSources = ["url", "url_env", "url_file"] as const;
 
-export const brokerSchema = z.object(brokerShape).catchall(
-  // A map: SQS's predefined_queues.
-  z.union([optionSchema, z.array(optionSchema), z.record(z.string(), z.unknown())]),
-);
+export const brokerSchema = z.object(brokerShape).catchall(z.union([optionSchema, z.array(optionSchema)]));
 
 /** The broker of tasks that name none. */
 export const defaultBroker = "default";
