@@ -49,7 +49,7 @@ export async function connectRedis(address: RedisAddress, signal: AbortSignal, c
 }
 
 /** Who we are, which database, and whether it takes writes. Rejects with what Redis answers. */
-export async function greet(redis: Redis, address: RedisAddress): Promise<void> {
+async function greet(redis: Redis, address: RedisAddress): Promise<void> {
   const { username, passwordFile, database } = address;
   const password = passwordFile === undefined ? address.password : passwordIn(passwordFile);
   if (username !== "") await redis.call("AUTH", username, password);
@@ -68,7 +68,7 @@ export async function probe(redis: Redis, { keys }: RedisAddress): Promise<void>
 }
 
 /** ioredis as a plain client: one connection, nothing is tried twice behind our back. */
-export function optionsOf({ target, tls, connectTimeoutMs }: RedisAddress): Omit<RedisOptions, "replyMapping"> {
+function optionsOf({ target, tls, connectTimeoutMs }: RedisAddress): Omit<RedisOptions, "replyMapping"> {
   const options: RedisOptions = {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,

@@ -7,14 +7,13 @@
 // A server that answers and takes no writes (out of memory, a replica, loading) is as good as away. That is found out by a
 // write that changes nothing: LPUSHX on a list that is not there, when the connection is made and every few seconds.
 
-import type { EventEmitter } from "node:events";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { reasonOf } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
 import { ConfirmDeadline } from "./confirm-deadline.ts";
 import type { Link, LinkListener } from "./kept-broker.ts";
 import type { RedisAddress } from "./redis-address.ts";
-import { closeLimitMs, greet, optionsOf, probe, probeKey } from "./redis-client.ts";
+import { closeLimitMs, connectRedis, probe, probeKey } from "./redis-client.ts";
 import { isReply, replyFailure } from "./redis-failure.ts";
 import type { RedisFormat } from "./redis-format.ts";
 import type { UnreadLists } from "./redis-unread.ts";
@@ -34,8 +33,6 @@ interface Batch {
   readonly args: (string | Buffer)[];
 }
 
-/** How long the handshake may take after the connection is made. */
-const handshakeLimitMs = 10_000;
 const probeEveryMs = 10_000;
 /** Messages encoded in one turn of the event loop, and how much of them. */
 const slice = { messages: 256, length: 1 << 20 };
@@ -80,42 +77,15 @@ export class RedisLink implements Link {
     void this.#warnOfEviction();
   }
 
-  /** Rejects with what ioredis threw. */
+  /** Rejects as connectRedis does. */
   static async open(
     address: RedisAddress,
     abort: AbortController,
     options: RedisLinkOptions,
     listener: LinkListener,
   ): Promise<RedisLink> {
-    const redis = new Redis(optionsOf(address));
-    // ioredis rejects with "Connection is closed." and tells the cause here.
-    let fault: unknown;
-    const onFault = (error: unknown) => (fault ??= error);
-    redis.on("error", onFault);
-    (redis as EventEmitter).on("sentinelError", (error: Error) => {
-      // Sentinels that don't answer are in the rejection; one that does and knows no such master is told here only.
-      if (error.message.includes("invalid reply")) fault = error;
-    });
-    const stop = () => redis.disconnect();
-    abort.signal.addEventListener("abort", stop);
-    const cancelTimer = options.clock.setTimer(address.connectTimeoutMs + handshakeLimitMs, () => {
-      fault ??= new Error("ETIMEDOUT");
-      stop();
-    });
-    try {
-      await redis.connect();
-      await greet(redis, address);
-      if (redis.status !== "ready") throw new Error("Connection is closed.");
-      return new RedisLink(redis, address, options, listener);
-    } catch (error) {
-      redis.disconnect();
-      throw isReply(error) ? error : (fault ?? error);
-    } finally {
-      cancelTimer();
-      abort.signal.removeEventListener("abort", stop);
-      redis.off("error", onFault);
-      redis.on("error", () => undefined);
-    }
+    const redis = await connectRedis(address, abort.signal, options.clock);
+    return new RedisLink(redis, address, options, listener);
   }
 
   get unsettled(): number {
