@@ -8,7 +8,8 @@ import { reasonOf, UsageError } from "./core/errors.ts";
 import type { Clock, Log, Store } from "./core/ports.ts";
 import type { targetKeys } from "./core/target.ts";
 import { parseDuration } from "./core/time.ts";
-import type { triggerKeys } from "./core/triggers/schedule.ts";
+import type { scheduleKeys, triggerKeys } from "./core/triggers/schedule.ts";
+import type { Conflict } from "./definitions/operations.ts";
 import type { SecurityOptions } from "./message-signing.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { MemoryStore } from "./store/memory.ts";
@@ -41,6 +42,8 @@ export interface SchedulerOptions {
   readonly retention?: string | number;
   /** How many rows the ledger keeps at most; the oldest go first. Default 1,000,000. */
   readonly retentionRows?: number;
+  /** How many local runs go on at once at most; others wait for their turn. Default 100. */
+  readonly maxConcurrentRuns?: number;
   /** How long stop() waits for what goes on. Default 30 s. */
   readonly drain?: string | number;
   /** How long start() waits for a schedule database that is away (locked, a volume that is not mounted yet). Default: not at all. */
@@ -82,16 +85,23 @@ type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
 export type EntryOptions = {
   readonly [Key in keyof Omit<Definition, (typeof triggerKeys)[number] | (typeof targetKeys)[number]> &
     string as CamelCase<Key>]?: (Key extends "start_at" | "end_at" ? Date : never) | Definition[Key];
-} & { readonly name?: string };
+} & {
+  readonly name?: string;
+  /** What becomes of an entry that has the name already. Default `replace`: it is changed, and keeps its progress unless its trigger changed. */
+  readonly conflict?: Conflict;
+};
+
+type Schedule = Required<Pick<Definition, (typeof scheduleKeys)[number]>>;
+
+/** The triggers, and what they may say beside: exactly one trigger is given. */
+export type Triggers = {
+  readonly [Key in keyof Schedule as CamelCase<Key>]:
+    | (Key extends "start_at" | "end_at" ? Date : Key extends "at" ? Date | readonly (Date | string)[] : never)
+    | Schedule[Key];
+};
 
 /** A function of this program, or a Celery task, or a command. */
 export type Work = JobFunction | { readonly task: string } | { readonly run: string | readonly string[] };
-
-export interface Handle {
-  readonly name: string;
-  /** The next `count` fire times after now. */
-  next(count?: number): Date[];
-}
 
 /** The broker that `beat start` uses where none is named: a file beside the schedule database that Celery workers read. */
 export function embeddedBrokerUrl(scheduleDb: string): string {
@@ -124,6 +134,11 @@ export function writtenOptions(options: Record<string, unknown>): Record<string,
   return Object.fromEntries(
     Object.entries(options)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [known.get(key) ?? key, value instanceof Date ? value.toISOString() : value]),
+      .map(([key, value]) => [known.get(key) ?? key, written(value)]),
   );
+}
+
+function written(value: unknown): unknown {
+  if (value instanceof Date) return value.toISOString();
+  return Array.isArray(value) ? value.map(written) : value;
 }

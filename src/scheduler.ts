@@ -3,13 +3,25 @@
 
 import { BrokerConnections } from "./broker-connections.ts";
 import { defaultBroker } from "./core/broker-definition.ts";
-import { type Definition, parseDefinition } from "./core/definition.ts";
-import { triggerOf } from "./core/entry.ts";
+import type { Definition } from "./core/definition.ts";
+import type { Entry } from "./core/entry.ts";
 import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
-import { nextFireTime } from "./core/triggers/trigger.ts";
+import type { BeatEvent, EntryEvent, EventPattern } from "./core/events.ts";
+import type { Occurrence } from "./core/ports.ts";
+import type { Told } from "./definitions/operations.ts";
 import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
 import { Engine, type EngineReport, type Stopped } from "./dispatch/engine.ts";
-import type { Alert } from "./dispatch/watchdog.ts";
+import type { EntryHandle } from "./embedding/entry-handle.ts";
+import { type EventStream, Events, type Listener } from "./embedding/events.ts";
+import {
+  defineJob,
+  type Job,
+  type JobDefinition,
+  type JobOptions,
+  type JobWork,
+  type OfJson,
+} from "./embedding/job.ts";
+import { Program } from "./embedding/program.ts";
 import { createLog } from "./log.ts";
 import { messageEncoder } from "./message-encoder.ts";
 import { readSigner } from "./message-signing.ts";
@@ -17,18 +29,16 @@ import { AlertDesk } from "./operating/alert-desk.ts";
 import { type Address, type Endpoint, parseAddress } from "./operating/endpoint.ts";
 import { OnAlert } from "./operating/on-alert.ts";
 import { isDead, thisProcess } from "./process-identity.ts";
-import type { JobFunction } from "./runner/job.ts";
-import { createRunner } from "./runner/runner.ts";
+import { createRunner, type LocalRunner } from "./runner/runner.ts";
 import { ScheduleFiles } from "./schedule-files.ts";
 import {
   commandEnvironment,
   durationOption,
   type EntryOptions,
-  type Handle,
   memory,
   type SchedulerOptions,
+  type Triggers,
   type Work,
-  writtenOptions,
 } from "./scheduler-options.ts";
 import { Schedules } from "./schedules.ts";
 import { handleSignals } from "./signals.ts";
@@ -40,7 +50,7 @@ const leastToleranceMs = 1_000;
 export type { ClockReport } from "./dispatch/clock-steps.ts";
 export type { Stopped } from "./dispatch/engine.ts";
 export type { Alert } from "./dispatch/watchdog.ts";
-export type { SchedulerStatus } from "./schedules.ts";
+export type { ListedEntry, SchedulerStatus } from "./schedules.ts";
 
 /** How long the start waits for a database that is there and locked. */
 const lockedMs = 5_000;
@@ -50,13 +60,12 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   readonly #drainMs: number;
   readonly #retentionMs: number;
   readonly #overdueToleranceMs: number;
-  readonly #alerts: AlertDesk<Alert>;
+  readonly #alerts: AlertDesk;
   readonly #metricsAt: Address | undefined;
   #monitoring: Endpoint | undefined;
-  readonly #jobs = new Map<string, JobFunction>();
-  readonly #names = new Set<string>();
-  /** Entries on their way into the store. */
-  readonly #added = new Set<Promise<unknown>>();
+  readonly #program: Program;
+  readonly #events: Events;
+  #runner: LocalRunner | undefined;
   #engine: Engine | undefined;
   #files: ScheduleFiles | undefined;
   #started: Promise<void> | undefined;
@@ -81,7 +90,14 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       });
     const { maxRate = Number.POSITIVE_INFINITY } = options;
     if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
-    this.#alerts = new AlertDesk(this.log, this.#onAlert(options));
+    this.#alerts = new AlertDesk(this.#onAlert(options));
+    this.#events = new Events(this.log);
+    this.#program = new Program({
+      host: this,
+      log: this.log,
+      timezone: options.timezone ?? "UTC",
+      onRegistered: (job) => this.#engine?.registered(job),
+    });
     this.#metricsAt = options.metrics === undefined ? undefined : parseAddress("metrics", options.metrics);
   }
 
@@ -93,76 +109,43 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   // ------------------------------------------------------------------------------------------------- what to schedule
 
   /** Every so often: `30s`, `1h30m`, or seconds. */
-  every(interval: string | number, work: Work, options: EntryOptions = {}): Handle {
-    return this.#define({ every: interval }, `every ${interval}`, work, options);
+  every(interval: string | number, work: Work, options: EntryOptions = {}): EntryHandle {
+    return this.#program.define({ every: interval }, `every ${interval}`, work, options);
   }
 
   /** Unix cron: five fields, day-of-month OR day-of-week. */
-  cron(expression: string, work: Work, options: EntryOptions = {}): Handle {
-    return this.#define({ cron: expression }, `cron ${expression}`, work, options);
+  cron(expression: string, work: Work, options: EntryOptions = {}): EntryHandle {
+    return this.#program.define({ cron: expression }, `cron ${expression}`, work, options);
   }
 
   /** Celery's crontab: five fields or its arguments, day-of-month AND day-of-week. */
-  crontab(expression: NonNullable<Definition["crontab"]>, work: Work, options: EntryOptions = {}): Handle {
-    return this.#define({ crontab: expression }, `crontab ${JSON.stringify(expression)}`, work, options);
+  crontab(expression: NonNullable<Definition["crontab"]>, work: Work, options: EntryOptions = {}): EntryHandle {
+    return this.#program.define({ crontab: expression }, `crontab ${JSON.stringify(expression)}`, work, options);
   }
 
   /** Once, or once at each of several times. A text is local to the entry's zone unless it carries an offset. */
-  at(when: Date | string | readonly (Date | string)[], work: Work, options: EntryOptions = {}): Handle {
+  at(when: Triggers["at"], work: Work, options: EntryOptions = {}): EntryHandle {
     const list = (Array.isArray(when) ? when : [when]) as readonly (Date | string)[];
     const at = list.map((one) => (one instanceof Date ? one.toISOString() : one));
-    return this.#define({ at }, `at ${at.join(", ")}`, work, options);
+    return this.#program.define({ at }, `at ${at.join(", ")}`, work, options);
   }
 
-  #define(trigger: Record<string, unknown>, label: string, work: Work, options: EntryOptions): Handle {
-    const { name: wanted, ...rest } = options;
-    const name = this.#freeName(
-      wanted ?? (typeof work === "function" && work.name ? work.name : label),
-      wanted !== undefined,
-    );
-    const target = typeof work === "function" ? { job: name } : work;
-    const raw = { timezone: this.#options.timezone ?? "UTC", ...trigger, ...target, ...writtenOptions(rest) };
-    const definition = parseDefinition(raw, { entry: name });
-    if (typeof work === "function") this.#jobs.set(name, work);
-    this.#names.add(name);
-    this.#write(name, definition);
-    const trigger_ = triggerOf({ definition, name, anchorAt: this.clock.now(), lastFireAt: null });
-    return {
-      name,
-      next: (count = 1) => {
-        const times: Date[] = [];
-        for (
-          let at = nextFireTime(trigger_, this.clock.now());
-          at !== null && times.length < count;
-          at = nextFireTime(trigger_, at)
-        ) {
-          times.push(new Date(at));
-        }
-        return times;
-      },
-    };
-  }
-
-  /** In the background; start() waits for it and rejects where it failed. Later failures go to the log. */
-  #write(name: string, definition: Definition): void {
-    const added = this.add(name, definition, { replace: true });
-    this.#added.add(added);
-    added.then(
-      () => this.#added.delete(added),
-      (error) => {
-        if (this.#engine !== undefined && this.#added.delete(added)) this.log.error(reasonOf(error));
-      },
-    );
-  }
-
-  #freeName(base: string, exact: boolean): string {
-    if (!this.#names.has(base)) return base;
-    if (exact)
-      throw new BeatError(`there is an entry "${base}" already`, {
-        remedy: "Give each entry a name of its own.",
-        place: { entry: base },
-      });
-    for (let number = 2; ; number++) if (!this.#names.has(`${base} ${number}`)) return `${base} ${number}`;
+  /**
+   * Registers a function under a name that the store can hold, so that its entries outlive the process. What it is given is
+   * JSON. A job is registered once; `defineJob` makes one that several programs share. Entries that waited for it go on.
+   */
+  job<Params, Result>(definition: JobDefinition<Params, Result>): Job<Params, Result>;
+  job<Params = undefined, Result = unknown>(
+    name: string,
+    work: JobWork<Params, Result> & OfJson<NoInfer<Params>>,
+    options?: JobOptions,
+  ): Job<Params, Result>;
+  job<Params, Result>(
+    given: string | JobDefinition<Params, Result>,
+    work?: JobWork<Params, Result> & OfJson<NoInfer<Params>>,
+    options: JobOptions = {},
+  ): Job<Params, Result> {
+    return this.#program.job(typeof given === "string" ? defineJob(given, work!, options) : given);
   }
 
   // ---------------------------------------------------------------------------------------------------------- running
@@ -211,15 +194,32 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     return this.#stopped;
   }
 
-  /** `alert`: something needs an operator, or is over. A listener that throws harms nothing. */
-  on(_event: "alert", listener: (alert: Alert) => void): this {
-    this.#alerts.on(listener);
+  /** Calls `listener` for each event of that name, of a kind (`run:*`) or of all (`*`). One that throws, or takes its time, harms nothing but itself. */
+  on<Pattern extends EventPattern>(pattern: Pattern, listener: Listener<Pattern>): this {
+    this.#events.on(pattern, listener);
     return this;
   }
 
-  off(_event: "alert", listener: (alert: Alert) => void): this {
-    this.#alerts.off(listener);
+  /** As on(), for the next event alone. */
+  once<Pattern extends EventPattern>(pattern: Pattern, listener: Listener<Pattern>): this {
+    this.#events.on(pattern, listener, true);
     return this;
+  }
+
+  off<Pattern extends EventPattern>(pattern: Pattern, listener: Listener<Pattern>): this {
+    this.#events.off(pattern, listener);
+    return this;
+  }
+
+  /**
+   * Events from now on, for `for await`. As many as `buffer` (default 1,000) wait for whoever reads; beyond that the oldest are
+   * dropped and counted. Ends when the scheduler has stopped.
+   */
+  events<Pattern extends EventPattern = "*">(
+    pattern: Pattern = "*" as Pattern,
+    { buffer }: { readonly buffer?: number } = {},
+  ): EventStream<Pattern> {
+    return this.#events.stream(pattern, buffer) as unknown as EventStream<Pattern>;
   }
 
   /** How this process is, leading or standing by. */
@@ -279,7 +279,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     const { clock, log } = this;
     const signer = security === undefined ? undefined : await readSigner(security, { clock, log });
     const { operations, store } = await this.open();
-    await Promise.all(this.#added);
+    await this.#program.start();
     const { schedules = [], broker } = this.#options;
     const connections = this.#connections();
     // In this order: the first of a name counts.
@@ -303,18 +303,23 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     }
     brokers.push(...(await connections.connectGiven(this.#options.brokers ?? {})));
     const jobsDir = this.#options.jobsDir ?? (schedules.length > 0 ? schedulesRoot(schedules) : undefined);
+    const runner = createRunner({
+      clock: this.clock,
+      log: this.log,
+      jobs: this.#program.functions,
+      limits: this.#program.limits,
+      jobsDir,
+      env: commandEnvironment(),
+      ...(this.#options.maxConcurrentRuns !== undefined && { maxConcurrentRuns: this.#options.maxConcurrentRuns }),
+    });
+    this.#runner = runner;
     this.#engine = new Engine({
       clock: this.clock,
       store,
       log: this.log,
       brokers,
-      runner: createRunner({
-        clock: this.clock,
-        log: this.log,
-        jobs: this.#jobs,
-        jobsDir,
-        env: commandEnvironment(),
-      }),
+      runner,
+      whyMissing: (job) => runner.whyMissing(job),
       encode: messageEncoder({
         defaultQueueOf: (each) => connections.queueOf(each),
         traced: this.#options.traceparent ?? false,
@@ -327,22 +332,32 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       ...(this.#options.retentionRows !== undefined && { retentionRows: this.#options.retentionRows }),
       timeZoneData: process.versions["tz"] ?? "unknown",
       overdueToleranceMs: this.#overdueToleranceMs,
-      onAlert: (alert) => this.#alerts.tell(alert, store.location),
+      onAlert: (alert) => {
+        this.#events.emit({ type: "alert", ...alert });
+        this.#alerts.tell(alert, store.location);
+      },
+      onEvent: (event) => this.#onEvent(event),
       onStalled: (reason) => this.#fail(reason),
     });
-    if (this.#stopped === undefined) await this.#engine.start();
+    if (this.#stopped !== undefined) return;
+    await this.#engine.start();
+    this.#events.emit({ type: "scheduler:started", at: this.clock.now() });
   }
 
   async #stop(drainMs: number): Promise<Stopped> {
+    this.#events.emit({ type: "scheduler:stopping", at: this.clock.now() });
     try {
       await this.#started?.catch(() => {});
       await this.#files?.close();
       const stopped = (await this.#engine?.stop(drainMs)) ?? { finished: 0, aborted: 0, left: 0 };
       await this.#alerts.close();
-      await Promise.allSettled(this.#added);
+      await this.#program.stop();
+      await this.waiting.end();
       await this.close();
+      this.#events.emit({ type: "scheduler:stopped", at: this.clock.now(), ...stopped });
       return stopped;
     } finally {
+      this.#events.close();
       await this.#monitoring?.close();
       this.#onStopped();
     }
@@ -361,6 +376,28 @@ export class Scheduler extends Schedules implements AsyncDisposable {
 
   protected override changed(): void {
     this.#engine?.wake();
+  }
+
+  protected override told({ did, ...rest }: Told): void {
+    this.#events.emit({ type: `entry:${did}`, at: this.clock.now(), ...rest } as EntryEvent);
+  }
+
+  #onEvent(event: BeatEvent): void {
+    this.waiting.hear(event);
+    this.#events.emit(event);
+  }
+
+  /** What has ended is written first. */
+  override async history(query: Parameters<Schedules["history"]>[0] = {}): Promise<Occurrence[]> {
+    await this.#engine?.flush();
+    return super.history(query);
+  }
+
+  /** Whoever leads knows its own jobs, also for entries that are not due yet. */
+  protected override async whyParked(): Promise<(entry: Entry) => string | null> {
+    const runner = this.#runner;
+    if (runner === undefined || this.#engine?.leading !== true) return super.whyParked();
+    return ({ definition: { job } }) => (job === undefined ? null : (runner.whyMissing(job) ?? null));
   }
 }
 

@@ -1,15 +1,33 @@
 // What people and programs do with a schedule database: change it, look into it, ask it why. It takes no running scheduler;
 // one that runs hears of changes by itself.
 
+import { randomUUID } from "node:crypto";
 import type { Entry } from "./core/entry.ts";
 import { type Answer, explain } from "./core/explain.ts";
 import type { Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
 import type { Instant } from "./core/time.ts";
-import { Operations } from "./definitions/operations.ts";
+import { type Conflict, Operations, type Told, type Writer } from "./definitions/operations.ts";
 import type { EngineReport } from "./dispatch/engine.ts";
+import { fireTimesAfter } from "./embedding/entry-handle.ts";
+import { Run } from "./embedding/run.ts";
+import { Waiting } from "./embedding/waiting.ts";
 import { isDead } from "./process-identity.ts";
-import type { StoreOpener } from "./scheduler-options.ts";
+import { type StoreOpener, type Triggers, writtenOptions } from "./scheduler-options.ts";
 import { whenAvailable } from "./when-available.ts";
+
+/** What a run can be: fire times that never became one are in the history alone. */
+const runStates: readonly OccurrenceState[] = [
+  "claimed",
+  "running",
+  "published",
+  "ran",
+  "failed",
+  "abandoned",
+  "cancelled",
+  "coalesced",
+  "missed",
+  "skipped",
+];
 
 /** How many rows before a time are looked at for a range that covers it. */
 const rowsToExplain = 100;
@@ -25,6 +43,7 @@ export abstract class Schedules {
   readonly #openStore: StoreOpener;
   /** How long a database that is away is waited for. */
   protected readonly waitMs: number;
+  protected readonly waiting: Waiting;
   #opened: Promise<Opened> | undefined;
 
   protected constructor(openStore: StoreOpener, waitMs: number, clock: Clock, log: Log) {
@@ -32,6 +51,7 @@ export abstract class Schedules {
     this.waitMs = waitMs;
     this.clock = clock;
     this.log = log;
+    this.waiting = new Waiting(clock, (query) => this.history(query));
   }
 
   /** Whether nothing is waited for any more. */
@@ -49,10 +69,19 @@ export abstract class Schedules {
   async add(
     name: string,
     definition: unknown,
-    options: { readonly origin?: "cli" | "code" | "api"; readonly replace?: boolean } = {},
+    options: { readonly origin?: Writer; readonly conflict?: Conflict } = {},
   ): Promise<Entry> {
-    const { origin = "code", replace = false } = options;
-    return this.#change((operations) => operations.add(name, definition, origin, { replace }));
+    const { origin = "code", conflict = "throw" } = options;
+    return this.#change((operations) => operations.add(name, definition, origin, { conflict }));
+  }
+
+  /** Another trigger, in camelCase; what the entry does, and how, stays. Its progress begins anew. */
+  async reschedule(
+    name: string,
+    trigger: Partial<Triggers>,
+    { origin = "code" }: { readonly origin?: Writer } = {},
+  ): Promise<Entry> {
+    return this.#change((operations) => operations.reschedule(name, writtenOptions(trigger), origin));
   }
 
   /** Adds many at once: all of them are checked before the first is written. */
@@ -80,18 +109,56 @@ export abstract class Schedules {
     return this.#change((operations) => operations.retry({ limit: 1_000, ...query }));
   }
 
-  /** Runs an entry now, beside its schedule. */
-  async trigger(name: string): Promise<{ readonly id: string; readonly fireAt: Instant }> {
-    return this.#change((operations) => operations.trigger(name));
+  /** Runs an entry now, beside its schedule and under the same limits; with its own params where none are given. */
+  async trigger(name: string, params?: unknown): Promise<Run> {
+    const id = randomUUID();
+    const here = this.waiting.outcomeOf(id);
+    const row = await this.#change((operations) => operations.trigger(name, { id, params }));
+    return new Run(row, this.waiting, here);
   }
 
-  async get(name: string): Promise<Entry> {
-    return (await this.open()).operations.get(name);
+  /** Runs, the newest first: one entry's or everybody's, in one state, in some, or in any. */
+  async runs(
+    query: {
+      readonly entry?: string;
+      readonly state?: OccurrenceState | readonly OccurrenceState[];
+      readonly limit?: number;
+    } = {},
+  ): Promise<Run[]> {
+    const { entry, state = runStates, limit = 100 } = query;
+    const states = typeof state === "string" ? [state] : state;
+    const rows = await this.history({ ...(entry !== undefined && { name: entry }), states, limit });
+    return rows.filter(({ id }) => id !== "").map((row) => new Run(row, this.waiting));
+  }
+
+  /** The next `count` fire times of an entry, as its schedule names them. */
+  async next(name: string, count = 1): Promise<Date[]> {
+    return fireTimesAfter(await this.get(name), this.clock.now(), count);
+  }
+
+  /** What was done to an entry by this object. */
+  protected abstract told(told: Told): void;
+
+  async get(name: string): Promise<ListedEntry> {
+    const entry = await (await this.open()).operations.get(name);
+    return (await this.#withParked([entry]))[0]!;
   }
 
   /** By name, ascending, from after `afterName`; at most `limit`. */
-  async list(query: { readonly afterName?: string; readonly limit?: number } = {}): Promise<Entry[]> {
-    return (await this.open()).store.listEntries({ limit: 1_000, ...query });
+  async list(query: { readonly afterName?: string; readonly limit?: number } = {}): Promise<ListedEntry[]> {
+    return this.#withParked(await (await this.open()).store.listEntries({ limit: 1_000, ...query }));
+  }
+
+  async #withParked(entries: readonly Entry[]): Promise<ListedEntry[]> {
+    const why = await this.whyParked();
+    return entries.map((entry) => ({ ...entry, parked: why(entry) }));
+  }
+
+  /** Why an entry waits for its job; null: it does not, as far as the scheduler that leads has told. */
+  protected async whyParked(): Promise<(entry: Entry) => string | null> {
+    const { report } = await this.status();
+    const reasons = new Map(report?.parked?.entries.map(({ id, reason }) => [id, reason]));
+    return ({ id }) => reasons.get(id) ?? null;
   }
 
   /** The entries that fire next, soonest first. */
@@ -156,7 +223,7 @@ export abstract class Schedules {
   protected async open(): Promise<Opened> {
     this.#opened ??= this.whenAvailable(this.#openStore, this.waitMs).then((store) => ({
       store,
-      operations: new Operations({ store, clock: this.clock }),
+      operations: new Operations({ store, clock: this.clock, onChange: (told) => this.told(told) }),
     }));
     return this.#opened;
   }
@@ -182,6 +249,11 @@ export abstract class Schedules {
 /** A lease is renewed every second. One that was renewed in times to come was not since the clock was put back. */
 function isCurrent({ renewedAt, expiresAt }: Lease, now: Instant): boolean {
   return expiresAt > now && renewedAt - now < expiresAt - renewedAt;
+}
+
+export interface ListedEntry extends Entry {
+  /** Why it waits: its job is not registered where it would run. Null: it does not wait. */
+  readonly parked: string | null;
 }
 
 export interface SchedulerStatus {

@@ -10,6 +10,7 @@ import type { Occurrence } from "../core/ports.ts";
 import { type Member, type Target, targetOf } from "../core/target.ts";
 import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
+import type { ListedEntry } from "../scheduler.ts";
 
 /** Secrets in URLs are masked in all that is printed. */
 export function print(text: string): void {
@@ -96,7 +97,7 @@ export function zoneOf(entry: Entry): string {
 }
 
 /** An entry as programs read it: times as ISO 8601. */
-export function entryJson(entry: Entry): Record<string, unknown> {
+export function entryJson(entry: Entry & Partial<Parked>): Record<string, unknown> {
   const iso = (at: Instant | null) => (at === null ? null : new Date(at).toISOString());
   return {
     name: entry.name,
@@ -111,6 +112,7 @@ export function entryJson(entry: Entry): Record<string, unknown> {
     paused_at: iso(entry.pausedAt),
     pause_note: entry.pauseNote,
     quarantine: entry.quarantine,
+    parked: entry.parked ?? null,
   };
 }
 
@@ -132,18 +134,23 @@ export function occurrenceJson(occurrence: Occurrence): Record<string, unknown> 
     settled_at: iso(settledAt),
     lateness_ms: settledAt === null ? null : (startedAt ?? settledAt) - dueAt,
     attempts: occurrence.attempts,
+    missed_count: occurrence.missedCount,
+    params: occurrence.params === null ? null : JSON.parse(occurrence.params),
     time_zone_data: occurrence.timeZoneData,
   };
 }
 
-function nextRun(entry: Entry): string {
+type Parked = Pick<ListedEntry, "parked">;
+
+function nextRun(entry: Entry & Partial<Parked>): string {
   const status = statusOf(entry);
   if (status === "finished" && firesAtStart(entry.definition)) return "at each start";
+  if (status === "active" && (entry.parked ?? null) !== null) return "parked";
   return status === "active" ? localTime(entry.nextFireAt!, zoneOf(entry)) : status;
 }
 
 /** The entries that fire next, as `beat start` and `beat list` show them. */
-export function entriesTable(entries: readonly Entry[], now: Instant): string {
+export function entriesTable(entries: readonly (Entry & Partial<Parked>)[], now: Instant): string {
   const rows = entries.map((entry) => [
     entry.name,
     nextRun(entry),

@@ -122,3 +122,30 @@ export type EventOf<Pattern extends EventPattern> = Pattern extends "*"
   : Pattern extends `${infer Kind}:*`
     ? Extract<BeatEvent, { type: `${Kind}:${string}` }>
     : Extract<BeatEvent, { type: Pattern }>;
+
+/** Every event's name, in the order in which they come. */
+export const eventNames = [
+  "scheduler:started",
+  "scheduler:leading",
+  "scheduler:standing-by",
+  "scheduler:stopping",
+  "scheduler:stopped",
+  "entry:added",
+  "entry:changed",
+  "entry:removed",
+  "entry:paused",
+  "entry:resumed",
+  "entry:finished",
+  "entry:parked",
+  "run:due",
+  "run:started",
+  "run:retried",
+  "run:succeeded",
+  "run:failed",
+  "run:timed-out",
+  "run:cancelled",
+  "run:abandoned",
+  "run:skipped",
+  "run:missed",
+  "alert",
+] as const satisfies readonly EventName[];

@@ -4,8 +4,10 @@ import { randomUUID } from "node:crypto";
 import { type Definition, nameProblem } from "../core/definition.ts";
 import { type Entry, firesAtStart, type Origin } from "../core/entry.ts";
 import { type BeatError, ConflictError, DefinitionError, EntryNotFoundError, nearest } from "../core/errors.ts";
-import type { Clock, EntryChange, Store } from "../core/ports.ts";
+import { checkedParams } from "../core/json-params.ts";
+import type { Clock, EntryChange, Occurrence, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { triggerKeys } from "../core/triggers/schedule.ts";
 import { checkedDefinition } from "./checked.ts";
 import type { LoadedFiles } from "./parse.ts";
 import { changeOfDefinition, type Effect, endOfPause, freshProgress, removal } from "./progress.ts";
@@ -31,13 +33,29 @@ export interface AppliedFiles {
   readonly summary: string;
 }
 
+/** What becomes of an entry that has the name already: it is changed, it stays as it is, or that is an error. */
+export type Conflict = "replace" | "keep" | "throw";
+
+/** What was done to entries. Told once it is written. */
+export type Told =
+  | { readonly did: "added" | "changed" | "removed" | "paused"; readonly entry: Entry }
+  | { readonly did: "resumed"; readonly entry: Entry; readonly from: "now" | "missed" };
+
+export interface OperationsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly onChange?: ((told: Told) => void) | undefined;
+}
+
 export class Operations {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #tell: (told: Told) => void;
 
-  constructor({ store, clock }: { readonly store: Store; readonly clock: Clock }) {
+  constructor({ store, clock, onChange = () => {} }: OperationsOptions) {
     this.#store = store;
     this.#clock = clock;
+    this.#tell = onChange;
   }
 
   /**
@@ -45,7 +63,12 @@ export class Operations {
    * where nothing changed. Throws DefinitionError for what is wrong with the name or definition, for a name that is taken,
    * and, from the command line and the API, for an entry that would never fire.
    */
-  async add(name: string, definition: unknown, origin: Writer, { replace = false } = {}): Promise<Entry> {
+  async add(
+    name: string,
+    definition: unknown,
+    origin: Writer,
+    { conflict = "throw" }: { readonly conflict?: Conflict } = {},
+  ): Promise<Entry> {
     const place = { entry: name };
     const wrong = nameProblem(name);
     if (wrong !== undefined) throw new DefinitionError(wrong);
@@ -54,15 +77,23 @@ export class Operations {
       const now = this.#clock.now();
       const existing = await this.#store.entryByName(name);
       if (existing === undefined) return this.#insert(name, parsed, origin, now);
+      if (conflict === "keep") return existing;
       refuseForeign(existing, origin);
-      if (!replace)
+      if (conflict === "throw")
         throw new DefinitionError("there is an entry of that name already", {
           remedy: "Choose another name, or replace it.",
           place,
         });
       const effect = changeOfDefinition(existing, parsed, now);
-      return effect === undefined ? existing : this.#update(existing, effect, now);
+      return effect === undefined ? existing : this.#update(existing, effect, now, "changed");
     });
+  }
+
+  /** Another trigger, in the keys of a schedule file; what an entry does, and how, stays. Throws as add() does, and EntryNotFoundError. */
+  async reschedule(name: string, schedule: Readonly<Record<string, unknown>>, origin: Writer): Promise<Entry> {
+    const { definition } = await this.get(name);
+    const others = Object.entries(definition).filter(([key]) => !(triggerKeys as readonly string[]).includes(key));
+    return this.add(name, { ...Object.fromEntries(others), ...schedule }, origin, { conflict: "replace" });
   }
 
   async #insert(name: string, definition: Definition, origin: Writer, createdAt: Instant): Promise<Entry> {
@@ -76,6 +107,7 @@ export class Operations {
     const [entry] = await this.#store.change([
       { change: "insert", name, origin, definition, createdAt, ...progress, quarantine: null },
     ]);
+    this.#tell({ did: "added", entry: entry! });
     return entry!;
   }
 
@@ -104,7 +136,8 @@ export class Operations {
     });
     if (problems.length > 0) throw new DefinitionError("some of the entries can't be added", { problems });
     for (let start = 0; start < changes.length; start += pageSize) {
-      await this.#store.change(changes.slice(start, start + pageSize));
+      const added = await this.#store.change(changes.slice(start, start + pageSize));
+      for (const entry of added) this.#tell({ did: "added", entry });
     }
   }
 
@@ -120,6 +153,7 @@ export class Operations {
         });
       }
       await this.#store.change([removal(entry, this.#clock.now(), "it was removed")]);
+      this.#tell({ did: "removed", entry });
     });
   }
 
@@ -133,7 +167,7 @@ export class Operations {
       const now = this.#clock.now();
       if (entry.pausedAt !== null && (note === undefined || note === entry.pauseNote)) return entry;
       const fields = { pausedAt: entry.pausedAt ?? now, pauseNote: note ?? null };
-      return this.#update(entry, { fields, withdraw: "it was paused" }, now);
+      return this.#update(entry, { fields, withdraw: "it was paused" }, now, "paused");
     });
   }
 
@@ -146,27 +180,38 @@ export class Operations {
       const entry = await this.get(name);
       if (entry.pausedAt === null) return entry;
       const now = this.#clock.now();
-      return this.#update(entry, endOfPause(entry, now, from), now);
+      const resumed = await this.#update(entry, endOfPause(entry, now, from), now);
+      this.#tell({ did: "resumed", entry: resumed, from });
+      return resumed;
     });
   }
 
-  /** Asks for a run now, beside the schedule; also of an entry that is paused, disabled or finished. */
-  async trigger(name: string): Promise<{ readonly id: string; readonly fireAt: Instant }> {
+  /**
+   * Asks for a run now, beside the schedule; also of an entry that is paused, disabled or finished. `params`: what a job is
+   * given instead of the entry's own. `id`: a UUID; default a new one. Returns the row.
+   */
+  async trigger(
+    name: string,
+    { params, id = randomUUID() }: { readonly params?: unknown; readonly id?: string } = {},
+  ): Promise<Occurrence> {
     const entry = await this.get(name);
+    const given = checkedParams(params, { entry: name });
+    if (given !== undefined && entry.definition.job === undefined)
+      throw new DefinitionError("only a job is given params", { remedy: "Leave them out.", place: { entry: name } });
     if (entry.quarantine !== null) {
       throw new DefinitionError(`it is set aside: ${entry.quarantine}`, {
         remedy: "Mend its definition first.",
         place: { entry: name },
       });
     }
-    const id = randomUUID();
     let attempt = 0;
     return this.#retrying(async () => {
       // Two requests in one millisecond get an instant each.
       const now = this.#clock.now();
       const fireAt = now + attempt++;
-      await this.#store.enqueueManual(entry.id, { id, fireAt }, now);
-      return { id, fireAt };
+      const manual = { id, fireAt, ...(given !== undefined && { params: JSON.stringify(given) }) };
+      await this.#store.enqueueManual(entry.id, manual, now);
+      return asked(entry, manual, now);
     });
   }
 
@@ -203,7 +248,8 @@ export class Operations {
       const plan = planReconcile(loaded, await this.#concerned(loaded), this.#clock.now());
       for (let start = 0; start < plan.changes.length; start += pageSize) {
         const page = plan.changes.slice(start, start + pageSize);
-        await this.#store.change(page.map(({ change }) => change));
+        const entries = await this.#store.change(page.map(({ change }) => change));
+        for (const [index, { verb }] of page.entries()) this.#tell({ did: verb, entry: entries[index]! });
         done.push(...page);
       }
       return plan;
@@ -236,10 +282,11 @@ export class Operations {
     return names;
   }
 
-  async #update(entry: Entry, effect: Effect, at: Instant): Promise<Entry> {
+  async #update(entry: Entry, effect: Effect, at: Instant, did?: "changed" | "paused"): Promise<Entry> {
     const change: EntryChange = { change: "update", id: entry.id, expectedRevision: entry.revision, at, ...effect };
-    await this.#store.change([change]);
-    return this.get(entry.name);
+    const [changed] = await this.#store.change([change]);
+    if (did !== undefined) this.#tell({ did, entry: changed! });
+    return changed!;
   }
 
   /** Somebody else may write at the same time: then it is read and tried again, a bounded number of times. */
@@ -252,6 +299,17 @@ export class Operations {
       }
     }
   }
+}
+
+/** The row of a run that was asked for just now. */
+function asked(
+  { id: entryId, name: entryName }: Entry,
+  { id, fireAt, params }: { readonly id: string; readonly fireAt: Instant; readonly params?: string },
+  now: Instant,
+): Occurrence {
+  const nothingYet = { reason: null, result: null, attempts: 0, missedCount: 0, startedAt: null, settledAt: null };
+  const when = { fireAt, untilFireAt: fireAt, dueAt: fireAt, claimedAt: now, count: 1, timeZoneData: null };
+  return { ...nothingYet, ...when, id, entryId, entryName, manual: true, params: params ?? null, state: "claimed" };
 }
 
 /** Files own theirs alone; a program owns what it defines and takes nothing from the command line or the API. */

@@ -345,7 +345,7 @@ export class Dispatcher {
       const changed = await store.changedSince(this.#revision, 1_000);
       for (const entry of changed) {
         entries.drop(entry.id);
-        parking.forget(entry.id);
+        parking.notice(entry);
         changedIds.add(entry.id);
         this.#upcoming.place(entry);
         this.#revision = entry.revision;

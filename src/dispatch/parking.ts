@@ -55,9 +55,9 @@ export class Parking {
     return released.map(({ entry }) => entry.id);
   }
 
-  /** The entry changed: whether it has to wait is found out anew. */
-  forget(entryId: number): void {
-    this.#parked.delete(entryId);
+  /** The entry changed, and may have another job now. */
+  notice({ id, removedAt, definition }: Entry): void {
+    if (removedAt !== null || definition.job !== this.#parked.get(id)?.job) this.#parked.delete(id);
   }
 
   clear(): void {

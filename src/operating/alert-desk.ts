@@ -1,9 +1,7 @@
-// Where alerts go: to the listeners of the program that Beat is part of, and to the operator's command or webhook.
+// Where alerts go, beside the listeners of the program that Beat is part of: to the operator's command or webhook.
 
 import { hostname } from "node:os";
-import { reasonOf } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
-import type { Log } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { OnAlert } from "./on-alert.ts";
 
@@ -18,33 +16,15 @@ interface Told {
 /** How long the operator's command is waited for at the end. */
 const lastAlertMs = 2_000;
 
-export class AlertDesk<Alert extends Told> {
-  readonly #log: Log;
+export class AlertDesk {
   readonly #onAlert: OnAlert | undefined;
-  readonly #listeners = new Set<(alert: Alert) => void>();
 
-  constructor(log: Log, onAlert: OnAlert | undefined) {
-    this.#log = log;
+  constructor(onAlert: OnAlert | undefined) {
     this.#onAlert = onAlert;
   }
 
-  on(listener: (alert: Alert) => void): void {
-    this.#listeners.add(listener);
-  }
-
-  off(listener: (alert: Alert) => void): void {
-    this.#listeners.delete(listener);
-  }
-
   /** Never throws. `database`: whose alert it is. */
-  tell(told: Alert, database: string): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(told);
-      } catch (error) {
-        this.#log.error(`A listener for alerts threw: ${reasonOf(error)}`);
-      }
-    }
+  tell(told: Told, database: string): void {
     const { alert, state, message, since, at } = told;
     this.#onAlert?.add({
       alert,

@@ -83,11 +83,11 @@ test("what is wrong with an added entry is told, and nothing is stored", async (
     ],
     [
       'entry "filed": it belongs to the schedule file app.yaml. Change it there, or choose another name.',
-      operations.add("filed", ping, "cli", { replace: true }),
+      operations.add("filed", ping, "cli", { conflict: "replace" }),
     ],
     [
       'entry "taken": an entry of that name was added from the command line. Choose another name, or remove that one.',
-      operations.add("taken", ping, "code", { replace: true }),
+      operations.add("taken", ping, "code", { conflict: "replace" }),
     ],
   ] as const) {
     assert.equal(await refusal(promise), told);
@@ -97,7 +97,7 @@ test("what is wrong with an added entry is told, and nothing is stored", async (
 
 test("a program may keep a date that has passed: it was right when it was written", async () => {
   assert.equal(
-    (await operations.add("launch", { at: "2026-12-31", task: "t" }, "code", { replace: true })).nextFireAt,
+    (await operations.add("launch", { at: "2026-12-31", task: "t" }, "code", { conflict: "replace" })).nextFireAt,
     null,
   );
 });
@@ -105,18 +105,18 @@ test("a program may keep a date that has passed: it was right when it was writte
 test("replacing keeps the owner, and progress where the schedule is the same; the same again changes nothing", async () => {
   const first = await operations.add("ping", ping, "code");
   clock.stepWall(3_000);
-  const second = await operations.add("ping", { ...ping, task: "u" }, "cli", { replace: true });
+  const second = await operations.add("ping", { ...ping, task: "u" }, "cli", { conflict: "replace" });
   assert.deepEqual(
     { ...second, revision: 0 },
     { ...first, definition: { ...first.definition, task: "u" }, revision: 0 },
   );
   const revision = await store.currentRevision();
   assert.deepEqual(
-    await operations.add("ping", { timezone: "UTC", ...ping, task: "u" }, "code", { replace: true }),
+    await operations.add("ping", { timezone: "UTC", ...ping, task: "u" }, "code", { conflict: "replace" }),
     second,
   );
   assert.equal(await store.currentRevision(), revision);
-  const third = await operations.add("ping", { every: "20s", task: "u" }, "api", { replace: true });
+  const third = await operations.add("ping", { every: "20s", task: "u" }, "api", { conflict: "replace" });
   assert.equal(third.nextFireAt, start + 23_000);
 });
 
@@ -398,7 +398,7 @@ test("whatever happens: files touch only their own, a broken one nothing, and ap
       for (const one of steps) {
         if (one.step === "wait") clock.stepWall(one.ms);
         else if (one.step === "add")
-          await operations.add(one.name, ping, "cli", { replace: true }).catch(ignoreRefusal);
+          await operations.add(one.name, ping, "cli", { conflict: "replace" }).catch(ignoreRefusal);
         else if (one.step !== "files")
           await operations[one.step as "remove" | "pause" | "resume"](one.name).catch(ignoreRefusal);
         else {

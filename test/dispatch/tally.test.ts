@@ -47,7 +47,7 @@ test("what an operator withdraws from the outbox is counted as cancelled, what o
   world.broker.listener.unavailable("gone", false);
   await world.clock.advance(minute);
   await operations.pause("gone");
-  await operations.add("stays", { every: "1m", task: "a.ping", description: "new" }, "code", { replace: true });
+  await operations.add("stays", { every: "1m", task: "a.ping", description: "new" }, "code", { conflict: "replace" });
   await world.clock.advance(2 * second);
   assert.equal(engine.report().totals.occurrences.cancelled, 1);
   await engine.stop(0);

@@ -415,7 +415,7 @@ test("what is confirmed while a slow store is read is not taken for unsent", asy
   await engine.start();
   world.broker.hold = true;
   await world.clock.advance(1_010);
-  await operationsOf(world).add("ping", { every: "1s", task: "a.pong" }, "cli", { replace: true });
+  await operationsOf(world).add("ping", { every: "1s", task: "a.pong" }, "cli", { conflict: "replace" });
   engine.wake();
   await world.clock.advance(50);
   world.broker.hold = false;

@@ -196,23 +196,14 @@ test("addresses of this machine and of private networks are refused, by number a
     assert.equal(isPrivate(address), false, address);
 });
 
-test("listeners and the operator are told, one that throws is said, and broker passwords are masked", async (t) => {
+test("the operator is told, and broker passwords are masked", async (t) => {
   const { port, posts } = await server(t);
-  const { hook, log } = onAlert(`http://127.0.0.1:${port}/`);
-  const desk = new AlertDesk(log, hook);
+  const { hook } = onAlert(`http://127.0.0.1:${port}/`);
+  const desk = new AlertDesk(hook);
   const told = { alert: "broker", state: "raised", message: "amqp://u:s3cret@h/ is away", since: 0, at: 11_000 };
-  const heard: unknown[] = [];
-  const listener = (one: unknown) => heard.push(one);
-  desk.on(() => {
-    throw new Error("of its own");
-  });
-  desk.on(listener);
   desk.tell(told, "db");
-  desk.off(listener);
   desk.tell({ ...told, state: "resolved" }, "db");
   await desk.close();
-  assert.deepEqual(heard, [told]);
-  assert.equal(log.errors.filter((line) => line.includes("of its own")).length, 2);
   const bodies = posts.map(({ body }) => JSON.parse(body) as AlertMessage);
   assert.deepEqual(
     bodies.map(({ state, message, at, database }) => [state, message, at, database]),

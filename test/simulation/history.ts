@@ -68,7 +68,7 @@ export class History {
     const wall = invokedAt + this.#wall.ms;
     switch (act.do) {
       case "set": {
-        const { anchorAt } = await operations.add(entry, act.definition, "cli", { replace: true });
+        const { anchorAt } = await operations.add(entry, act.definition, "cli", { conflict: "replace" });
         // Where it begins anew, it begins now; else its beginning is of no concern.
         const isNew = anchorAt >= Math.floor(wall);
         return { definition: act.definition, paused, ...(isNew && { anchorAt }) };

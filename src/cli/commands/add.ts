@@ -49,7 +49,7 @@ export const add: Command<Flags> = {
       async (scheduler) => {
         const entry = await scheduler.add(options.name, definitionOf(options), {
           origin: "cli",
-          replace: options.replace,
+          conflict: options.replace ? "replace" : "throw",
         });
         if (options.json) printJson(entryJson(entry));
         else print(entriesTable([entry], scheduler.now()));

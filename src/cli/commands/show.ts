@@ -25,7 +25,7 @@ export const show: Command<Flags> = {
       print(stringify({ [entry.name]: entry.definition }).trimEnd());
       print("");
       print(
-        `status    ${statusOf(entry)}${entry.pauseNote ? `: ${entry.pauseNote}` : ""}${entry.quarantine ? `: ${entry.quarantine}` : ""}`,
+        `status    ${statusOf(entry)}${entry.pauseNote ? `: ${entry.pauseNote}` : ""}${entry.quarantine ? `: ${entry.quarantine}` : ""}${entry.parked ? `, parked: ${entry.parked}` : ""}`,
       );
       print(`when      ${whenText(entry) ?? "unknown: its definition is no longer valid"}`);
       print(`next run  ${time(entry.nextFireAt)}`);
