@@ -1,12 +1,14 @@
 // What the options of apply_async make of a message, beside what real clients sent with the same options.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { suite, test } from "node:test";
 import { brotliDecompressSync, inflateSync, zstdDecompressSync } from "node:zlib";
 import { parse } from "yaml";
 import { expirationOf } from "../../src/celery/envelope.ts";
 import type { Message } from "../../src/core/ports.ts";
 import { type TaskTarget, targetOf } from "../../src/core/target.ts";
+import { celeryVenv } from "../servers/celery.ts";
 import { assertSame, build, type Captured, fireAt, golden, versions } from "./captures.ts";
 
 const client = { defaultQueue: "hg_cap" };
@@ -21,6 +23,13 @@ function assertSameAround(message: Message, captured: Captured, more: readonly s
 
 const bytesOf = (captured: Captured): Buffer =>
   Buffer.from((captured as Captured & { readonly body_base64: string }).body_base64, "base64");
+
+/** What Python reads of a pickled body, as Python writes it: a list, whether it was one or a tuple. */
+async function unpickled(body: Buffer): Promise<string> {
+  const program = "import pickle, sys; print(list(pickle.load(sys.stdin.buffer)))";
+  const { stdout, stderr } = spawnSync(await celeryVenv("5.7.0"), ["-X", "utf8", "-c", program], { input: body });
+  return stdout.toString().trim() || stderr.toString();
+}
 
 for (const version of versions) {
   const cases = golden(`amqp-celery-${version}`) as Record<string, Captured>;
@@ -74,7 +83,8 @@ for (const version of versions) {
     });
     test("serializers", () => {
       const target = { task: "hg.echo", args: [1, "hé"], kwargs: { k: null } };
-      const as = (serializer: "json" | "yaml" | "msgpack") => build({ ...target, options: { serializer } }, client);
+      const as = (serializer: "json" | "yaml" | "msgpack" | "pickle") =>
+        build({ ...target, options: { serializer } }, client);
       assertSame(as("json"), cases["ser_json"]!, differing);
       assertSameAround(as("yaml"), cases["ser_yaml"]!);
       assert.deepEqual(
@@ -84,6 +94,31 @@ for (const version of versions) {
       assertSameAround(as("msgpack"), cases["ser_msgpack"]!);
       assert.equal(as("msgpack").body.toString("hex"), bytesOf(cases["ser_msgpack"]!).toString("hex"));
     });
+    test("pickle", async () => {
+      const message = build(
+        { task: "hg.echo", args: [1, "hé"], kwargs: { k: null }, options: { serializer: "pickle" } },
+        client,
+      );
+      assertSameAround(message, cases["ser_pickle"]!);
+      assert.equal(
+        await unpickled(message.body),
+        (await unpickled(bytesOf(cases["ser_pickle"]!))).replace(/[(]1, 'hé'[)]/, "[1, 'hé']"),
+      );
+    });
+    if (cases["rich"] !== undefined) {
+      test("typed values", () => {
+        const [, kwargs] = JSON.parse(cases["rich"]!.body);
+        const message = build({ task: "hg.echo", kwargs }, client);
+        assertSame(message, cases["rich"]!, [...differing, "kwargsrepr"]);
+      });
+    }
+    for (const name of ["bzip2", "lzma"] as const) {
+      test(`compression ${name} is refused, by each of its names`, () => {
+        const header = String(cases[`comp_${name}`]!.properties.headers["compression"]);
+        for (const compression of [name, header])
+          assert.throws(() => build({ options: { compression } }), /Beat can't compress with/);
+      });
+    }
     for (const [name, capture, decompress] of [
       ["gzip", "comp_gzip", inflateSync],
       ["brotli", "comp_brotli", brotliDecompressSync],
