@@ -55,7 +55,7 @@ export class Destinations {
     const destinations = isPlain ? this.#queues : this.#others;
     let destination = destinations.get(key);
     if (destination === undefined) {
-      const known = this.#options.declare === "never" && !delayed;
+      const known = this.#options.declare === "never";
       destination = { exchange, routingKey, declaration, delayed, known, waiting: undefined };
       destinations.set(key, destination);
     }
@@ -96,11 +96,8 @@ export class Destinations {
 
   async #search(destination: Destination): Promise<string | undefined> {
     try {
-      if (this.#options.declare !== "never") {
-        const reason = await this.#lookOrCreate(destination);
-        if (reason !== undefined) return reason;
-      }
-      return destination.delayed ? await this.#bindToDelays(destination) : undefined;
+      const reason = await this.#lookOrCreate(destination);
+      return reason === undefined && destination.delayed ? await this.#bindToDelays(destination) : reason;
     } catch (error) {
       return this.#refusal(destination, error);
     }

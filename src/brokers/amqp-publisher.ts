@@ -203,15 +203,16 @@ export class AmqpPublisher {
   #send(channel: ConfirmChannel, sending: Sending): void {
     const { message } = sending;
     const now = this.#clock.now();
-    const refusal = this.#restrictions.refusal(message, now);
+    const delay = this.#delayOf(message, now);
+    const exchange = delay === undefined ? message.exchange : firstDelayExchange;
+    const refusal = this.#restrictions.refusal(message, exchange, now);
     if (refusal !== undefined) {
       this.#fail(sending, refusal.result, refusal.reason);
       return;
     }
-    const delay = this.#delayOf(message, now);
     try {
       const room = channel.publish(
-        delay === undefined ? message.exchange : firstDelayExchange,
+        exchange,
         delay === undefined ? message.routingKey : delayedRoutingKey(delay, message.routingKey),
         message.body,
         propertiesOf(message, now),

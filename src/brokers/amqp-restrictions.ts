@@ -33,12 +33,12 @@ export class Restrictions {
     return undefined;
   }
 
-  /** Why this message is not even tried. */
+  /** Why this message is not even tried. `exchange`: where it goes first. */
   refusal(
-    message: Message,
+    { body, expiresAt }: Message,
+    exchange: string,
     now: number,
   ): { readonly result: "no-queue" | "refused"; readonly reason: string } | undefined {
-    const { exchange, body, expiresAt } = message;
     const forbidden = this.#forbidden.size === 0 ? undefined : this.#forbiddenReason(exchange);
     if (forbidden !== undefined) return { result: "no-queue", reason: forbidden };
     if (expiresAt !== null && expiresAt < now) return { result: "refused", reason: expiredText(expiresAt, now) };

@@ -128,6 +128,19 @@ suite("never", () => {
     assert.deepEqual(await publish(open.broker, [messageTo("unwritten")]), [confirmed]);
   });
 
+  test("what is to be delayed is not bound, and a missing way there is not tried again at once", async () => {
+    await channel.assertQueue("written");
+    await using open = await available(`${by("never")}&native_delayed_delivery=true`);
+    const later = () => messageTo("written", { headers: { eta: pythonTime(Date.now() + 60_000) } });
+    await publish(open.broker, [later()]);
+    const outcomes = await publish(open.broker, [messageTo("written"), later()]);
+    assert.deepEqual(
+      outcomes.map(({ result }) => result),
+      ["confirmed", "no-queue"],
+    );
+    assert.match(reasonOf(outcomes[1]), /NOT_FOUND - no exchange 'celery_delayed_27'/);
+  });
+
   test("a missing exchange is not tried again at once", async () => {
     await channel.assertQueue("written");
     await using open = await available(by("never"));

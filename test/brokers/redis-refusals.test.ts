@@ -1,7 +1,10 @@
 // Servers that answer and refuse: who must help, what is in doubt, and that nothing else is touched.
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { systemClock } from "../../src/system-clock.ts";
 import { messageTo, publish } from "../contract/broker-contract.ts";
@@ -61,6 +64,18 @@ suite("at the start", () => {
       fake.close();
     });
   }
+});
+
+test("a password may stand in a file, which is read at each connection", async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), "beat-redis-password-"));
+  context.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, "password");
+  await using open = await opened(`redis://127.0.0.1:${guarded.port}?password_file=${encodeURIComponent(file)}`);
+  await open.told.until(() => open.told.unavailabilities.length > 0);
+  assert.match(open.told.unavailabilities[0]!.reason, /the file that password_file names cannot be read: ENOENT/);
+  await writeFile(file, "right\n");
+  await using again = await available(`redis://127.0.0.1:${guarded.port}?password_file=${encodeURIComponent(file)}`);
+  assert.equal(again.told.isAvailable, true);
 });
 
 suite("a server that takes no writes any more counts as away until it does", () => {
