@@ -6,7 +6,10 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pythonVenv } from "./python.ts";
 
-export type CeleryVersion = "5.7.0" | "5.2.7";
+/** Of each minor version from the oldest to the newest, what the matrix runs. */
+export const allCeleryVersions = ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.3", "5.7.0"] as const;
+export type CeleryVersion = (typeof allCeleryVersions)[number];
+/** Those that the ordinary tests run. */
 export const celeryVersions: readonly CeleryVersion[] = ["5.7.0", "5.2.7"];
 
 const here = import.meta.dirname;
