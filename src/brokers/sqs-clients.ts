@@ -63,17 +63,12 @@ export class SqsClients {
   /** Resolves where SQS answers to any access, whatever it says of `queue`. Else rejects with the SDK's error. */
   async probe(queue: string, abortSignal: AbortSignal): Promise<void> {
     const { predefinedQueues } = this.#address;
-    const probes = [...predefinedQueues.values()].map(async ({ url, access }) =>
+    const probes: Promise<unknown>[] = [...predefinedQueues.values()].map(async ({ url, access }) =>
       (await this.#clientOf(access)).send(new GetQueueAttributesCommand({ QueueUrl: url }), { abortSignal }),
     );
     if (predefinedQueues.size === 0) {
-      const client = await this.#clientOf(this.#address);
       const name = sqsNameOf(queue, this.#address);
-      probes.push(
-        client.send(new GetQueueUrlCommand({ QueueName: isName.test(name) ? name : "celery" }), {
-          abortSignal,
-        }) as never,
-      );
+      probes.push(lookUp(await this.#clientOf(this.#address), isName.test(name) ? name : "celery", abortSignal));
     }
     const results = await Promise.allSettled(probes);
     const errors = results.map((result) => (result.status === "rejected" ? result.reason : undefined));
@@ -119,8 +114,7 @@ export class SqsClients {
     }
     const client = await this.#clientOf(this.#address);
     try {
-      const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: name }), { abortSignal });
-      return { client, queueUrl: QueueUrl! };
+      return { client, queueUrl: await lookUp(client, name, abortSignal) };
     } catch (error) {
       if (!isMissing(error) || !this.#creates) throw error;
       const Attributes = {
@@ -131,6 +125,11 @@ export class SqsClients {
       return { client, queueUrl: QueueUrl! };
     }
   }
+}
+
+async function lookUp(client: SQSClient, name: string, abortSignal: AbortSignal): Promise<string> {
+  const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: name }), { abortSignal });
+  return QueueUrl!;
 }
 
 const isMissing = (error: unknown) => (error as Error).name === "QueueDoesNotExist";

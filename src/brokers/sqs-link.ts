@@ -118,13 +118,12 @@ export class SqsLink implements Link {
     this.#listener.lost(this.endReason);
   }
 
-  /** What is unsent goes back, and the connection ends once what is under way is answered. */
+  /** What is unsent goes back, and the connection ends once what is under way, this request too, is answered. */
   #block(reason: string): void {
     if (this.blockedReason !== undefined) return;
     this.blockedReason = reason;
     this.#listener.blocked(reason);
     this.#clear(reason);
-    if (this.#requests === 0) this.#end(reason);
   }
 
   #clear(reason: string): void {

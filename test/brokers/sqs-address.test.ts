@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { connectBroker } from "../../src/brokers/connect.ts";
 import { parseSqsUrl, sqsNameOf } from "../../src/brokers/sqs-address.ts";
 import { sqsEntryOf } from "../../src/brokers/sqs-entry.ts";
 import { BrokerError } from "../../src/core/errors.ts";
+import { silentLog } from "../../src/index.ts";
+import { systemClock } from "../../src/system-clock.ts";
 import { messageTo } from "../contract/broker-contract.ts";
 
 const none = { endpoint: undefined, region: undefined, credentials: undefined };
@@ -71,6 +74,11 @@ suite("SQS URLs are read like kombu reads them", () => {
       );
     });
   }
+});
+
+test("a URL leads to its broker, with its secret masked", async () => {
+  const options = { clock: systemClock, log: silentLog, declareQueues: false, defaultQueue: "celery" };
+  assert.equal((await connectBroker("sqs://key:s3cret@h:1?region=r", options)).url, "sqs://key:***@h:1?region=r");
 });
 
 test("a queue's name in SQS is kombu's", () => {
