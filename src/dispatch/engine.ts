@@ -84,8 +84,8 @@ const cachedEntries = 50_000;
 /** The report goes into the lease's row every second. */
 const reportedParked = 20;
 const atStartLimit = 10_000;
-/** What ends in time ends within so much more than its time. */
-const closingMs = 5 * secondMs;
+/** What ends in time ends within so much more than its time: runs that were aborted have 5 s to end. */
+const closingMs = 6 * secondMs;
 /** Entries that are set aside are counted after a change, at most so often. */
 const countEveryMs = 10 * secondMs;
 

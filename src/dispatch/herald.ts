@@ -117,7 +117,8 @@ export class Herald {
     this.#due.clear();
   }
 
-  #runOf({ id, compiled: { entry }, fireAt, attempts: attempt, manual }: Held) {
+  #runOf({ id, compiled: { entry }, fireAt, attempts, manual }: Held) {
+    const attempt = Math.max(1, attempts);
     return { at: this.#clock.now(), entry, runId: id, fireTime: new Date(fireAt), attempt, manual };
   }
 

@@ -68,6 +68,7 @@ class Ended extends JobError {
 
   constructor(how: Ended["how"], message: string) {
     super(message);
+    this.name = "JobError";
     this.how = how;
   }
 }

@@ -72,11 +72,11 @@ for (const [what, stick] of [
     await world.clock.advance(second);
     world.runner.close = stick;
     const stopped = engine.stop(2 * second);
-    await world.clock.advance(8 * second);
+    await world.clock.advance(9 * second);
     await stopped;
     assert.equal(await world.store.currentLease(), undefined);
     assert.ok(
-      world.lines.some((line) => /did not end within 7s|of its own/.test(line)),
+      world.lines.some((line) => /did not end within 8s|of its own/.test(line)),
       world.lines.join("\n"),
     );
   });
