@@ -6,6 +6,7 @@ import { z } from "zod";
 import { optionsSchema, type TaskOptions } from "../core/target.ts";
 import { durationSchema, parseDuration } from "../core/time.ts";
 import { isPlainObject } from "./arguments.ts";
+import { routeFor } from "./task-routes.ts";
 
 const exchangeType = z.enum(["direct", "topic", "fanout", "headers"]);
 const queueType = z.enum(["classic", "quorum"]);
@@ -177,52 +178,4 @@ function argumentsOf(queue: z.infer<typeof queueSchema>): Record<string, unknown
 function deliveryMode(mode: TaskDefaults["task_default_delivery_mode"]): 1 | 2 | undefined {
   if (typeof mode !== "string") return mode;
   return mode === "transient" ? 1 : 2;
-}
-
-/** Of each map its exact name first, then its patterns in order; the first map that has one decides. */
-function routeFor(task: string, routes: TaskDefaults["task_routes"] = {}): TaskOptions | undefined {
-  for (const map of Array.isArray(routes) ? routes : [routes]) {
-    const exact = Object.hasOwn(map, task) && !task.includes("*") ? map[task] : undefined;
-    const route =
-      exact ?? Object.entries(map).find(([pattern]) => pattern.includes("*") && matches(pattern, task))?.[1];
-    if (route !== undefined) return typeof route === "string" ? { queue: route } : route;
-  }
-  return undefined;
-}
-
-/** Python's fnmatch: `*`, `?`, `[abc]`, `[!abc]`, over the whole name. Linear but for the number of stars. */
-function matches(pattern: string, task: string): boolean {
-  let [at, star, mark] = [0, -1, 0];
-  const parts = patternParts(pattern);
-  for (let index = 0; index < task.length; ) {
-    const part = parts[at];
-    if (part === "*") [star, mark, at] = [at, index, at + 1];
-    else if (part?.(task[index]!)) [at, index] = [at + 1, index + 1];
-    else if (star < 0) return false;
-    else [at, mark, index] = [star + 1, mark + 1, mark + 1];
-  }
-  return parts.slice(at).every((part) => part === "*");
-}
-
-type PatternPart = "*" | ((character: string) => boolean);
-
-function patternParts(pattern: string): PatternPart[] {
-  return (pattern.match(/\[!?\]?[^\]]*\]|[\s\S]/g) ?? []).map((text): PatternPart => {
-    if (text === "*") return "*";
-    if (text === "?") return () => true;
-    if (text.length === 1) return (character) => character === text;
-    const isNot = text[1] === "!";
-    const set = text.slice(isNot ? 2 : 1, -1);
-    return (character) => isIn(set, character) !== isNot;
-  });
-}
-
-function isIn(set: string, character: string): boolean {
-  for (let index = 0; index < set.length; index++) {
-    const isRange = set[index + 1] === "-" && index + 2 < set.length;
-    const last = isRange ? set[index + 2]! : set[index]!;
-    if (character >= set[index]! && character <= last) return true;
-    if (isRange) index += 2;
-  }
-  return false;
 }
