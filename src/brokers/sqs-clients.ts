@@ -134,12 +134,16 @@ async function lookUp(client: SQSClient, name: string, abortSignal: AbortSignal)
 
 const isMissing = (error: unknown) => (error as Error).name === "QueueDoesNotExist";
 
+/** Without one, the SDK writes to the console, which is somebody else's. */
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
 /** Nothing is tried twice behind our back; and where an endpoint is given, requests go there, whatever the queue's URL. */
 async function clientFor({ endpoint, region, credentials }: SqsAccess): Promise<SQSClient> {
   const { env } = process;
   return new SQSClient({
     region: region ?? env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"] ?? (await profileRegion()),
     maxAttempts: 1,
+    logger: quiet,
     requestHandler: { connectionTimeout: connectLimitMs },
     ...(credentials && { credentials }),
     ...(endpoint !== undefined && { endpoint, useQueueUrlAsEndpoint: false }),

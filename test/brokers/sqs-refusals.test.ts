@@ -246,6 +246,16 @@ suite("one queue's trouble is its own", () => {
     assert.ok(sqs.requests.every(({ action }) => action !== "GetQueueUrl"));
   });
 
+  test("predefined queues say by themselves where they are, and the console is left alone", async (context) => {
+    const sqs = await scripted(() => undefined);
+    const warn = context.mock.method(console, "warn", () => {});
+    const predefined = { mine: { url: `http://127.0.0.1:${sqs.port}/1/mine` } };
+    const query = new URLSearchParams({ predefined_queues: JSON.stringify(predefined), region: "eu-west-1" });
+    await using open = await available(`sqs://key:s3cret@?${query}`);
+    assert.deepEqual(results(await publish(open.broker, [messageTo("mine")])), ["confirmed"]);
+    assert.equal(warn.mock.callCount(), 0);
+  });
+
   test("a missing queue is created where that was asked for", async () => {
     const sqs = await scripted(({ action }) =>
       action === "GetQueueUrl" ? refusal(400, "QueueDoesNotExist") : undefined,
