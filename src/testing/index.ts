@@ -1,3 +1,4 @@
 // `beatd/testing`: what the project's own tests use, for its users' tests.
 
 export { SimulatedClock } from "./simulated-clock.ts";
+export { SteppedScheduler, type SteppedSchedulerOptions } from "./stepped-scheduler.ts";

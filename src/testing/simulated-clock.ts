@@ -11,14 +11,16 @@ interface Timer {
 }
 
 export class SimulatedClock implements Clock {
+  readonly #turns: number;
   #wallOffsetMs: number;
   #elapsedMs = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
-  /** `start`: the wall clock's first reading, epoch ms. */
-  constructor(start: Instant = Date.UTC(2027, 0, 1)) {
+  /** `start`: the wall clock's first reading, epoch ms. `turns`: of the event loop, that what a timer sets off is given. */
+  constructor(start: Instant = Date.UTC(2027, 0, 1), turns = 10) {
     this.#wallOffsetMs = start;
+    this.#turns = turns;
   }
 
   now(): Instant {
@@ -59,9 +61,9 @@ export class SimulatedClock implements Clock {
     this.#elapsedMs = endMs;
   }
 
-  /** Waits until what is under way has nothing more to do without time going on. */
-  async settle(): Promise<void> {
-    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  /** Waits until what is under way has nothing more to do without time going on: so many turns of the event loop. */
+  async settle(turns = this.#turns): Promise<void> {
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
 
   #next(endMs: number): Timer | undefined {

@@ -1,0 +1,69 @@
+// A scheduler whose time goes on when a test says so: a year of a schedule takes seconds, and what runs in it is the same each
+// time. It is the real one, with its store, its rules and its ledger; only its clock is another.
+
+import { type Instant, parseDuration } from "../core/time.ts";
+import { silentLog } from "../log.ts";
+import { Scheduler, type Stopped } from "../scheduler.ts";
+import type { SchedulerOptions } from "../scheduler-options.ts";
+import { SimulatedClock } from "./simulated-clock.ts";
+
+const stoppingStepMs = 1_000;
+/** Of the event loop. What waits for promises alone is done after one; at the end of each step, what takes a little longer is too. */
+const turns = { whileStepping: 1, afterStep: 10 };
+
+export interface SteppedSchedulerOptions extends Omit<SchedulerOptions, "clock"> {
+  /** What time it is at first: a date, or a text as `new Date()` reads it. Default 2027-01-01T00:00Z, a Friday. */
+  readonly now?: Date | string | Instant;
+}
+
+/** In memory and without a log unless its options say otherwise. */
+export class SteppedScheduler extends Scheduler {
+  readonly #clock: SimulatedClock;
+
+  constructor({ now = Date.UTC(2027, 0, 1), ...options }: SteppedSchedulerOptions = {}) {
+    const clock = new SimulatedClock(new Date(now).getTime(), turns.whileStepping);
+    super({ log: silentLog, ...options, clock });
+    this.#clock = clock;
+  }
+
+  /**
+   * Lets time go on: `1h`, `1d12h`, or seconds. Everything that falls due runs at its time, in order, and what it does settles before time
+   * goes on, as long as it waits for nothing outside (a file, a server). Starts the scheduler where that was not done.
+   */
+  async advance(duration: string | number): Promise<void> {
+    await this.#pass(parseDuration(duration));
+  }
+
+  /** Lets time go on until then. Nothing happens where it is later already. */
+  async advanceTo(when: Date | string): Promise<void> {
+    await this.#pass(Math.max(0, new Date(when).getTime() - this.#clock.now()));
+  }
+
+  /** The machine sleeps so long: what fell due meanwhile is found on waking. */
+  async sleep(duration: string | number): Promise<void> {
+    await this.start();
+    await this.#clock.sleepThrough(parseDuration(duration));
+    await this.#clock.settle(turns.afterStep);
+  }
+
+  /** Puts the wall clock forward or back, in milliseconds, as an operator or NTP does. */
+  stepWall(byMs: number): void {
+    this.#clock.stepWall(byMs);
+  }
+
+  /** Time goes on until it has stopped: nothing waits for a drain time that would never pass. */
+  override async stop(options: Parameters<Scheduler["stop"]>[0] = {}): Promise<Stopped> {
+    let isStopped = false;
+    const stopped = super.stop(options).finally(() => {
+      isStopped = true;
+    });
+    while (!isStopped) await this.#clock.advance(stoppingStepMs);
+    return stopped;
+  }
+
+  async #pass(ms: number): Promise<void> {
+    await this.start();
+    await this.#clock.advance(ms);
+    await this.#clock.settle(turns.afterStep);
+  }
+}
