@@ -34,6 +34,7 @@ export class Launcher {
   /** Runs that wait for their job to be registered. */
   readonly #parked = new Map<string, Held[]>();
   #pumping = false;
+  #isPumpDue = false;
   #closed = false;
 
   constructor(options: LauncherOptions) {
@@ -93,6 +94,16 @@ export class Launcher {
     } finally {
       this.#pumping = false;
     }
+  }
+
+  /** After what else ends in this moment: what may begin then is recorded in one transaction. */
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    this.#options.clock.setTimer(0, () => {
+      this.#isPumpDue = false;
+      void this.pump();
+    });
   }
 
   /** Begins nothing more; lets what runs end within the time, then aborts it. */
@@ -201,7 +212,7 @@ export class Launcher {
     this.#behindEntry.delete(id);
     const job = jobOf(held);
     if (job !== undefined && this.#behindJob.has(job)) this.#freed.add(job);
-    void this.pump();
+    this.#pumpSoon();
   }
 
   #mayRetry({ attempts, compiled }: Held, { final = false }: RunOutcome): boolean {
