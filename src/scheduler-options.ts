@@ -100,8 +100,12 @@ export type Triggers = {
     | Schedule[Key];
 };
 
-/** A function of this program, or a Celery task, or a command. */
-export type Work = JobFunction | { readonly task: string } | { readonly run: string | readonly string[] };
+/** A function of this program, or a Celery task, or a command, or a module's function (`./file.ts#export`, in the jobs folder). */
+export type Work =
+  | JobFunction
+  | { readonly task: string }
+  | { readonly run: string | readonly string[] }
+  | { readonly job: string };
 
 /** The broker that `beat start` uses where none is named: a file beside the schedule database that Celery workers read. */
 export function embeddedBrokerUrl(scheduleDb: string): string {

@@ -125,7 +125,8 @@ test("each is told, and nothing else is touched", async () => {
   await replica.client.replicaof("NO", "ONE");
   for (const name of ["missing", "full", "unmade", "taken", "memory", "reader"])
     await until(async () => ((await states(name))[0] === "published" ? true : undefined), name);
-  for (const name of ["password", "lost", "unknown", "forbidden"]) assert.deepEqual(await states(name), ["claimed"], name);
+  for (const name of ["password", "lost", "unknown", "forbidden"])
+    assert.deepEqual(await states(name), ["claimed"], name);
 });
 
 const brokerOf = (report: EngineReport, name: string) => report.brokers.find((broker) => broker.name === name)!;

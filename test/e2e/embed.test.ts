@@ -1,18 +1,9 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { memory, Scheduler, silentLog, sqlite } from "../../src/index.ts";
 import { SimulatedClock } from "../../src/testing/index.ts";
-import { finished, folder, root } from "./beat.ts";
-
-test("examples/embed.ts runs, and ends by itself", async () => {
-  const { code, stdout, stderr } = await finished(spawn(process.execPath, [join(root, "examples/embed.ts")]));
-  assert.equal(code, 0, stderr);
-  assert.match(stdout, /the next reports: \d{4}-\d\d-\d\dT1[34]:00:00.000Z/);
-  assert.ok(stdout.split("tick").length > 3);
-  assert.match(stdout, /once, and that was it/);
-});
+import { folder } from "./beat.ts";
 
 test("every, cron, crontab and at, on a clock that is stepped", async () => {
   const clock = new SimulatedClock(Date.UTC(2027, 0, 1, 7, 59, 50));
