@@ -17,8 +17,10 @@ import type { Message } from "../src/core/ports.ts";
 import { silentLog } from "../src/index.ts";
 import { systemClock } from "../src/system-clock.ts";
 import { startMoto } from "../test/servers/moto.ts";
+import { startPostgres } from "../test/servers/postgres.ts";
 import { startRabbitmq } from "../test/servers/rabbitmq.ts";
 import { startRedis } from "../test/servers/redis.ts";
+import { benchFolder, rawFiles, rawPostgres } from "./brokers_embedded.ts";
 
 const size = Number(process.argv[2] ?? 20_000);
 const rounds = 3;
@@ -27,6 +29,8 @@ const window = 2_500;
 const pipelined = 256;
 /** What a request to SQS takes, and how many requests are under way. The server is moto, in Python: it gets a tenth of the messages. */
 const sqs = { batch: 10, requests: 16, share: 0.1 };
+/** Files are slow to make, each being synced. */
+const shareOfFiles = 0.2;
 const target = {
   kind: "task",
   task: "reports.tasks.send_daily_report",
@@ -37,10 +41,12 @@ const target = {
 const build = prepareMessage({ entryName: "bench", target, defaultQueue: "bench", origin: "beat@bench" });
 const messages = Array.from({ length: size }, () => build({ id: randomUUID(), fireAt: 0, nextFireAt: null }));
 
-const [rabbitmq, redis, moto] = await Promise.all([
+const [rabbitmq, redis, moto, postgres, folder] = await Promise.all([
   startRabbitmq(),
   startRedis({ settings: { appendonly: "no", appendfsync: "no" } }),
   startMoto(),
+  startPostgres({ settings: { fsync: "on" } }),
+  benchFolder(),
 ]);
 try {
   const connection = await connect(rabbitmq.url);
@@ -49,6 +55,11 @@ try {
   await compare("RabbitMQ", rabbitmq.url, rawAmqp, () => admin.purgeQueue("bench"));
   await connection.close();
   await compare("Redis", redis.url, rawRedis, () => redis.client.flushall());
+  const delivered = () => postgres.sql("TRUNCATE kombu_message");
+  await compare("PostgreSQL", postgres.url, () => rawPostgres(postgres, messages), delivered);
+  const files = messages.slice(0, Math.ceil(size * shareOfFiles));
+  const url = `filesystem://?data_folder_out=${encodeURIComponent(folder.path)}`;
+  await compare("Files", url, () => rawFiles(folder.path, files), folder.clear, files);
   await compare("RQ", `rq+${redis.url}`, rawRq, () => redis.client.flushall());
   const queueUrl = await moto.create("bench");
   const empty = async () => {
@@ -58,7 +69,7 @@ try {
   const few = messages.slice(0, Math.ceil(size * sqs.share));
   await compare("SQS (moto)", `sqs://key:secret@127.0.0.1:${moto.port}`, () => rawSqs(few, queueUrl), empty, few);
 } finally {
-  await Promise.all([rabbitmq.stop(), redis.stop(), moto.stop()]);
+  await Promise.all([rabbitmq.stop(), redis.stop(), moto.stop(), postgres.stop(), folder.remove()]);
 }
 
 async function compare(

@@ -4,7 +4,7 @@
 // A message counts as sent once that move is on the disk.
 
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BrokerError, reasonOf } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
@@ -181,14 +181,9 @@ const permanentReasons: Readonly<Record<string, string>> = {
   ENOTDIR: "is below something that is not a folder",
 };
 
-async function write(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx");
-  try {
-    await file.writeFile(text);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
+/** Synced, and not there before. */
+function write(path: string, text: string): Promise<void> {
+  return writeFile(path, text, { flag: "wx", flush: true });
 }
 
 async function syncFolder(path: string): Promise<void> {
