@@ -67,26 +67,31 @@ async function available(url = proxied, options: Partial<AmqpOptions> = {}) {
   return open;
 }
 
-brokerContract("amqp", async (): Promise<BrokerFixture> => {
-  const missing = "not-there-yet";
-  return {
-    queue: await freshQueue(),
-    missing: {
-      queue: missing,
-      async create() {
-        const channel = await observer.createChannel();
-        await channel.assertQueue(missing);
-        await channel.close();
+for (const [name, options] of [
+  ["amqp", {}],
+  ["amqp, quorum queues", { arguments: { "x-queue-type": "quorum" } }],
+] as const) {
+  brokerContract(name, async (): Promise<BrokerFixture> => {
+    const missing = `not-there-yet-${name}`;
+    return {
+      queue: await freshQueue(options),
+      missing: {
+        queue: missing,
+        async create() {
+          const channel = await observer.createChannel();
+          await channel.assertQueue(missing, options);
+          await channel.close();
+        },
       },
-    },
-    connect: async () => new AmqpBroker(proxied, { clock: systemClock, log, declareQueues: false }),
-    received: take,
-    poison: (message) => ({ ...message, headers: { ...message.headers, big: 1n } }),
-    cut: () => proxy.cut(),
-    restore: () => proxy.restore(),
-    dispose: async () => undefined,
-  };
-});
+      connect: async () => new AmqpBroker(proxied, { clock: systemClock, log, declareQueues: false }),
+      received: take,
+      poison: (message) => ({ ...message, headers: { ...message.headers, big: 1n } }),
+      cut: () => proxy.cut(),
+      restore: () => proxy.restore(),
+      dispose: async () => undefined,
+    };
+  });
+}
 
 suite("what RabbitMQ refuses", () => {
   const cases: readonly [string, string, RegExp][] = [
