@@ -5,11 +5,11 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pythonVenv } from "./python.ts";
 
+/** Ends with the worker, and with all that it started. */
 const supervisor = `
-"$@" </dev/null & worker=$!
+("$@" </dev/null; kill -KILL 0) &
 read -r word
-kill -KILL -$worker 2>/dev/null || kill -KILL $worker
-wait
+kill -KILL 0
 `;
 const readyLimitMs = 60_000;
 
@@ -48,14 +48,15 @@ export async function startRqWorker(redisUrl: string, queues: readonly string[],
   let log = "";
   for (const output of [shell.stdout, shell.stderr])
     output.on("data", (text) => (log = (log + text).slice(-1_000_000)));
+  shell.stdin.on("error", () => undefined); // It may have ended by itself.
   const ended = new Promise<void>((resolve) => shell.once("exit", () => resolve()));
   const stop = async () => {
-    if (shell.exitCode === null) shell.stdin.end("stop\n");
+    shell.stdin.end("stop\n");
     await ended;
   };
   const giveUpAt = performance.now() + readyLimitMs;
   while (!/Listening on/.test(log)) {
-    if (shell.exitCode !== null || performance.now() > giveUpAt) {
+    if (shell.signalCode !== null || performance.now() > giveUpAt) {
       await stop();
       throw new Error(`the RQ worker did not start:\n${log}`);
     }
