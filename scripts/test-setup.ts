@@ -1,11 +1,12 @@
 // Runs before the tests: makes what they need beside npm's packages, a Celery of each tested version, RQ,
-// RabbitMQ, Redis, an SQS (moto), openssl and faketime.
+// RabbitMQ, Redis, PostgreSQL, an SQS (moto), openssl and faketime.
 // With everything there it takes a moment. What it can't make it names, with the remedy, and ends with 1: no test is skipped.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
 import { celeryVenv, celeryVersions } from "../test/servers/celery.ts";
+import { postgresBinaries } from "../test/servers/postgres.ts";
 import { pythonVenv } from "../test/servers/python.ts";
 
 interface Tool {
@@ -43,6 +44,12 @@ const tools: readonly Tool[] = [
     isThere: () => hasProgram("redis-server"),
     aptPackage: "redis-server",
     remedy: "apt-get install -y redis-server (or brew install redis)",
+  },
+  {
+    name: "PostgreSQL",
+    isThere: () => postgresBinaries() !== undefined,
+    aptPackage: "postgresql",
+    remedy: "apt-get install -y postgresql (or brew install postgresql)",
   },
   {
     name: "openssl",
