@@ -1,4 +1,4 @@
-// From an occurrence of a task to its message: the one place where the schedule's terms meet Celery's.
+// From an occurrence to its message: the one place where the schedule's terms meet Celery's.
 
 import { hostname } from "node:os";
 import { type MessageBuilder, prepareMessage } from "./celery/message.ts";
@@ -6,10 +6,13 @@ import type { Signer } from "./celery/signing.ts";
 import { readsPreviousFireTime } from "./celery/templates.ts";
 import type { CompiledEntry } from "./core/entry.ts";
 import { BeatError } from "./core/errors.ts";
+import type { HttpTarget } from "./core/http-target.ts";
+import type { Message } from "./core/ports.ts";
 import type { Target } from "./core/target.ts";
 import type { Instant } from "./core/time.ts";
 import { nextFireTime, previousFireTime } from "./core/triggers/trigger.ts";
 import type { Encode } from "./dispatch/relay.ts";
+import { readsPrevious, requestOf } from "./request-encoder.ts";
 
 interface Prepared {
   readonly build: MessageBuilder;
@@ -47,6 +50,7 @@ export function messageEncoder({ defaultQueueOf, traced, signer }: MessageEncode
     return prepared;
   };
   return (compiled, { id, fireAt, dueAt }) => {
+    if (compiled.target.kind === "http") return encodeRequest(compiled, compiled.target, id, fireAt);
     const { build, readsNext, readsPrevious } = all.get(compiled.target) ?? prepare(compiled);
     const nextFireAt = readsNext ? nextFireTime(compiled.trigger, dueAt) : null;
     return build({
@@ -57,6 +61,11 @@ export function messageEncoder({ defaultQueueOf, traced, signer }: MessageEncode
       previousFireAt: readsPrevious ? fireTimeBefore(compiled, fireAt) : null,
     });
   };
+}
+
+function encodeRequest(compiled: CompiledEntry, target: HttpTarget, id: string, fireAt: Instant): Message {
+  const previousFireAt = readsPrevious(target) ? fireTimeBefore(compiled, fireAt) : null;
+  return requestOf(compiled, target, { id, fireAt, previousFireAt });
 }
 
 /** Before an entry was made it had no fire times, whatever its schedule says of the past. */

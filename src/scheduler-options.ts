@@ -54,7 +54,7 @@ export interface SchedulerOptions {
   readonly onAlert?: string | readonly string[];
   /** Signs what is sent to a URL. */
   readonly alertSecret?: string;
-  /** Let `onAlert` be a URL of this machine or of a private network. */
+  /** Let `onAlert`, and the `http` of entries, be URLs of this machine or of a private network. */
   readonly allowPrivateAddresses?: boolean;
   /** Where to listen for those who ask for `/metrics`, `/livez` and `/readyz`: a port, on loopback, or `host:port`. Default: nowhere. */
   readonly metrics?: string | number;
@@ -100,11 +100,12 @@ export type Triggers = {
     | Schedule[Key];
 };
 
-/** A function of this program, or a Celery task, or a command, or a module's function (`./file.ts#export`, in the jobs folder). */
+/** A function of this program, or a Celery task, a command, a request over HTTP, or a module's function (`./file.ts#export`, in the jobs folder). */
 export type Work =
   | JobFunction
   | { readonly task: string }
   | { readonly run: string | readonly string[] }
+  | { readonly http: NonNullable<Definition["http"]> }
   | { readonly job: string };
 
 /** The broker that `beat start` uses where none is named: a file beside the schedule database that Celery workers read. */

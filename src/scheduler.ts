@@ -2,6 +2,7 @@
 // dispatcher claims what is due, the relay sends it to the broker or the local runner, the ledger keeps what became of it.
 
 import { BrokerConnections } from "./broker-connections.ts";
+import { HttpBroker } from "./brokers/http.ts";
 import { defaultBroker } from "./core/broker-definition.ts";
 import type { Definition } from "./core/definition.ts";
 import type { Entry } from "./core/entry.ts";
@@ -318,6 +319,12 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       store,
       log: this.log,
       brokers,
+      requests: () =>
+        new HttpBroker({
+          clock: this.clock,
+          env: commandEnvironment(),
+          allowPrivate: this.#options.allowPrivateAddresses ?? false,
+        }),
       runner,
       whyMissing: (job) => runner.whyMissing(job),
       encode: messageEncoder({

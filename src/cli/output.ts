@@ -72,6 +72,7 @@ export function targetText(definition: Definition): string {
   const target = targetIfValid(definition);
   if (target === undefined) return "?";
   if (target.kind === "job") return `job ${target.job}`;
+  if (target.kind === "http") return `${target.method} ${target.url}`;
   if (target.kind === "run") return `run ${[target.command].flat().join(" ")}`;
   const { task, canvas } = target;
   if (canvas === undefined) return `task ${task}`;

@@ -26,6 +26,9 @@ export const brokerSchema = z.object(brokerShape).catchall(z.union([optionSchema
 /** The broker of tasks that name none. */
 export const defaultBroker = "default";
 
+/** What carries requests over HTTP is one more broker, under a name that no user can give. */
+export const requestBroker = "(http)";
+
 export interface BrokerDefinition {
   readonly source: { readonly kind: (typeof brokerSources)[number]; readonly text: string };
   /** How many late messages may leave in a second. */

@@ -67,6 +67,8 @@ const typeWords: Readonly<Record<string, string>> = {
 };
 
 function inWords(issue: Issue, value: unknown): { readonly message: string; readonly remedy?: string } {
+  if (issue.path.at(-1) === "secret" && typeof value === "string")
+    return { message: "must be a map, not the secret itself", remedy: "Write {env: NAME} or {file: PATH}." };
   switch (issue.code) {
     case "custom":
       return { message: issue.message };

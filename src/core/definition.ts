@@ -3,10 +3,12 @@
 // Keys are Celery's and APScheduler's own words.
 
 import { z } from "zod";
+import type { Broken } from "./broken-rule.ts";
 import { problemsOfShape } from "./definition-problems.ts";
 import { BeatError, DefinitionError, type Place } from "./errors.ts";
+import { defaultHttpRetries } from "./http-target.ts";
 import { isMap, sizeOf, type ValuePath } from "./json-value.ts";
-import { type Broken, brokenTargetRules, isSent, maxAttemptsOf, targetKeys, targetShape } from "./target.ts";
+import { brokenTargetRules, isSent, isTask, maxAttemptsOf, targetKeys, targetShape } from "./target.ts";
 import { durationSchema, parseDuration, secondMs } from "./time.ts";
 import { compileSchedule, type ScheduleContext, scheduleShape, triggerKeys } from "./triggers/schedule.ts";
 import { neverFires } from "./triggers/trigger.ts";
@@ -112,7 +114,8 @@ function* brokenRules(written: Written, ill: boolean): Generator<Broken> {
   yield* exactlyOne(written, "trigger", triggerKeys, ill);
   yield* exactlyOne(written, "target", targetKeys, ill);
   yield* brokenTargetRules(written);
-  if (isSent(written)) yield* taskRules(written);
+  if (isTask(written)) yield* taskRules(written);
+  if (written.http !== undefined) yield* httpRules(written);
   if (!ill && written.timeout !== undefined && parseDuration(written.timeout as string) === 0) {
     yield { message: "must be longer than 0", remedy: "Leave it out where there is no limit.", path: ["timeout"] };
   }
@@ -143,13 +146,25 @@ function* taskRules(written: Written): Generator<Broken> {
       path: [key],
     };
   }
-  for (const key of ["overlap", "max_instances"] as const) {
-    if (written[key] === undefined || written[key] === "allow") continue;
+  yield* overlapRules(written, "Beat does not see when a Celery task ends");
+}
+
+function* httpRules(written: Written): Generator<Broken> {
+  for (const key of ["retry_delay", "retry_abandoned"] as const) {
+    if (written[key] === undefined) continue;
     yield {
-      message: "needs a target that runs here (run or job): Beat does not see when a Celery task ends",
-      remedy: "Remove it.",
+      message: "is for local runs: a request is repeated until it was answered, first soon and then ever more rarely",
+      remedy: "Remove it; `retries` says how often.",
       path: [key],
     };
+  }
+  yield* overlapRules(written, "requests of one entry don't wait for each other");
+}
+
+function* overlapRules(written: Written, why: string): Generator<Broken> {
+  for (const key of ["overlap", "max_instances"] as const) {
+    if (written[key] === undefined || written[key] === "allow") continue;
+    yield { message: `needs a target that runs here (run or job): ${why}`, remedy: "Remove it.", path: [key] };
   }
 }
 
@@ -177,7 +192,8 @@ export interface Policy {
 }
 
 export function policyOf(definition: Definition): Policy {
-  const { retries = 0, retry_abandoned: retryAbandoned = false } = definition;
+  const isRequest = definition.http !== undefined;
+  const { retries = isRequest ? defaultHttpRetries : 0, retry_abandoned: retryAbandoned = false } = definition;
   const ms = (value: string | number | undefined) => (value === undefined ? null : parseDuration(value));
   const overlap = definition.overlap ?? (isSent(definition) ? "allow" : "skip");
   return {
@@ -189,7 +205,7 @@ export function policyOf(definition: Definition): Policy {
     maxInstances: definition.max_instances ?? (overlap === "allow" ? Number.POSITIVE_INFINITY : 1),
     timeoutMs: ms(definition.timeout),
     maxRuns: definition.max_runs ?? null,
-    maxAttempts: isSent(definition) ? maxAttemptsOf(definition.options ?? {}) : 1 + retries,
+    maxAttempts: isTask(definition) ? maxAttemptsOf(definition.options ?? {}) : 1 + retries,
     retryDelayMs: ms(definition.retry_delay) ?? 10 * secondMs,
     maxAbandonedAttempts: retryAbandoned ? Math.max(2, 1 + retries) : 1,
   };

@@ -3,6 +3,7 @@
 
 import type { Definition } from "./definition.ts";
 import type { Entry, Origin } from "./entry.ts";
+import type { ExpectedStatus, SecretSource } from "./http-target.ts";
 import type { Instant } from "./time.ts";
 
 // ---------------------------------------------------------------------------------------------------------- Clock
@@ -316,6 +317,22 @@ export interface Message {
   readonly expiresAt: Instant | null;
   /** How its queue is made where it is missing and the broker is to make it. Undefined: where no queue is named, or as Celery's client makes one that nobody described. */
   readonly declaration?: QueueDeclaration | undefined;
+  /** What makes it a request over HTTP: `headers` and `body` are the request's then, and `queue` names the host. */
+  readonly request?: RequestTerms;
+}
+
+export interface RequestTerms {
+  readonly url: string;
+  readonly method: string;
+  /** Headers whose values are kept elsewhere, and are read as it is sent. */
+  readonly secretHeaders: Readonly<Record<string, SecretSource>>;
+  /** What signs it. */
+  readonly secret: SecretSource | undefined;
+  readonly expect: readonly ExpectedStatus[];
+  /** Whether addresses of this machine and of private networks may be asked. */
+  readonly allowPrivate: boolean;
+  /** How long it may take, with its answer. */
+  readonly timeoutMs: number;
 }
 
 export interface QueueDeclaration {
@@ -334,7 +351,12 @@ export interface QueueDeclaration {
  */
 export type PublishOutcome =
   | { readonly result: "confirmed" }
-  | { readonly result: "no-queue" | "refused" | "unavailable"; readonly reason: string };
+  | {
+      readonly result: "no-queue" | "refused" | "unavailable";
+      readonly reason: string;
+      /** The destination asked not to be tried earlier than after so long. */
+      readonly retryAfterMs?: number;
+    };
 
 export interface BrokerListener {
   /** The broker can take messages (again). */
@@ -350,6 +372,10 @@ export interface Broker {
   readonly url: string;
   /** How many unconfirmed messages it takes at once. */
   readonly window: number;
+  /** What is no sign of trouble: each message has a time of its own, after which it is settled. Default: silence is one. */
+  readonly mayBeSilent?: boolean;
+  /** How rarely a destination in trouble is tried at least. Default 2 s. */
+  readonly longestRetryMs?: number;
   /** Begins to connect, and keeps trying with backoff until closed. Never rejects for a broker that is away. */
   open(listener: BrokerListener): Promise<void>;
   /**

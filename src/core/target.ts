@@ -2,8 +2,10 @@
 // of Celery's apply_async, in its own words.
 
 import { z } from "zod";
+import { type Broken, unwritable } from "./broken-rule.ts";
 import { DefinitionError } from "./errors.ts";
-import { unfitForJson, type ValuePath } from "./json-value.ts";
+import { brokenHttpRules, type HttpTarget, httpSchema, httpTargetOf } from "./http-target.ts";
+import type { ValuePath } from "./json-value.ts";
 import { durationSchema, parseDuration } from "./time.ts";
 import { endOf, parseDateTime, startOf } from "./triggers/date-time.ts";
 import { zoneOf } from "./zone.ts";
@@ -90,6 +92,7 @@ export const targetShape = {
   options: optionsSchema.optional(),
   /** Where it is sent: a name in `brokers`. */
   broker: z.string().min(1).optional(),
+  http: httpSchema.optional(),
   run: z.union([z.string().min(1), z.array(z.string()).min(1)]).optional(),
   cwd: z.string().min(1).optional(),
   env: z.record(z.string().min(1), z.string()).optional(),
@@ -101,7 +104,7 @@ export const targetShape = {
 
 const canvasKeys = ["chain", "group", "chord"] as const;
 const taskKeys = ["task", ...canvasKeys] as const;
-export const targetKeys = [...taskKeys, "run", "job"] as const;
+export const targetKeys = [...taskKeys, "http", "run", "job"] as const;
 
 type WrittenTarget = z.infer<z.ZodObject<typeof targetShape>>;
 export type TaskOptions = z.infer<typeof optionsSchema>;
@@ -130,6 +133,7 @@ export interface TaskTarget {
 
 export type Target =
   | TaskTarget
+  | HttpTarget
   | CommandTarget
   | { readonly kind: "job"; readonly job: string; readonly in: "process" | "thread" };
 
@@ -152,6 +156,7 @@ export function targetOf(definition: WrittenTarget & { readonly timezone?: strin
     const { cwd, env = {}, shell = "/bin/sh" } = definition;
     return { kind: "run", command: run, cwd, env, shell };
   }
+  if (definition.http !== undefined) return httpTargetOf(definition.http);
   if (job !== undefined) return { kind: "job", job, in: definition.in ?? "process" };
   const options = withOffsets(definition.options ?? {}, timezone);
   const sent = { kind: "task", options, ...(definition.broker && { broker: definition.broker }) } as const;
@@ -191,8 +196,14 @@ function withOffsets(options: TaskOptions, timezone: string): TaskOptions {
   };
 }
 
+export const isTask = (definition: Written): boolean => taskKeys.some((key) => definition[key] !== undefined);
+
+/** Whether something is sent, and nothing runs here. */
+export const isSent = (definition: Written): boolean => isTask(definition) || definition.http !== undefined;
+
 /** Whether a message is sent, and nothing runs here. */
-export const isSent = (definition: Written): boolean => taskKeys.some((key) => definition[key] !== undefined);
+export const isMessage = (target: Target): target is TaskTarget | HttpTarget =>
+  target.kind === "task" || target.kind === "http";
 
 /** Whether a job is a module's function, `./file.ts#export`, and not one that a program registered. */
 export const namesModule = (job: string): boolean => /^\.{0,2}[/]/.test(job);
@@ -205,17 +216,11 @@ export function maxAttemptsOf({ retry, retry_policy }: TaskOptions): number {
 
 // -------------------------------------------------------------------------------------- rules that join several keys
 
-export interface Broken {
-  readonly message: string;
-  readonly remedy: string;
-  readonly path?: ValuePath;
-}
-
 type Written = { readonly [Key in keyof WrittenTarget]?: unknown };
 
 export function* brokenTargetRules(written: Written): Generator<Broken> {
   const target = targetKeys.find((key) => written[key] !== undefined);
-  const kind = target === undefined || target === "run" || target === "job" ? target : "task";
+  const kind = target === undefined || target === "http" || target === "run" || target === "job" ? target : "task";
   for (const [owner, keys] of Object.entries(ownKeys)) {
     for (const key of keys) {
       if (kind === undefined || kind === owner || written[key] === undefined) continue;
@@ -228,7 +233,8 @@ export function* brokenTargetRules(written: Written): Generator<Broken> {
     yield { message: `belongs to a task, and this entry has ${target}`, remedy, path: [key] };
   }
   if (written.params !== undefined) yield* unwritable(written.params, ["params"]);
-  if (isSent(written)) yield* jsonRules(written);
+  if (isTask(written)) yield* jsonRules(written);
+  if (kind === "http") yield* brokenHttpRules(written.http);
   if (kind === "run") yield* commandRules(written);
   if (written.in === "thread" && typeof written.job === "string" && !namesModule(written.job)) {
     const remedy = "Name a module's: ./file.ts#export.";
@@ -258,16 +264,6 @@ function* commandRules({ run, cwd, env, shell }: Written): Generator<Broken> {
   for (const [key, value] of Object.entries({ run, cwd, env: variables, shell })) {
     if (![value].flat(2).some((part) => typeof part === "string" && part.includes("\0"))) continue;
     yield { message: "must not hold a null character", remedy: "No command can take one.", path: [key] };
-  }
-}
-
-function* unwritable(value: unknown, at: ValuePath): Generator<Broken> {
-  for (const { path, what } of unfitForJson(value, at)) {
-    yield {
-      message: `${what} can't be written as JSON`,
-      remedy: "Give texts, numbers, true, false, null, lists and maps.",
-      path,
-    };
   }
 }
 

@@ -2,9 +2,11 @@
 // written, not when it falls due.
 
 import { prepareMessage } from "../celery/message.ts";
+import { templateOf } from "../celery/templates.ts";
 import { type Definition, parseDefinition } from "../core/definition.ts";
 import { BeatError, DefinitionError, type Place } from "../core/errors.ts";
-import { targetOf } from "../core/target.ts";
+import type { HttpTarget } from "../core/http-target.ts";
+import { isMessage, targetOf } from "../core/target.ts";
 
 /** Whether there is a key to sign with is known where messages are sent. */
 const signer = { sign: (json: Buffer) => json, validUntil: Number.POSITIVE_INFINITY };
@@ -17,9 +19,10 @@ export function checkedDefinition(
 ): Definition {
   const definition = parseDefinition(value, place, calendars);
   const target = targetOf(definition);
-  if (target.kind !== "task") return definition;
+  if (!isMessage(target)) return definition;
   try {
-    prepareMessage({ entryName: place.entry ?? "", target, defaultQueue: "celery", origin: "beat", signer });
+    if (target.kind === "http") checkTemplates(target);
+    else prepareMessage({ entryName: place.entry ?? "", target, defaultQueue: "celery", origin: "beat", signer });
     return definition;
   } catch (error) {
     if (!(error instanceof BeatError)) throw error;
@@ -30,4 +33,9 @@ export function checkedDefinition(
       place: { ...place, ...error.place },
     });
   }
+}
+
+function checkTemplates({ headers, body }: HttpTarget): void {
+  templateOf(headers, "http.headers");
+  templateOf(body, "http.body");
 }

@@ -1,5 +1,6 @@
 // The dispatch stage put together: while this node leads, the dispatcher claims and the relay carries out.
 
+import { requestBroker } from "../core/broker-definition.ts";
 import { policyOf } from "../core/definition.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Broker, Clock, Closed, Lease, LeaseOwner, Log, Occurrence, Runner, Store } from "../core/ports.ts";
@@ -30,6 +31,8 @@ export interface EngineOptions {
   readonly log: Log;
   /** None: tasks fail with that reason. */
   readonly brokers: readonly NamedBroker[];
+  /** Makes what carries requests over HTTP, once there is one. Undefined: there are none. */
+  readonly requests?: () => Broker;
   readonly runner: Runner;
   readonly encode: Encode;
   readonly owner: LeaseOwner;
@@ -139,6 +142,7 @@ export class Engine {
       herald,
       tally,
       publishers: this.#publishers,
+      publisherOf: (name) => this.#publisherOf(name),
       launcher: this.#launcher,
       encode,
     });
@@ -184,6 +188,15 @@ export class Engine {
   /** One more broker, for entries that name it from now on. */
   async addBroker(broker: NamedBroker): Promise<void> {
     await this.#addPublisher(broker).open();
+  }
+
+  #publisherOf(name: string): Publisher | undefined {
+    const { requests, log } = this.#options;
+    const known = this.#publishers.get(name);
+    if (known !== undefined || name !== requestBroker || requests === undefined) return known;
+    const publisher = this.#addPublisher({ name, broker: requests() });
+    publisher.open().catch((error) => log.error(reasonOf(error)));
+    return publisher;
   }
 
   #addPublisher({ maxRate = Number.POSITIVE_INFINITY, ...broker }: NamedBroker): Publisher {

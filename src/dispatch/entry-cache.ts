@@ -3,6 +3,7 @@
 import { type CompiledEntry, compileEntry, type Entry, isScheduled } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Store } from "../core/ports.ts";
+import { isMessage } from "../core/target.ts";
 import type { Encode } from "./relay.ts";
 
 export interface Loaded {
@@ -51,7 +52,7 @@ export class EntryCache {
   #prepared(entry: Entry): CompiledEntry {
     const compiled = compileEntry(entry);
     const at = entry.nextFireAt ?? entry.createdAt;
-    if (compiled.target.kind === "task")
+    if (isMessage(compiled.target))
       this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at, manual: false, attempts: 0, reason: null });
     return compiled;
   }

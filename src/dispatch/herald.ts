@@ -4,6 +4,7 @@
 import type { CompiledEntry, Entry } from "../core/entry.ts";
 import type { BeatEvent, RunEvent } from "../core/events.ts";
 import type { Clock, Occurrence, PassedRange, RunOutcome } from "../core/ports.ts";
+import { isMessage } from "../core/target.ts";
 import type { Held } from "./outbox.ts";
 
 export type Tell = (event: BeatEvent) => void;
@@ -41,7 +42,7 @@ export class Herald {
 
   ended(held: Held, ending: Ending, outcome: Outcome): void {
     this.#due.delete(held.id);
-    if (this.#tell === undefined || held.compiled.target.kind === "task") return;
+    if (this.#tell === undefined || isMessage(held.compiled.target)) return;
     this.#tell(this.#endOf(held, ending, outcome));
   }
 
@@ -67,7 +68,7 @@ export class Herald {
   /** It gave way to a newer one. */
   superseded(held: Held): void {
     this.#due.delete(held.id);
-    if (held.compiled.target.kind === "task") return;
+    if (isMessage(held.compiled.target)) return;
     const reason = "a newer fire time runs in its place";
     this.#tell?.({ type: "run:skipped", ...this.#timeOf(held), reason, state: "coalesced" });
   }
@@ -87,7 +88,7 @@ export class Herald {
 
   /** Fire times that never became a run. */
   passed({ entry, target }: CompiledEntry, ranges: readonly PassedRange[]): void {
-    if (this.#tell === undefined || target.kind === "task") return;
+    if (this.#tell === undefined || isMessage(target)) return;
     for (const { fromFireAt, untilFireAt, count, state, reason } of ranges) {
       const [fireTime, untilFireTime] = [new Date(fromFireAt), new Date(untilFireAt)];
       const times = { at: this.#clock.now(), entry, runId: null, fireTime, untilFireTime, count, reason };

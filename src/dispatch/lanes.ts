@@ -5,11 +5,12 @@ import { type Instant, minuteMs } from "../core/time.ts";
 import type { Held } from "./outbox.ts";
 
 const firstRetryMs = 250;
-const longestRetryMs = 2_000;
 
 export interface LanesOptions {
   readonly clock: Clock;
   readonly log: Log;
+  /** Default 2 s. */
+  readonly longestRetryMs?: number;
   /** Whether a message may be tried now. */
   readonly mayTry: () => boolean;
   /** Whether a message is still to be sent. */
@@ -33,6 +34,8 @@ interface Lane {
   /** When a message last came to it. */
   usedAt: number;
   retryMs: number;
+  /** The destination asked not to be tried before; monotonic. */
+  notBefore: number;
   /** It was time to try it, and nothing waited: the next message that comes is tried at once. */
   isTryOwed: boolean;
 }
@@ -46,15 +49,16 @@ export class Lanes {
   }
 
   /** Puts a message whose queue did not take it into the queue's lane. A new lane is said once. */
-  hold(held: Held, queue: string, reason: string): void {
+  hold(held: Held, queue: string, reason: string, retryAfterMs = 0): void {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
       const since = this.#options.clock.now();
-      lane = { queue, reason, since, waiting: [], usedAt: 0, retryMs: firstRetryMs, isTryOwed: false };
+      lane = { queue, reason, since, waiting: [], usedAt: 0, retryMs: firstRetryMs, notBefore: 0, isTryOwed: false };
       this.#lanes.set(queue, lane);
       this.#options.log.warn(`Queue "${queue}": ${reason}. Its messages wait in the outbox.`, { queue });
       this.#tryLater(lane);
     }
+    lane.notBefore = Math.max(lane.notBefore, this.#options.clock.monotonic() + retryAfterMs);
     this.#join(lane, held);
   }
 
@@ -101,11 +105,11 @@ export class Lanes {
   }
 
   #tryLater(lane: Lane): void {
-    const { clock, isWanted, mayTry, attempt } = this.#options;
-    clock.setTimer(lane.retryMs, () => {
+    const { clock, isWanted, mayTry, attempt, longestRetryMs = 2_000 } = this.#options;
+    clock.setTimer(Math.max(lane.retryMs, lane.notBefore - clock.monotonic()), () => {
       if (this.#lanes.get(lane.queue) !== lane) return;
       lane.waiting = lane.waiting.filter(isWanted);
-      const mayTryNow = mayTry();
+      const mayTryNow = clock.monotonic() >= lane.notBefore && mayTry();
       const next = mayTryNow ? lane.waiting.shift() : undefined;
       const unusedMs = clock.monotonic() - lane.usedAt;
       if (lane.waiting.length === 0 && next === undefined && mayTryNow && unusedMs > minuteMs) {

@@ -53,8 +53,7 @@ export class Narrator {
     if (batch.length <= linesAtMost) {
       for (const { held, lateMs } of batch) {
         const { name } = held.compiled.entry;
-        const { target } = held.compiled;
-        this.#log.info(`sent ${name}${target.kind === "task" ? ` → ${target.task}` : ""}`, {
+        this.#log.info(`sent ${name}${whereTo(held)}`, {
           entry: name,
           id: held.id,
           queue: held.message?.queue,
@@ -76,4 +75,9 @@ export class Narrator {
       },
     );
   }
+}
+
+function whereTo({ compiled: { target }, message }: Held): string {
+  if (target.kind === "task") return ` → ${target.task}`;
+  return target.kind === "http" ? ` → ${target.method} ${message?.queue}` : "";
 }

@@ -119,7 +119,7 @@ export class Outbox {
     return [...this.#byId.values()].filter(({ state }) => state === "waiting");
   }
 
-  /** What is due and not done, runs that go on left out: how many, and since when the oldest. */
+  /** What is due and not done, runs and requests that go on left out: how many, and since when the oldest. */
   late(now: Instant): { readonly count: number; readonly oldestDueAt: Instant } {
     let count = 0;
     let oldestDueAt = now;

@@ -15,6 +15,8 @@ const batchSize = 1_000;
 const storeRetryMs = 2_000;
 const doubtMs = 50;
 
+type Failure = Exclude<PublishOutcome, { readonly result: "confirmed" }>;
+
 export interface PublisherReport {
   /** By which entries know it. */
   readonly name: string;
@@ -62,6 +64,7 @@ export class Publisher {
     });
     this.#lanes = new Lanes({
       ...options,
+      ...(options.broker.longestRetryMs !== undefined && { longestRetryMs: options.broker.longestRetryMs }),
       mayTry: () => this.#available && options.mayAct(),
       isWanted: (held) => held.state === "waiting" && !this.#isOver(held),
       attempt: (held) => void this.#attempt(held),
@@ -129,7 +132,10 @@ export class Publisher {
       reason: this.#reason,
       since: this.#since,
       unconfirmed: this.#unconfirmed,
-      silentMs: this.#unconfirmed === 0 ? 0 : Math.round(this.#options.clock.monotonic() - this.#answeredAt),
+      silentMs:
+        this.#unconfirmed === 0 || this.#options.broker.mayBeSilent === true
+          ? 0
+          : Math.round(this.#options.clock.monotonic() - this.#answeredAt),
       waiting: this.#due.count(),
       queues: this.#lanes.report(),
     };
@@ -254,8 +260,8 @@ export class Publisher {
         );
       } else {
         held.state = "waiting";
-        if (outcome.result === "no-queue") this.#hold(held, message.queue, outcome.reason, now);
-        else this.#again(held, outcome.reason);
+        if (outcome.result === "no-queue") this.#hold(held, message.queue, outcome, now);
+        else this.#again(held, outcome);
       }
     }
     // Not for each confirmation: a batch is worth the call.
@@ -271,19 +277,19 @@ export class Publisher {
    * It may or may not have arrived. A connection that breaks fails its messages a moment before the broker is known to be
    * away; only where the broker is still there then, the trouble is the queue's.
    */
-  #again(held: Held, reason: string): void {
+  #again(held: Held, failure: Failure): void {
     const { clock } = this.#options;
     held.doubtful = true;
     clock.setTimer(doubtMs, () => {
       if (held.state !== "waiting") return;
-      if (this.#available) this.#hold(held, held.message!.queue, reason, clock.now());
+      if (this.#available) this.#hold(held, held.message!.queue, failure, clock.now());
       else this.#due.add(held);
     });
   }
 
-  #hold(held: Held, queue: string, reason: string, now: Instant): void {
+  #hold(held: Held, queue: string, { reason, retryAfterMs = 0 }: Failure, now: Instant): void {
     this.#options.settlements.add(note(held, reason, now));
-    this.#lanes.hold(held, queue, reason);
+    this.#lanes.hold(held, queue, reason, retryAfterMs);
   }
 
   /** Sends one message of a queue in trouble, to see whether it takes it. */

@@ -1,11 +1,12 @@
 // Claimed occurrences on their way out: to the broker or to the local runner. The relay is handed what the dispatcher
 // claims, and finds in the store what an earlier process left there or what did not fit into memory.
 
-import { defaultBroker } from "../core/broker-definition.ts";
+import { defaultBroker, requestBroker } from "../core/broker-definition.ts";
 import { inDoubt } from "../core/doubt.ts";
 import type { CompiledEntry } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Clock, Closed, Log, Message, Occurrence, Store } from "../core/ports.ts";
+import { isMessage } from "../core/target.ts";
 import type { EntryCache } from "./entry-cache.ts";
 import type { Herald } from "./herald.ts";
 import type { Launcher } from "./launcher.ts";
@@ -35,6 +36,8 @@ export interface RelayOptions {
   readonly tally: Tally;
   /** By the broker's name. A task of a broker that is not among them fails with that reason. */
   readonly publishers: ReadonlyMap<string, Publisher>;
+  /** The one of this name, which may be made for it. */
+  readonly publisherOf: (name: string) => Publisher | undefined;
   readonly launcher: Launcher;
   readonly encode: Encode;
 }
@@ -173,7 +176,7 @@ export class Relay {
 
   #takeOver(compiled: CompiledEntry, occurrence: Occurrence): void {
     const { fireAt, manual } = occurrence;
-    const doubtful = this.#isDoubtful(occurrence, compiled.target.kind === "task");
+    const doubtful = this.#isDoubtful(occurrence, isMessage(compiled.target));
     const { entry, policy } = compiled;
     const isOld = entry.lastFireAt !== null && fireAt < entry.lastFireAt;
     if (isOld && policy.coalesce === "latest" && !doubtful && !manual) {
@@ -244,7 +247,7 @@ export class Relay {
     const { outbox, encode } = this.#options;
     const held = outbox.add(compiled, occurrence, doubtful);
     held.noted = !doubtful && occurrence.reason !== null;
-    if (compiled.target.kind === "task") {
+    if (isMessage(compiled.target)) {
       try {
         held.message = encode(compiled, occurrence);
       } catch (error) {
@@ -256,16 +259,17 @@ export class Relay {
   }
 
   #route(held: Held): void {
-    const { publishers, launcher } = this.#options;
+    const { publisherOf, launcher } = this.#options;
     const { target } = held.compiled;
-    if (target.kind !== "task") {
+    if (!isMessage(target)) {
       launcher.add(held);
       return;
     }
-    const publisher = publishers.get(target.broker ?? defaultBroker);
+    const name = target.kind === "http" ? requestBroker : target.broker;
+    const publisher = publisherOf(name ?? defaultBroker);
     if (publisher !== undefined) publisher.add(held);
-    else if (target.broker === undefined) this.#fail(held, "there is no broker to send it to");
-    else this.#fail(held, `no broker "${target.broker}" is known: \`brokers\` of a schedule file names them`);
+    else if (name === undefined) this.#fail(held, "there is no broker to send it to");
+    else this.#fail(held, `no broker "${name}" is known: \`brokers\` of a schedule file names them`);
   }
 
   #fail(held: Held, why: string): void {

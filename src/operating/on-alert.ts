@@ -5,7 +5,7 @@ import { BeatError, reasonOf, UsageError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import { formatDuration, secondMs } from "../core/time.ts";
 import { runCommand } from "../runner/command.ts";
-import { postJson } from "./webhook.ts";
+import { send } from "../webhook/request.ts";
 
 /** What an operator is told: an alert, and whose it is. */
 export interface AlertMessage {
@@ -91,7 +91,12 @@ export class OnAlert {
       if (this.#url === undefined) {
         const command = { command: target, env: { ...env, ...variables(alert) }, input: `${input}\n` };
         await runCommand({ ...command, signal, graceMs, clock, log });
-      } else await postJson({ url: this.#url, body: input, signal, allowPrivate, secret, now: clock.now() });
+      } else {
+        const headers = { "content-type": "application/json" };
+        const request = { url: this.#url, method: "POST", headers, body: input, signal, allowPrivate, secret };
+        const { status } = await send({ ...request, now: clock.now() });
+        if (status < 200 || status > 299) throw new BeatError(`${this.#url.host} answered with ${status}`);
+      }
     } catch (error) {
       throw signal.aborted ? signal.reason : error;
     } finally {

@@ -13,7 +13,7 @@ import type { CommandResult } from "../core/command-result.ts";
 import { type Definition, type Policy, policyOf } from "../core/definition.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Closed, Log, Run, Runner, RunOutcome } from "../core/ports.ts";
-import { type Target, targetOf } from "../core/target.ts";
+import { isMessage, type Target, targetOf } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
@@ -276,7 +276,7 @@ export class LocalRunner implements Runner {
   /** What the job gives, or a promise of it; that of a command and of a thread ends when they have. */
   #perform(execution: Execution): unknown {
     const { run, target, controller } = execution;
-    if (target.kind === "task") throw new JobError("a Celery task can't run here");
+    if (isMessage(target)) throw new JobError(`a ${target.kind === "task" ? "Celery task" : "request"} can't run here`);
     if (target.kind === "run") return this.#performCommand(execution, target);
     const job = target.in === "thread" ? undefined : this.#jobs.registered(target.job);
     return job === undefined ? this.#performModule(execution, target) : job(this.#contextOf(run, controller));

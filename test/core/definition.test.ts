@@ -38,7 +38,7 @@ const bad: [title: string, value: unknown, ...problems: string[]][] = [
     "no trigger, no target",
     {},
     `has no trigger. Give exactly one of: ${triggerKeys.join(", ")}.`,
-    "has no target. Give exactly one of: task, chain, group, chord, run, job.",
+    "has no target. Give exactly one of: task, chain, group, chord, http, run, job.",
   ],
   ["an unknown key", { evry: "30s", task: "a" }, 'evry: unknown key "evry". Did you mean "every"?'],
   [

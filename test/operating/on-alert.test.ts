@@ -11,7 +11,7 @@ import { UsageError } from "../../src/core/errors.ts";
 import type { Log } from "../../src/core/ports.ts";
 import { AlertDesk } from "../../src/operating/alert-desk.ts";
 import { type AlertMessage, OnAlert, type OnAlertOptions } from "../../src/operating/on-alert.ts";
-import { isPrivate } from "../../src/operating/webhook.ts";
+import { isPrivate } from "../../src/webhook/addresses.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
 import { folder } from "../e2e/beat.ts";

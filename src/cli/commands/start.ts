@@ -121,7 +121,7 @@ export const start: Command<Flags> = {
     "allow-private-addresses": {
       type: "boolean",
       default: false,
-      describe: "Let that URL be one of this machine or of a private network",
+      describe: "Let that URL, and those of http entries, be ones of this machine or of a private network",
     },
     metrics: {
       type: "string",
