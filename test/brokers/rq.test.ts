@@ -164,6 +164,20 @@ test("a queue's name that is taken by something else holds up its own jobs, and 
   assert.deepEqual(await server.client.lrange(listOf("taken"), 0, -1), [bad.id]);
 });
 
+test("a user with the rights that the documents name", async () => {
+  const rights = "~rq:* ~beat.probe +eval +exists +sadd +rpush +zadd +hset +expire +lpushx +select";
+  assert.ok(readFileSync(new URL("../../docs/celery.md", import.meta.url), "utf8").includes(rights));
+  await server.client.call("ACL", "SETUSER", "beatd", "on", ">pw", ...rights.split(" "));
+  const broker = new RqBroker(`rq+redis://beatd:pw@127.0.0.1:${server.port}/1`, { clock: systemClock, log: silentLog });
+  const told = new Told();
+  await broker.open(told);
+  await told.until(() => told.isAvailable);
+  const options = { queue: "q", expires: "1h" };
+  const jobs = [message({ task: "a.b", options }), message({ task: "a.b", options: { ...options, countdown: 60 } })];
+  for (const outcome of await publish(broker, jobs)) assert.deepEqual(outcome, { result: "confirmed" });
+  await broker.close(0);
+});
+
 test("an error within the script is the queue's, in Redis 6 too", () => {
   const told =
     "ERR Error running script (call to f_0123abcd): @user_script:8: @user_script: 8: WRONGTYPE Operation against a key holding the wrong kind of value";
