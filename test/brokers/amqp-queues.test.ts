@@ -76,6 +76,21 @@ suite("create", () => {
     assert.equal((await channel.checkQueue("made-sport")).messageCount, 1);
   });
 
+  test("a fan-out exchange reaches each of its queues, whatever the routing key", async () => {
+    await using open = await available(by("create"));
+    const all = { exchange: "everybody", exchangeType: "fanout", routingKey: "" } as const;
+    const outcomes = await publish(
+      open.broker,
+      ["made-one", "made-two"].map((queue) =>
+        declaring({ ...all, queue }, { exchange: "everybody", routingKey: queue }),
+      ),
+    );
+    assert.deepEqual(outcomes, [confirmed, confirmed]);
+    await publish(open.broker, [messageTo("x", { exchange: "everybody", routingKey: "no matter" })]);
+    const counts = await Promise.all(["made-one", "made-two"].map((queue) => channel.checkQueue(queue)));
+    assert.ok(counts.every(({ messageCount }) => messageCount >= 2));
+  });
+
   test("what cannot be made is explained, and concerns nobody else", async () => {
     await channel.assertExchange("made-taken", "topic");
     await channel.assertQueue("good");
@@ -126,6 +141,9 @@ suite("never", () => {
     assert.match(reasonOf(outcomes[1]), /queue "unwritten" does not exist in virtual host/);
     await channel.assertQueue("unwritten");
     assert.deepEqual(await publish(open.broker, [messageTo("unwritten")]), [confirmed]);
+    // To look, no more right is needed.
+    await using looking = await available(by("passive", "pen:pw"));
+    assert.deepEqual(await publish(looking.broker, [messageTo("written")]), [confirmed]);
   });
 
   test("what is to be delayed is not bound, and a missing way there is not tried again at once", async () => {
