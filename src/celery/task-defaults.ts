@@ -96,7 +96,7 @@ function messageOptions(task: string, own: TaskOptions, defaults: TaskDefaults):
 
 /** Celery's rule: a queue of a direct exchange is addressed by its name, and any other through its exchange. */
 function destination(options: TaskOptions, defaults: TaskDefaults): TaskOptions {
-  const hasExchange = options.exchange !== undefined;
+  const hasExchange = Boolean(options.exchange);
   const queue = options.queue ?? (hasExchange ? undefined : defaults.task_default_queue);
   const described = describedQueue(queue, defaults);
   const type = options.exchange_type ?? described.exchangeType;
@@ -123,18 +123,17 @@ interface DescribedQueue {
 function describedQueue(queue: string | undefined, defaults: TaskDefaults): DescribedQueue {
   const { task_queue_max_priority: maxPriority, task_default_queue: defaultQueue = celerysQueue } = defaults;
   const name = queue ?? defaultQueue;
-  const declared = defaults.task_queues?.[name];
-  const found =
-    declared !== undefined
-      ? declaredQueue(name, declared ?? {}, defaults)
-      : name === defaultQueue
-        ? { ...defaultDestination(defaults), arguments: typeArgument(defaults.task_default_queue_type) }
-        : {
-            exchange: name,
-            exchangeType: defaults.task_create_missing_queue_exchange_type ?? "direct",
-            routingKey: name,
-            arguments: typeArgument(defaults.task_create_missing_queue_type),
-          };
+  const queues = defaults.task_queues ?? {};
+  const found = Object.hasOwn(queues, name)
+    ? declaredQueue(name, queues[name] ?? {}, defaults)
+    : name === defaultQueue
+      ? { ...defaultDestination(defaults), arguments: typeArgument(defaults.task_default_queue_type) }
+      : {
+          exchange: name,
+          exchangeType: defaults.task_create_missing_queue_exchange_type ?? "direct",
+          routingKey: name,
+          arguments: typeArgument(defaults.task_create_missing_queue_type),
+        };
   const priority = maxPriority === undefined ? {} : { "x-max-priority": maxPriority };
   return { ...found, arguments: { ...priority, ...found.arguments } };
 }

@@ -48,6 +48,8 @@ const cases: readonly Case[] = [
   { conf: { task_queues: queues, task_default_queue: "main" }, options: { queue: "news" } },
   { conf: { task_queues: queues, task_default_queue: "main" }, options: { queue: "all" } },
   { conf: { task_queues: queues, task_default_queue: "main" }, options: { queue: "unnamed" } },
+  { conf: { task_queues: queues, task_create_missing_queue_type: "quorum" }, options: { queue: "constructor" } },
+  { conf: { task_default_queue: "main" }, options: { exchange: "" } },
   { conf: { task_default_queue: "main", task_default_queue_type: "quorum" } },
   { conf: { task_default_queue: "main", task_queue_max_priority: 10 } },
   {
