@@ -11,7 +11,7 @@ import type { Link, LinkListener } from "./kept-broker.ts";
 import { confirm, fail, Line, type Sending } from "./sending.ts";
 import { isFifo, type SqsAddress } from "./sqs-address.ts";
 import { SqsClients, SqsQueueError } from "./sqs-clients.ts";
-import { type SqsEntry, sqsEntryOf } from "./sqs-entry.ts";
+import { type SqsBatch, takeBatch } from "./sqs-entry.ts";
 import { isPassing, sqsFailure } from "./sqs-failure.ts";
 
 export interface SqsLinkOptions {
@@ -36,12 +36,6 @@ interface Lane {
   cancelPause: (() => void) | undefined;
 }
 
-interface Batch {
-  readonly sendings: readonly Sending[];
-  readonly entries: readonly SqsEntry[];
-}
-
-const batchLimits = { messages: 10, bytes: 262_144 };
 const pauseMs = { first: 200, last: 5 * secondMs };
 /** After so many pauses, some 20 s, SQS counts as away. */
 const maxRefusals = 8;
@@ -161,35 +155,14 @@ export class SqsLink implements Link {
     const maxRequests = isFifo(lane.queue) ? 1 : this.#options.maxRequests;
     if (lane.line.isEmpty || lane.cancelPause !== undefined || lane.requests >= maxRequests) return false;
     if (this.#requests >= this.#options.maxRequests) return false;
-    const batch = this.#take(lane.line);
+    const batch = takeBatch(lane.line, this.#address.isBase64, this.#options.clock.now(), (sending, reason) =>
+      this.#fail(sending, "refused", reason),
+    );
     if (batch.sendings.length > 0) void this.#send(lane, batch);
     return true;
   }
 
-  #take(line: Line): Batch {
-    const [sendings, entries]: [Sending[], SqsEntry[]] = [[], []];
-    const now = this.#options.clock.now();
-    let bytes = 0;
-    while (entries.length < batchLimits.messages) {
-      const sending = line.next();
-      if (sending === undefined) break;
-      const entry = sqsEntryOf(sending.message, this.#address.isBase64, now);
-      if ("refusal" in entry) {
-        this.#fail(sending, "refused", entry.refusal);
-        continue;
-      }
-      bytes += entry.MessageBody.length;
-      if (bytes > batchLimits.bytes && entries.length > 0) {
-        line.putBack([sending]);
-        break;
-      }
-      sendings.push(sending);
-      entries.push(entry);
-    }
-    return { sendings, entries };
-  }
-
-  async #send(lane: Lane, { sendings, entries }: Batch): Promise<void> {
+  async #send(lane: Lane, { sendings, entries }: SqsBatch): Promise<void> {
     lane.requests++;
     this.#requests++;
     try {
@@ -251,7 +224,7 @@ export class SqsLink implements Link {
     else lane.refusals = 0;
   }
 
-  async #onError(lane: Lane, { sendings, entries }: Batch, error: unknown): Promise<void> {
+  async #onError(lane: Lane, { sendings, entries }: SqsBatch, error: unknown): Promise<void> {
     const failAll = (result: "no-queue" | "refused" | "unavailable", reason: string) => {
       for (const sending of sendings) this.#fail(sending, result, reason);
     };
