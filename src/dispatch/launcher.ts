@@ -200,6 +200,8 @@ export class Launcher {
     if (held.attempts === 1) tally.lateness.run.add(lateMs);
     herald.started(held, lateMs);
     runner.start(run, (_, outcome) => this.#onOutcome(held, outcome));
+    // It is there to be cancelled now.
+    if (held.compiled.policy.overlap === "cancel") this.#releaseBehind(held);
   }
 
   #onOutcome(held: Held, outcome: RunOutcome): void {
@@ -207,12 +209,23 @@ export class Launcher {
       this.#leave(held, outcome);
     else if (outcome.result === "failed" && this.#mayRetry(held, outcome)) this.#retry(held, outcome);
     else this.#finish(held, outcome.result, outcome);
-    const { id } = held.compiled.entry;
-    this.#queued.push(...(this.#behindEntry.get(id) ?? []));
-    this.#behindEntry.delete(id);
+    this.#releaseBehind(held);
     const job = jobOf(held);
     if (job !== undefined && this.#behindJob.has(job)) this.#freed.add(job);
     this.#pumpSoon();
+  }
+
+  /** What waits for runs of this entry is looked at again. Under `cancel` the newest takes the place of the others. */
+  #releaseBehind({ compiled: { entry, policy } }: Held): void {
+    const waiting = (this.#behindEntry.get(entry.id) ?? []).filter(({ state }) => state === "waiting");
+    this.#behindEntry.delete(entry.id);
+    const newest = policy.overlap === "cancel" ? waiting.pop() : undefined;
+    if (newest === undefined) this.#queued.push(...waiting);
+    else {
+      const reason = `cancelled: the run of ${new Date(newest.fireAt).toISOString()} took its place`;
+      for (const held of waiting) this.#finish(held, "cancelled", { reason });
+      this.#queued.push(newest);
+    }
   }
 
   #mayRetry({ attempts, compiled }: Held, { final = false }: RunOutcome): boolean {
