@@ -7,7 +7,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { BeatError, Scheduler, sqlite } from "../src/index.ts";
+import { BeatError, Scheduler, sqlite, UsageError } from "../src/index.ts";
 
 const [file = "reminders.sqlite", port = "8080"] = process.argv.slice(2);
 
@@ -20,8 +20,9 @@ async function answer(request: IncomingMessage): Promise<unknown> {
   if (request.method === "POST") {
     const { text: what, at } = JSON.parse(await text(request)) as { text: string; at: string };
     // Named after its text: asking again changes the one that is there.
-    const { name } = await remind.at(at, { text: what }, { name: `reminder: ${what}` });
-    return { added: name };
+    const reminder = await remind.at(at, { text: what }, { name: `reminder: ${what}` });
+    if (reminder.next().length === 0) throw new UsageError(`${at} is over already`, { remedy: "Give a time to come." });
+    return { added: reminder.name };
   }
   const entries = await scheduler.list();
   return entries.map(({ name, nextFireAt }) => ({ name, next: nextFireAt === null ? null : new Date(nextFireAt) }));

@@ -45,10 +45,11 @@ export const exampleRuns: Readonly<Record<string, ExampleRun>> = {
     const add = (url: string, text: string, at: Date | string) =>
       fetch(url, { method: "POST", body: JSON.stringify({ text, at }) });
     const first = await begin();
-    assert.equal((await add(first.url, "tea", new Date(Date.now() + 500))).status, 200);
+    assert.equal((await add(first.url, "tea", new Date(Date.now() + 3_000))).status, 200);
     await first.server.until(/reminder: tea/);
     assert.equal((await add(first.url, "lunch", "soon")).status, 400);
-    const missed = Date.now() + 2_000;
+    assert.equal((await add(first.url, "breakfast", "2020-01-01T08:00Z")).status, 400);
+    const missed = Date.now() + 3_000;
     await add(first.url, "cake", new Date(missed));
     first.server.signalGroup("SIGKILL");
     await first.server.exitCode();
