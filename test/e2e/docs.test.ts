@@ -98,6 +98,7 @@ suite("the documents", { concurrency: 2 }, () => {
         extends: join(root, "tsconfig.json"),
         compilerOptions: {
           paths: {
+            piscina: [join(root, "src/runner/piscina.d.ts")],
             beatd: [join(root, "src/index.ts")],
             "beatd/testing": [join(root, "src/testing/index.ts")],
           },
