@@ -1,0 +1,134 @@
+// Whatever is scheduled, however long it takes and whenever processes end and begin: each fire time has one row in the ledger,
+// and no more runs go on than may.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Occurrence } from "../../src/core/ports.ts";
+import type { JobFunction } from "../../src/runner/runner.ts";
+import { Process } from "./process.ts";
+import { start, World } from "./world.ts";
+
+const second = 1_000;
+const jobs = ["a", "b"] as const;
+
+const entryArbitrary = fc.record({
+  everySeconds: fc.integer({ min: 1, max: 40 }),
+  job: fc.constantFrom(...jobs),
+  overlap: fc.constantFrom("skip", "queue", "cancel", "allow"),
+  coalesce: fc.constantFrom("latest", "earliest", "all"),
+  max_instances: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+  misfire_grace_time: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
+  jitter: fc.option(fc.integer({ min: 1, max: 10 }), { nil: undefined }),
+  timeout: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }),
+  retries: fc.integer({ min: 0, max: 2 }),
+  retry_abandoned: fc.boolean(),
+});
+
+/** What happens next, and for how long time goes on before it. */
+const actArbitrary = fc.record({
+  afterMs: fc.integer({ min: 1, max: 40_000 }),
+  act: fc.constantFrom("wait", "kill", "stop", "sleep", "ask"),
+});
+
+const caseArbitrary = fc.record({
+  entries: fc.array(entryArbitrary, { minLength: 1, maxLength: 4 }),
+  limits: fc.record({ a: fc.integer({ min: 1, max: 3 }), b: fc.integer({ min: 1, max: 2 }) }),
+  /** How long runs take, in turn; those of 13 ms fail. */
+  lasting: fc.array(fc.integer({ min: 0, max: 25_000 }), { minLength: 1, maxLength: 5 }),
+  acts: fc.array(actArbitrary, { minLength: 1, maxLength: 6 }),
+});
+
+type Case = typeof caseArbitrary extends fc.Arbitrary<infer Value> ? Value : never;
+
+async function play({ entries, limits, lasting, acts }: Case): Promise<Occurrence[]> {
+  const world = new World();
+  let count = 0;
+  const work = (process: Process): JobFunction => {
+    const going = new Map<string, number>();
+    const change = (key: string, by: number, most: number) => {
+      const now = (going.get(key) ?? 0) + by;
+      going.set(key, now);
+      assert.ok(now <= most, `${now} runs of ${key} at once, and ${most} are the most`);
+    };
+    return async ({ entry, signal }) => {
+      const { overlap, max_instances, job } = entry.definition;
+      const mostOfEntry = max_instances ?? (overlap === "allow" ? Number.POSITIVE_INFINITY : 1);
+      change(`entry ${entry.name}`, 1, mostOfEntry);
+      change(`job ${job}`, 1, limits[job as keyof typeof limits]);
+      const ms = lasting[count++ % lasting.length]!;
+      await new Promise<void>((resolve) => {
+        process.clock.setTimer(ms, resolve);
+        signal.addEventListener("abort", () => resolve());
+      });
+      change(`entry ${entry.name}`, -1, mostOfEntry);
+      change(`job ${job}`, -1, Number.POSITIVE_INFINITY);
+      if (ms % 3 === 0) throw new Error("this time it fails");
+    };
+  };
+  for (const [index, { everySeconds, ...rest }] of entries.entries()) {
+    const written = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+    await world.add(`e${index}`, { every: `${everySeconds}s`, ...written });
+  }
+  const most = new Map(jobs.map((job) => [job, { maxInstances: limits[job] }]));
+  const begin = async () => {
+    const process = new Process(world, new Map(jobs.map((job) => [job, work])), most);
+    await process.engine.start();
+    return process;
+  };
+  const end = async (process: Process) => {
+    const stopped = process.engine.stop(5 * second);
+    await world.clock.advance(20 * second);
+    await stopped;
+  };
+  let process = await begin();
+  let nodes = 1;
+  for (const { afterMs, act } of acts) {
+    await world.clock.advance(afterMs);
+    if (act === "sleep") await world.clock.sleepThrough(afterMs);
+    if (act === "ask") {
+      const { id } = (await world.store.entryByName("e0"))!;
+      await world.store.enqueueManual(
+        id,
+        { id: `asked ${afterMs} ${world.clock.now()}`, fireAt: world.clock.now() },
+        world.clock.now(),
+      );
+    }
+    if (act !== "kill" && act !== "stop") continue;
+    if (act === "kill") process.kill();
+    else await end(process);
+    world.dead.add(`node-${nodes++}`);
+    await world.clock.advance(afterMs);
+    process = await begin();
+  }
+  await world.clock.advance(100 * second);
+  await end(process);
+  const errors = world.lines.filter((line) => line.includes("at once, and"));
+  assert.deepEqual(errors, []);
+  return world.store.history({ limit: 100_000 });
+}
+
+test("each fire time has exactly one row, and the most at once are never exceeded", async () => {
+  const states = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(caseArbitrary, async (one) => {
+      const rows = await play(one);
+      for (const [index, { everySeconds }] of one.entries.entries()) {
+        const own = rows.filter(({ entryName, manual }) => entryName === `e${index}` && !manual);
+        const every = everySeconds * second;
+        let next = start + every;
+        for (const { fireAt, untilFireAt, count, state, reason } of own.toSorted((a, b) => a.fireAt - b.fireAt)) {
+          assert.equal(fireAt, next, `e${index}: a time without a row, or with two`);
+          assert.equal(untilFireAt, fireAt + (count - 1) * every, `e${index}: a range that is not ${count} times`);
+          assert.ok(!reason?.includes("at once, and"), reason ?? "");
+          next = untilFireAt + every;
+          states.add(state);
+        }
+      }
+    }),
+    { seed: 20270101, numRuns: 60 },
+  );
+  // The histories are worth something only if they meet what can become of a run.
+  for (const state of ["ran", "failed", "abandoned", "cancelled", "coalesced", "missed", "skipped"])
+    assert.ok(states.has(state), `no run was ${state}`);
+});
