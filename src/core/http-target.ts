@@ -57,6 +57,8 @@ const ownHeaders = new Set([
   "beat-signature",
   "beat-fire-time",
 ]);
+/** Their values would be stored and shown like the rest of the entry. */
+const secretName = /authorization|cookie|token|secret|passw|api-?key/i;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const notInHeaders = /[^\t\x20-\x7e\x80-\xff]/;
 
@@ -89,6 +91,12 @@ function* headerRules(name: string, text: unknown): Generator<Broken> {
   const path: ValuePath = ["http", "headers", name];
   if (!token.test(name)) yield { message: "is not the name of a header", remedy: "Write it like X-Reason.", path };
   else if (ownHeaders.has(name.toLowerCase())) yield { message: "is set by Beat", remedy: "Remove it.", path };
+  else if (typeof text === "string" && secretName.test(name))
+    yield {
+      message: "would be stored and shown like the rest of the entry",
+      remedy: "Keep its value elsewhere: {env: NAME} or {file: PATH}.",
+      path,
+    };
   if (typeof text === "string" && !fitsHeader(text))
     yield { message: "holds a character that no header can", remedy: "Keep to a single line of Latin text.", path };
 }

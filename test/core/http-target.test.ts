@@ -56,6 +56,10 @@ suite("refused when written", () => {
     [written({ method: "GET", body: "x" }), /^http\.body: is not sent with GET/],
     [written({ headers: { "X Y": "1" } }), /^http\.headers\.X Y: is not the name of a header/],
     [written({ headers: { "Idempotency-Key": "1" } }), /^http\.headers\.Idempotency-Key: is set by Beat/],
+    [
+      written({ headers: { Authorization: "Bearer hidden" } }),
+      /^http\.headers\.Authorization: would be stored and shown/,
+    ],
     [written({ headers: { "X-Y": "a\r\nHost: evil" } }), /^http\.headers\.X-Y: holds a character that no header can/],
     [written({ body: { at: "{{ fire_tme }}" } }), /^http\.body\.at: {{ fire_tme }} is not known\. Did you mean/],
     [written({ headers: { "X-Y": "{{ nme }}" } }), /^http\.headers\.X-Y: {{ nme }} is not known/],

@@ -41,6 +41,8 @@ test("entries send signed requests; what answers 503 gets the same one again; pr
   await writeFile(join(cwd, "token"), "Bearer planted-token\n");
   const options = { cwd, env: { HOOK_SECRET: "planted-secret" } };
   assert.equal((await beat(["validate", "s.yaml"], options)).code, 0);
+  const added = await beat(["add", "by-hand", "--every", "1h", "--http", `${url}/by-hand`], options);
+  assert.match(added.stdout, /POST http:\/\/127\.0\.0\.1:\d+\/by-hand/);
   const daemon = new Daemon(
     t,
     ["--schedule-db", "beat.sqlite", "--schedules", "s.yaml", "--log-level", "debug"],

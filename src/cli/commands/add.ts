@@ -14,6 +14,7 @@ import { scheduleOfFlags, triggerFlags } from "../trigger-flags.ts";
 interface Flags extends StoreFlags, JsonFlag {
   readonly name: string;
   readonly task?: string;
+  readonly http?: string;
   readonly run?: string;
   readonly job?: string;
   readonly args?: string;
@@ -34,6 +35,7 @@ export const add: Command<Flags> = {
     args: { type: "string", describe: "Its args: a JSON list" },
     kwargs: { type: "string", describe: "Its kwargs: a JSON object" },
     options: { type: "string", describe: 'apply_async\'s options as JSON: {"queue": "emails"}' },
+    http: { type: "string", describe: 'A request to send: its URL, or JSON: {"url": …, "method": "PUT"}' },
     run: { type: "string", describe: "A command to run here: a shell text, or a JSON list" },
     job: { type: "string", describe: "A function to run here: ./file.ts#export" },
     definition: { type: "string", describe: "Further keys, or all of them, as JSON, as in a schedule file" },
@@ -60,12 +62,13 @@ export const add: Command<Flags> = {
 };
 
 function definitionOf(options: Flags): Record<string, unknown> {
-  const { task, job, run } = options;
+  const { task, job, http, run } = options;
   const given = {
     ...(jsonFlagValue("definition", options.definition) as object | undefined),
     ...scheduleOfFlags(options),
     task,
     job,
+    http: http === undefined || http.startsWith("{") ? jsonFlagValue("http", http) : { url: http },
     run: run?.startsWith("[") ? jsonFlagValue("run", run) : run,
     args: jsonFlagValue("args", options.args),
     kwargs: jsonFlagValue("kwargs", options.kwargs),
