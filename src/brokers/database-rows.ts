@@ -2,7 +2,7 @@
 // the write lock loses messages.
 
 import type Database from "better-sqlite3";
-import { countLimit, isPast, stepRows, type UnreadQueue } from "./kombu-rows.ts";
+import { countLimit, isPast, quoted, stepRows, type TableNames, type UnreadQueue } from "./kombu-rows.ts";
 
 export class MessageRows {
   readonly #database: Database.Database;
@@ -15,26 +15,27 @@ export class MessageRows {
   readonly #remove: Database.Statement<[number]>;
   #cursor = 0;
 
-  constructor(database: Database.Database) {
+  constructor(database: Database.Database, tables: TableNames) {
+    const [queues, messages] = [quoted(tables.queue), quoted(tables.message)];
     this.#database = database;
-    this.#addQueue = database.prepare("INSERT OR IGNORE INTO kombu_queue (name) VALUES (?)");
+    this.#addQueue = database.prepare(`INSERT OR IGNORE INTO ${queues} (name) VALUES (?)`);
     this.#queueId = database
-      .prepare<[string], number>("SELECT id FROM kombu_queue WHERE name = ?")
+      .prepare<[string], number>(`SELECT id FROM ${queues} WHERE name = ?`)
       .pluck() as Database.Statement<[string], number>;
     // A time stamp would sort the row behind all those that have none.
     this.#insert = database.prepare(
-      "INSERT INTO kombu_message (visible, timestamp, payload, version, queue_id) VALUES (1, NULL, ?, 1, ?)",
+      `INSERT INTO ${messages} (visible, timestamp, payload, version, queue_id) VALUES (1, NULL, ?, 1, ?)`,
     );
     this.#consumed = database.prepare(
-      "SELECT m.id, coalesce(q.name, '') AS name FROM kombu_message m LEFT JOIN kombu_queue q ON q.id = m.queue_id WHERE m.visible = 0 LIMIT ?",
+      `SELECT m.id, coalesce(q.name, '') AS name FROM ${messages} m LEFT JOIN ${queues} q ON q.id = m.queue_id WHERE m.visible = 0 LIMIT ?`,
     );
     this.#visible = database.prepare(
-      "SELECT id, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.headers.expires') END AS expires FROM kombu_message WHERE id > ? AND visible = 1 ORDER BY id LIMIT ?",
+      `SELECT id, CASE WHEN json_valid(payload) THEN json_extract(payload, '$.headers.expires') END AS expires FROM ${messages} WHERE id > ? AND visible = 1 ORDER BY id LIMIT ?`,
     );
     this.#unread = database.prepare(
-      "SELECT coalesce(q.name, '') AS name, count(*) AS count FROM (SELECT queue_id FROM kombu_message WHERE visible = 1 LIMIT ?) m LEFT JOIN kombu_queue q ON q.id = m.queue_id GROUP BY 1 ORDER BY 1",
+      `SELECT coalesce(q.name, '') AS name, count(*) AS count FROM (SELECT queue_id FROM ${messages} WHERE visible = 1 LIMIT ?) m LEFT JOIN ${queues} q ON q.id = m.queue_id GROUP BY 1 ORDER BY 1`,
     );
-    this.#remove = database.prepare("DELETE FROM kombu_message WHERE id = ?");
+    this.#remove = database.prepare(`DELETE FROM ${messages} WHERE id = ?`);
   }
 
   /** All or nothing. */

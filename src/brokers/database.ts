@@ -6,7 +6,14 @@
 
 import { BrokerError, reasonOf } from "../core/errors.ts";
 import type { Broker, BrokerListener, Clock, Log, Message, PublishOutcome } from "../core/ports.ts";
-import { type DatabaseFile, databasePath, identityOf, isBusy, openDatabaseFile } from "./database-file.ts";
+import {
+  type DatabaseAddress,
+  type DatabaseFile,
+  identityOf,
+  isBusy,
+  openDatabaseFile,
+  parseDatabaseUrl,
+} from "./database-file.ts";
 import { MessageRows } from "./database-rows.ts";
 import { enveloped } from "./enveloped.ts";
 import { watchMs } from "./kombu-rows.ts";
@@ -26,7 +33,7 @@ const retryMs = { first: 200, last: 5_000 };
 export class DatabaseBroker implements Broker {
   readonly url: string;
   readonly window = 10_000;
-  readonly #path: string;
+  readonly #address: DatabaseAddress;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #notice: UnreadNotice;
@@ -45,9 +52,9 @@ export class DatabaseBroker implements Broker {
   #attempts = 0;
   #drained: (() => void) | undefined;
 
-  private constructor(path: string, { clock, log }: DatabaseOptions) {
-    this.#path = path;
-    this.url = `sqla+sqlite:///${path}`;
+  private constructor(address: DatabaseAddress, { clock, log }: DatabaseOptions) {
+    this.#address = address;
+    this.url = `sqla+sqlite:///${address.path}`;
     this.#clock = clock;
     this.#log = log;
     this.#notice = new UnreadNotice(this.url, (text) => this.#listener?.notice(text));
@@ -55,7 +62,7 @@ export class DatabaseBroker implements Broker {
 
   /** Creates or checks the file. Rejects with BrokerError where it can't be used. */
   static async at(url: string, options: DatabaseOptions): Promise<DatabaseBroker> {
-    const broker = new DatabaseBroker(databasePath(url), options);
+    const broker = new DatabaseBroker(parseDatabaseUrl(url), options);
     try {
       broker.#openFile();
     } catch (error) {
@@ -104,8 +111,8 @@ export class DatabaseBroker implements Broker {
 
   #openFile(): void {
     this.#closeFile();
-    this.#file = openDatabaseFile(this.#path);
-    this.#rows = new MessageRows(this.#file.database);
+    this.#file = openDatabaseFile(this.#address);
+    this.#rows = new MessageRows(this.#file.database, this.#address.tables);
   }
 
   #closeFile(): void {
@@ -116,7 +123,7 @@ export class DatabaseBroker implements Broker {
 
   /** The tables of the file that is at the path now. Throws. */
   #current(): MessageRows {
-    if (this.#rows === undefined || this.#file?.identity !== identityOf(this.#path)) this.#openFile();
+    if (this.#rows === undefined || this.#file?.identity !== identityOf(this.#address.path)) this.#openFile();
     return this.#rows!;
   }
 
@@ -136,7 +143,7 @@ export class DatabaseBroker implements Broker {
     const permanent = error instanceof BrokerError;
     const reason = permanent
       ? error.describe()
-      : `the broker database ${this.#path} cannot be written: ${reasonOf(error)}`;
+      : `the broker database ${this.#address.path} cannot be written: ${reasonOf(error)}`;
     const delayMs = Math.min(retryMs.last, retryMs.first * 2 ** Math.min(this.#attempts++, 10));
     this.#log.debug("the broker database is away", { broker: this.url, reason, retryMs: delayMs });
     this.#after(delayMs, () => this.#connect());

@@ -7,11 +7,29 @@ export interface UnreadQueue {
   readonly count: number;
 }
 
-/** The columns that kombu needs, by its own name of the table. */
+/** kombu's tables: `queue_tablename` and `message_tablename` in Celery's options. */
+export interface TableNames {
+  readonly queue: string;
+  readonly message: string;
+}
+
+export const tableParameters = ["queue_tablename", "message_tablename"] as const;
+
+export function tableNamesOf(query: ReadonlyMap<string, string>): TableNames {
+  const [queue, message] = tableParameters.map((name) => query.get(name));
+  return { queue: queue || "kombu_queue", message: message || "kombu_message" };
+}
+
+/** The columns that kombu needs. */
 export const columns = {
-  kombu_queue: ["id", "name"],
-  kombu_message: ["id", "visible", "timestamp", "payload", "version", "queue_id"],
+  queue: ["id", "name"],
+  message: ["id", "visible", "timestamp", "payload", "version", "queue_id"],
 } as const;
+
+/** A name as it stands in a statement. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
 
 /** Rows looked at in one step of clearing up. */
 export const stepRows = 500;

@@ -5,6 +5,7 @@ import type { ConnectionOptions } from "node:tls";
 import { BrokerError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { secondMs } from "../core/time.ts";
+import { type TableNames, tableNamesOf, tableParameters } from "./kombu-rows.ts";
 import { readNamedFile } from "./tls.ts";
 import { checkParameters, choiceOf, secondsOf, unescaped } from "./url-text.ts";
 
@@ -38,13 +39,8 @@ export interface PostgresTls {
   options(): ConnectionOptions;
 }
 
-export interface TableNames {
-  readonly queue: string;
-  readonly message: string;
-}
-
 const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
-const own = ["queue_tablename", "message_tablename", "password_file"];
+const own = [...tableParameters, "password_file"];
 const parameters: readonly string[] = [
   "sslmode",
   "sslrootcert",
@@ -111,7 +107,7 @@ export function parsePostgresUrl(url: string): PostgresAddress {
     connectTimeoutMs: Math.max(1, timeout === undefined ? 5 : secondsOf("connect_timeout", timeout, url)) * secondMs,
     applicationName: text("application_name") ?? "beat",
     options: text("options"),
-    tables: { queue: text("queue_tablename") ?? "kombu_queue", message: text("message_tablename") ?? "kombu_message" },
+    tables: tableNamesOf(query),
     workerUrl: maskUrl(parsed.href.replace("postgresql://", `sqla+postgresql${driver}://`)),
   };
 }

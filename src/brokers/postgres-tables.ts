@@ -4,8 +4,7 @@
 import type { Client, QueryResult } from "pg";
 import { BrokerError } from "../core/errors.ts";
 import { MissingQueueError, type NewRow } from "./batch-link.ts";
-import { columns, countLimit, isPast, stepRows, type UnreadQueue } from "./kombu-rows.ts";
-import type { TableNames } from "./postgres-address.ts";
+import { columns, countLimit, isPast, quoted, stepRows, type TableNames, type UnreadQueue } from "./kombu-rows.ts";
 import { codes, isCode } from "./postgres-failure.ts";
 
 /** kombu's column for the names of queues is not longer. */
@@ -71,10 +70,8 @@ export class PostgresTables {
   }
 
   async #check(): Promise<void> {
-    for (const [table, needed] of [
-      [this.#names.queue, columns.kombu_queue],
-      [this.#names.message, columns.kombu_message],
-    ] as const) {
+    for (const kind of ["queue", "message"] as const) {
+      const [table, needed] = [this.#names[kind], columns[kind]];
       const { rows } = await this.#query(
         "SELECT attname AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
         [quoted(table)],
@@ -186,8 +183,4 @@ function expiresOf(payload: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

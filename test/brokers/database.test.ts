@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import Database from "better-sqlite3";
 import { connectBroker } from "../../src/brokers/connect.ts";
-import { databasePath } from "../../src/brokers/database-file.ts";
+import { parseDatabaseUrl } from "../../src/brokers/database-file.ts";
 import { BrokerError } from "../../src/core/errors.ts";
 import type { Broker, Clock, Log } from "../../src/core/ports.ts";
 import { hourMs, minuteMs } from "../../src/core/time.ts";
@@ -175,8 +175,8 @@ suite("the file", () => {
 
 suite("URLs", () => {
   test("three slashes: relative to the working folder; four: absolute", () => {
-    assert.equal(databasePath("sqla+sqlite:///b.db"), join(process.cwd(), "b.db"));
-    assert.equal(databasePath("sqla+sqlite:////var/lib/b.db"), "/var/lib/b.db");
+    assert.equal(parseDatabaseUrl("sqla+sqlite:///b.db").path, join(process.cwd(), "b.db"));
+    assert.equal(parseDatabaseUrl("sqla+sqlite:////var/lib/b.db").path, "/var/lib/b.db");
   });
   for (const url of [
     "sqla+sqlite://",
@@ -185,8 +185,29 @@ suite("URLs", () => {
     "sqla+sqlite://b.db",
     "sqla+sqlite:///b.db?timeout=1",
   ]) {
-    test(`${url} is refused`, () => assert.throws(() => databasePath(url), BrokerError));
+    test(`${url} is refused`, () => assert.throws(() => parseDatabaseUrl(url), BrokerError));
   }
+});
+
+test("tables of other names are Celery's queue_tablename and message_tablename", async () => {
+  const path = freshPath();
+  const named = await connectBroker(`sqla+sqlite:///${path}?queue_tablename=queues&message_tablename=My%20messages`, {
+    clock: systemClock,
+    log: silent,
+    declareQueues: false,
+    defaultQueue: "celery",
+  });
+  const told = new Told();
+  await named.open(told);
+  await told.until(() => told.isAvailable);
+  assert.deepEqual(await publish(named, [messageTo("celery")]), [{ result: "confirmed" }]);
+  await named.close(0);
+  assert.deepEqual(column(path, 'SELECT name FROM "My messages" m JOIN queues q ON q.id = m.queue_id'), ["celery"]);
+  assert.equal(column(path, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'kombu%'")[0], 0);
+  assert.deepEqual(column(path, "SELECT name FROM sqlite_master WHERE name LIKE 'ix_My%'").toSorted(), [
+    "ix_My messages_timestamp",
+    "ix_My messages_visible",
+  ]);
 });
 
 suite("a locked file", () => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { parseAmqpUrl } from "../../src/brokers/amqp-address.ts";
 import { connectBroker } from "../../src/brokers/connect.ts";
-import { databasePath } from "../../src/brokers/database-file.ts";
+import { parseDatabaseUrl } from "../../src/brokers/database-file.ts";
 import { scheduleOfFlags } from "../../src/cli/trigger-flags.ts";
 import { policyOf } from "../../src/core/definition.ts";
 import { describe } from "../../src/core/describe.ts";
@@ -111,7 +111,7 @@ const broker = { clock: new SimulatedClock(0), log, declareQueues: false, defaul
 /** No broker is opened, and no file. */
 async function readBrokerUrl(url: string): Promise<readonly Trigger[]> {
   if (/^amqps?:\/\//i.test(url)) parseAmqpUrl(url);
-  else if (/^(?:sqla|sqlalchemy|db)\+sqlite/i.test(url)) databasePath(url);
+  else if (/^(?:sqla|sqlalchemy|db)\+sqlite/i.test(url)) parseDatabaseUrl(url);
   else await connectBroker(url, broker);
   return [];
 }
