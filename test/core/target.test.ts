@@ -82,8 +82,8 @@ suite("refused when written", () => {
     [{ task: "a", options: { eta: "1h", countdown: 1 } }, /^options.countdown: is a second beside eta/],
     [{ task: "a", options: { countdown: "2m", expires: "1m" } }, /^options.expires: is over before the task may begin/],
     [
-      { task: "a", options: { serializer: "pickle" } },
-      /^options.serializer: must be json, yaml or msgpack, not "pickle"/,
+      { task: "a", options: { serializer: "marshal" } },
+      /^options.serializer: must be json, yaml, msgpack, pickle or auth, not "marshal"/,
     ],
     [{ task: "a", options: { task_protocol: 1, shadow: "s" } }, /^options.shadow: has no place in protocol 1/],
     [
