@@ -4,7 +4,7 @@ import { readsPreviousFireTime, type TemplateValues, templateOf } from "./celery
 import { pythonTime } from "./celery/times.ts";
 import type { CompiledEntry } from "./core/entry.ts";
 import { BeatError } from "./core/errors.ts";
-import { fitsHeader, type HttpTarget, type SecretSource } from "./core/http-target.ts";
+import { fitsHeader, type HttpTarget, hostOf, type SecretSource } from "./core/http-target.ts";
 import type { Message } from "./core/ports.ts";
 import { type Instant, secondMs } from "./core/time.ts";
 
@@ -45,7 +45,7 @@ export function requestOf({ entry, policy }: CompiledEntry, target: HttpTarget, 
   const isTyped = Object.keys(written).some((name) => name.toLowerCase() === "content-type");
   return {
     id,
-    queue: new URL(url).origin,
+    queue: hostOf(url),
     exchange: "",
     routingKey: "",
     headers: {

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { Agent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import { BeatError, reasonOf } from "../core/errors.ts";
-import type { ExpectedStatus, SecretSource } from "../core/http-target.ts";
+import { type ExpectedStatus, hostOf, httpUrl, type SecretSource } from "../core/http-target.ts";
 import type { Broker, BrokerListener, Clock, Message, PublishOutcome, RequestTerms } from "../core/ports.ts";
 import { formatDuration, hourMs, minuteMs } from "../core/time.ts";
 import { PrivateAddressError } from "../webhook/addresses.ts";
@@ -86,7 +86,8 @@ export class HttpBroker implements Broker {
     body: Buffer,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const url = new URL(request.url);
+    const url = httpUrl(typeof request.url === "string" ? request.url : await this.#secret(request.url));
+    if (url === undefined) throw new BeatError(`${hostOf(request.url)} is not an http(s) URL`);
     const allowPrivate = request.allowPrivate || this.#options.allowPrivate;
     const headers: Record<string, string> = { ...plain };
     for (const [name, source] of Object.entries(request.secretHeaders)) headers[name] = await this.#secret(source);

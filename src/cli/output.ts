@@ -5,6 +5,7 @@ import type { Definition } from "../core/definition.ts";
 import { describe } from "../core/describe.ts";
 import { type Entry, firesAtStart, statusOf } from "../core/entry.ts";
 import { DefinitionError } from "../core/errors.ts";
+import { hostOf } from "../core/http-target.ts";
 import { maskAll, maskUrl } from "../core/mask.ts";
 import type { Occurrence } from "../core/ports.ts";
 import { type Member, type Target, targetOf } from "../core/target.ts";
@@ -72,7 +73,8 @@ export function targetText(definition: Definition): string {
   const target = targetIfValid(definition);
   if (target === undefined) return "?";
   if (target.kind === "job") return `job ${target.job}`;
-  if (target.kind === "http") return `${target.method} ${target.url}`;
+  if (target.kind === "http")
+    return `${target.method} ${typeof target.url === "string" ? target.url : hostOf(target.url)}`;
   if (target.kind === "run") return `run ${[target.command].flat().join(" ")}`;
   const { task, canvas } = target;
   if (canvas === undefined) return `task ${task}`;

@@ -13,7 +13,8 @@ export type ExpectedStatus = z.infer<typeof statusSchema>;
 
 export const httpSchema = z
   .strictObject({
-    url: z.string().min(1),
+    /** One that is a secret itself is kept elsewhere. */
+    url: z.union([z.string().min(1), secretSchema]),
     method: z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]).optional(),
     headers: z.record(z.string().min(1), z.union([z.string(), secretSchema])).optional(),
     /** A text is sent as it is, anything else as JSON. */
@@ -27,7 +28,7 @@ export const httpSchema = z
 
 export interface HttpTarget {
   readonly kind: "http";
-  readonly url: string;
+  readonly url: string | SecretSource;
   readonly method: string;
   readonly headers: Readonly<Record<string, string | SecretSource>>;
   readonly body: unknown;
@@ -35,6 +36,18 @@ export interface HttpTarget {
   readonly secret: SecretSource | undefined;
   /** Whether addresses of this machine and of private networks may be asked. */
   readonly allowPrivate: boolean;
+}
+
+/** The host that is asked, or where the URL is kept; for people, and for telling hosts apart. */
+export function hostOf(url: string | SecretSource): string {
+  if (typeof url === "string") return new URL(url).origin;
+  return "env" in url ? `the URL in ${url.env}` : `the URL in ${url.file}`;
+}
+
+/** Undefined: it is none that can be asked. */
+export function httpUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === "http:" || url?.protocol === "https:" ? url : undefined;
 }
 
 export function httpTargetOf(written: z.infer<typeof httpSchema>): HttpTarget {
@@ -78,8 +91,8 @@ export function* brokenHttpRules(value: unknown): Generator<Broken> {
 
 function* urlRules(text: string): Generator<Broken> {
   const path: ValuePath = ["http", "url"];
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
+  const url = httpUrl(text);
+  if (url === undefined) {
     yield { message: "is not an http(s) URL", remedy: "Write it like https://example.org/hook.", path };
   } else if (url.username !== "" || url.password !== "") {
     const remedy = "Write headers: {Authorization: {file: …}}, with the header's value in the file.";

@@ -322,7 +322,7 @@ export interface Message {
 }
 
 export interface RequestTerms {
-  readonly url: string;
+  readonly url: string | SecretSource;
   readonly method: string;
   /** Headers whose values are kept elsewhere, and are read as it is sent. */
   readonly secretHeaders: Readonly<Record<string, SecretSource>>;

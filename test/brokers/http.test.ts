@@ -214,6 +214,12 @@ test("signed by the time and the body, with secrets from the environment and fro
   const [, time, signature] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(hook.got[0]!.headers["beat-signature"]))!;
   assert.equal(Number(time), Date.UTC(2027, 0, 1) / 1_000);
   assert.equal(signature, createHmac("sha256", "s3cret").update(`${time}.{"a":1}`).digest("hex"));
+  const hidden = requestTo(hook.url, { url: { env: "HOOK_URL" } });
+  const elsewhere = opened(t, { env: { HOOK_URL: `${hook.url}/planted` } });
+  assert.equal((await outcomeOf(elsewhere, hidden)).result, "confirmed");
+  assert.equal(hook.got.at(-1)!.path, "/planted");
+  const wrong = await outcomeOf(opened(t, { env: { HOOK_URL: "planted" } }), hidden);
+  assert.deepEqual(wrong, { result: "no-queue", reason: "the URL in HOOK_URL is not an http(s) URL" });
   const unset = await outcomeOf(broker, requestTo(hook.url, { secret: { env: "NOT_THERE" } }));
   assert.deepEqual(unset, { result: "no-queue", reason: "the environment variable NOT_THERE is not set" });
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parseDefinition, policyOf } from "../../src/core/definition.ts";
 import { DefinitionError } from "../../src/core/errors.ts";
+import { hostOf } from "../../src/core/http-target.ts";
 import { targetOf } from "../../src/core/target.ts";
 import { checkedDefinition } from "../../src/definitions/checked.ts";
 
@@ -29,6 +30,12 @@ test("what is not said: POST, any 2xx, public addresses, ten retries", () => {
   const { maxAttempts, overlap, timeoutMs } = policyOf(definition);
   assert.deepEqual([maxAttempts, overlap, timeoutMs], [11, "allow", null]);
   assert.equal(policyOf(parseDefinition(written({}, { retries: 0, timeout: "5s" }))).maxAttempts, 1);
+});
+
+test("a URL that is a secret itself is kept elsewhere", () => {
+  const target = targetOf(checkedDefinition(written({ url: { env: "CHAT_URL" } }), {}));
+  assert.ok(target.kind === "http");
+  assert.deepEqual([target.url, hostOf(target.url)], [{ env: "CHAT_URL" }, "the URL in CHAT_URL"]);
 });
 
 test("all that may be said", () => {
