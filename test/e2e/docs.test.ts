@@ -109,7 +109,7 @@ suite("the documents", { concurrency: 2 }, () => {
     // What a reader has of their own.
     await writeFile(
       join(cwd, "own.d.ts"),
-      ["poll", "send", "greet"].map((name) => `declare function ${name}(): Promise<void>;\n`).join(""),
+      ["poll", "send", "greet"].map((name) => `declare function ${name}(what?: string): Promise<void>;\n`).join(""),
     );
     assert.ok(blocksIn("ts").length > 0);
     for (const { place, text } of blocksIn("ts"))
