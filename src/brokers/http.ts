@@ -110,9 +110,10 @@ export class HttpBroker implements Broker {
 
   /** Read at each request, so that a secret can be changed at any time. */
   async #secret(source: SecretSource): Promise<string> {
-    if ("file" in source) return (await readFile(source.file, "utf8")).trim();
-    const value = this.#options.env[source.env];
-    if (value === undefined) throw new BeatError(`the environment variable ${source.env} is not set`);
+    const where = "file" in source ? source.file : `the environment variable ${source.env}`;
+    const value = "file" in source ? (await readFile(source.file, "utf8")).trim() : this.#options.env[source.env];
+    if (value === undefined || value === "")
+      throw new BeatError(`${where} ${value === "" ? "is empty" : "is not set"}`);
     return value;
   }
 }

@@ -203,6 +203,9 @@ test("signed by the time and the body, with secrets from the environment and fro
   const terms = { secret: { env: "HOOK_SECRET" }, secretHeaders: { authorization: { file } } };
   const missing = await outcomeOf(broker, requestTo(hook.url, terms));
   assert.equal(missing.result, "no-queue", "somebody may put it there");
+  await writeFile(file, "\n");
+  const empty = await outcomeOf(broker, requestTo(hook.url, terms));
+  assert.deepEqual(empty, { result: "no-queue", reason: `${file} is empty` });
   await writeFile(file, "Bearer one\n");
   assert.equal((await outcomeOf(broker, requestTo(hook.url, terms))).result, "confirmed");
   await writeFile(file, "Bearer two\n");
