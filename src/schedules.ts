@@ -113,8 +113,13 @@ export abstract class Schedules {
   async trigger(name: string, params?: unknown): Promise<Run> {
     const id = randomUUID();
     const here = this.waiting.outcomeOf(id);
-    const row = await this.#change((operations) => operations.trigger(name, { id, params }));
-    return new Run(row, this.waiting, here);
+    try {
+      const row = await this.#change((operations) => operations.trigger(name, { id, params }));
+      return new Run(row, this.waiting, here);
+    } catch (error) {
+      this.waiting.forget(id);
+      throw error;
+    }
   }
 
   /** Runs, the newest first: one entry's or everybody's, in one state, in some, or in any. */
@@ -197,8 +202,9 @@ export abstract class Schedules {
     const at = options.at ?? undecided ?? last?.fireAt ?? entry.nextFireAt ?? now;
     const rows = await store.history({ name, before: at + 1, limit: rowsToExplain });
     const { leader } = await this.status();
+    const parked = (await this.whyParked())(entry);
     const { show = (instant: Instant) => new Date(instant).toISOString() } = options;
-    return { at, ...explain({ entry, at, now, rows, running: leader !== undefined, show }) };
+    return { at, ...explain({ entry, at, now, rows, running: leader !== undefined, parked, show }) };
   }
 
   async status(): Promise<SchedulerStatus> {

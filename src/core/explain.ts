@@ -16,6 +16,8 @@ export interface Question {
   readonly rows: readonly Occurrence[];
   /** Whether a scheduler runs on the store. */
   readonly running: boolean;
+  /** Why the entry waits for its job; null: it does not. */
+  readonly parked?: string | null;
   /** A time as people read it. */
   readonly show: (at: Instant) => string;
 }
@@ -107,7 +109,7 @@ function answerOf(occurrence: Occurrence, { entry, show, running }: Question): A
 }
 
 /** A fire time of which the ledger has no row. */
-function unwritten({ entry, at, now, running, show }: Question): Answer {
+function unwritten({ entry, at, now, running, show, parked = null }: Question): Answer {
   const { name, pausedAt, pauseNote, createdAt, nextFireAt, definition } = entry;
   const said = `${show(at)} is a fire time of ${name}`;
   const status = statusOf(entry);
@@ -127,6 +129,12 @@ function unwritten({ entry, at, now, running, show }: Question): Answer {
   }
   if (at > now) return without("waits", `${said}, still to come.`);
   if (nextFireAt !== null && at >= nextFireAt) {
+    if (parked !== null)
+      return without(
+        "waits",
+        `${said}, and ${name} is parked until its job is there: ${parked}`,
+        "It goes on as after a stop.",
+      );
     const why = running
       ? "The scheduler is about to decide on it."
       : "No scheduler runs on this database: it is decided on when one starts.";

@@ -4,6 +4,7 @@
 import type { CompiledEntry } from "../core/entry.ts";
 import { missedReason } from "../core/misfire.ts";
 import type { Message, Occurrence, Settlement } from "../core/ports.ts";
+import { isMessage } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
 
 export interface Held {
@@ -124,7 +125,7 @@ export class Outbox {
     let count = 0;
     let oldestDueAt = now;
     for (const { state, compiled, dueAt } of this.#byId.values()) {
-      if (dueAt >= now || (state === "in-flight" && compiled.target.kind !== "task")) continue;
+      if (dueAt >= now || (state === "in-flight" && !isMessage(compiled.target))) continue;
       count++;
       if (dueAt < oldestDueAt) oldestDueAt = dueAt;
     }

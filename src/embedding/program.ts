@@ -50,6 +50,7 @@ export class Program implements JobHost {
     const base = wanted ?? (typeof work === "function" && work.name !== "" ? work.name : label);
     const name = wanted === undefined ? this.#freeName(base) : wanted;
     if (conflict === undefined) this.#refuseSecond(name);
+    if (typeof work === "function" && !this.#names.has(name)) this.#refuseJob(name);
     const target = typeof work === "function" ? { job: name } : work;
     const definition = this.#checked(name, { ...trigger, ...target, ...writtenOptions(rest) });
     if (typeof work === "function") this.#register(name, work, {});
@@ -61,8 +62,7 @@ export class Program implements JobHost {
 
   job<Params, Result>(definition: JobDefinition<Params, Result>): Job<Params, Result> {
     const { name, options } = definition;
-    if (this.functions.has(name))
-      throw new BeatError(`there is a job "${name}" already`, { remedy: "Give each job a name of its own." });
+    this.#refuseJob(name);
     this.#register(name, functionOf(definition), options);
     return new Job(definition, this);
   }
@@ -145,6 +145,11 @@ export class Program implements JobHost {
         if (this.#started && this.#added.delete(added)) this.#options.log.error(reasonOf(error));
       },
     );
+  }
+
+  #refuseJob(name: string): void {
+    if (this.functions.has(name))
+      throw new BeatError(`there is a job "${name}" already`, { remedy: "Give each job a name of its own." });
   }
 
   /** One function can't stand for two entries that are meant to be the same: that is a mistake, unless it is said. */

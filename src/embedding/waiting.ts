@@ -40,6 +40,11 @@ export class Waiting implements RunHost {
     return promise;
   }
 
+  /** It was asked for in vain. */
+  forget(id: string): void {
+    this.#awaited.delete(id);
+  }
+
   hear(event: BeatEvent): void {
     if (!("runId" in event) || event.runId === null) return;
     const outcome = outcomeOf(event);

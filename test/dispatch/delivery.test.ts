@@ -241,7 +241,7 @@ test("what is withdrawn before it was confirmed may have been sent, and the ledg
   world.broker.hold = true;
   await world.clock.advance(10_100);
   assert.deepEqual(await world.ledger(), [["claimed", 10, 1, null]]);
-  const [{ revision }] = (await world.store.entriesById([id])) as [{ readonly revision: number }];
+  const revision = (await world.store.entriesById([id]))[0]!.revision;
   const at = world.clock.now();
   await world.store.change([
     { change: "update", id, expectedRevision: revision, fields: { pausedAt: at }, at, withdraw: "it was paused" },

@@ -155,6 +155,9 @@ test("an entry whose job is not registered is parked, told of and never lost, an
   const [entry] = await second.list();
   assert.equal(entry!.parked, 'no job is registered as "tidy". Did you mean "tidi"?');
   assert.deepEqual(await store.history({ limit: 9 }), [], "nothing was decided");
+  const { verdict, sentences } = await second.why("tidy:all");
+  assert.equal(verdict, "waits");
+  assert.match(sentences.join(" "), /tidy:all is parked until its job is there: no job is registered as "tidy"/);
   const asked = await settled(second.trigger("tidy:all"));
   await clock.advance(2_000);
   assert.match((await store.history({ limit: 1 }))[0]!.reason!, /no job is registered as "tidy"/);
@@ -233,6 +236,7 @@ test("mistakes in a job are told where it is made", async () => {
   await using one = scheduler();
   one.job("report", () => {});
   assert.throws(() => one.job("report", () => {}), /there is a job "report" already/);
+  assert.throws(() => one.every("1m", () => {}, { name: "report" }), /there is a job "report" already/);
   assert.throws(() => defineJob("", () => {}), /a job needs a name/);
   assert.throws(() => defineJob("./report.ts", () => {}), /must not look like a file/);
   assert.throws(() => defineJob("a", () => {}, { maxInstances: 0 }), /maxInstances: 0/);
