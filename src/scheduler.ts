@@ -344,6 +344,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
         this.#alerts.tell(alert, store.location);
       },
       onEvent: (event) => this.#onEvent(event),
+      isHeard: () => this.#events.isHeard || this.waiting.isHearing,
       onStalled: (reason) => this.#fail(reason),
     });
     if (this.#stopped !== undefined) return;

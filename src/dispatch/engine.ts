@@ -49,6 +49,8 @@ export interface EngineOptions {
   readonly onAlert?: (alert: Alert) => void;
   /** Hears of runs, and of what becomes of entries, in order. */
   readonly onEvent?: Tell | undefined;
+  /** Whether anybody hears of runs; default: always. */
+  readonly isHeard?: () => boolean;
   /** Why a job can't run here. Default: all can. Entries of those that can't wait until `registered` is called. */
   readonly whyMissing?: WhyMissing;
   /** The engine stands still and will not go on by itself. It leads no more; it should be stopped. */
@@ -120,7 +122,7 @@ export class Engine {
     const narrator = new Narrator(clock, log);
     const settlements = new Settlements(clock, store, log, tally);
     this.#settlements = settlements;
-    const herald = new Herald(clock, options.onEvent);
+    const herald = new Herald(clock, options.onEvent, options.isHeard);
     this.#herald = herald;
     const parking = new Parking(options.whyMissing, log, herald);
     this.#parking = parking;

@@ -1,5 +1,5 @@
 // Tells of runs, and of what becomes of entries by themselves, in the words of core/events.ts. Events are made only of what
-// runs here, and cost nothing where nobody asked for them.
+// runs here, and those of runs, of which there may be thousands a second, only where somebody hears them.
 
 import type { CompiledEntry, Entry } from "../core/entry.ts";
 import type { BeatEvent, RunEvent } from "../core/events.ts";
@@ -17,23 +17,26 @@ type Outcome = Omit<RunOutcome, "result">;
 export class Herald {
   readonly #clock: Clock;
   readonly #tell: Tell | undefined;
+  readonly #isHeard: () => boolean;
   /** Of which it was told that they are due, and not yet what became of them. */
   readonly #due = new Set<string>();
 
-  constructor(clock: Clock, tell: Tell | undefined) {
+  /** `isHeard`: whether anybody listens, or waits for a run. */
+  constructor(clock: Clock, tell: Tell | undefined, isHeard: () => boolean = () => true) {
     this.#clock = clock;
     this.#tell = tell;
+    this.#isHeard = isHeard;
   }
 
   /** Once for each run, however often it is looked at. */
   due(held: Held): void {
-    if (this.#tell === undefined || this.#due.has(held.id)) return;
+    if (this.#tell === undefined || !this.#isHeard() || this.#due.has(held.id)) return;
     this.#due.add(held.id);
     this.#tell({ type: "run:due", ...this.#runOf(held), attempt: held.attempts + 1 });
   }
 
   started(held: Held, lateMs: number): void {
-    this.#tell?.({ type: "run:started", ...this.#runOf(held), lateMs });
+    if (this.#isHeard()) this.#tell?.({ type: "run:started", ...this.#runOf(held), lateMs });
   }
 
   retried(held: Held, { error, reason }: RunOutcome, delayMs: number): void {
@@ -42,7 +45,7 @@ export class Herald {
 
   ended(held: Held, ending: Ending, outcome: Outcome): void {
     this.#due.delete(held.id);
-    if (this.#tell === undefined || isMessage(held.compiled.target)) return;
+    if (this.#tell === undefined || !this.#isHeard() || isMessage(held.compiled.target)) return;
     this.#tell(this.#endOf(held, ending, outcome));
   }
 
@@ -68,7 +71,7 @@ export class Herald {
   /** It gave way to a newer one. */
   superseded(held: Held): void {
     this.#due.delete(held.id);
-    if (isMessage(held.compiled.target)) return;
+    if (!this.#isHeard() || isMessage(held.compiled.target)) return;
     const reason = "a newer fire time runs in its place";
     this.#tell?.({ type: "run:skipped", ...this.#timeOf(held), reason, state: "coalesced" });
   }

@@ -7,6 +7,12 @@ import type { Held } from "./outbox.ts";
 const gatherMs = 25;
 const linesAtMost = 20;
 
+interface Ran {
+  readonly held: Held;
+  readonly lateMs: number;
+  readonly tookMs: number;
+}
+
 interface Published {
   readonly held: Held;
   readonly lateMs: number;
@@ -16,6 +22,7 @@ export class Narrator {
   readonly #clock: Clock;
   readonly #log: Log;
   #published: Published[] = [];
+  #ran: Ran[] = [];
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -32,19 +39,30 @@ export class Narrator {
   }
 
   settled(held: Held, outcome: "ran" | "failed" | "skipped" | "missed" | "cancelled", reason: string | null): void {
+    if (outcome === "ran") {
+      const now = this.#clock.now();
+      const startedAt = held.startedAt ?? now;
+      const ran = { held, lateMs: startedAt - held.dueAt, tookMs: now - startedAt };
+      if (this.#ran.push(ran) === 1) this.#clock.setTimer(gatherMs, () => this.#tellRan());
+      return;
+    }
     const { name } = held.compiled.entry;
-    const fields = {
-      entry: name,
-      id: held.id,
-      fireTime: new Date(held.fireAt).toISOString(),
-      ...(reason && { reason }),
-    };
-    const startedAt = held.startedAt ?? this.#clock.now();
-    const tookMs = this.#clock.now() - startedAt;
-    if (outcome === "ran")
-      this.#log.info(`ran ${name} in ${formatDuration(tookMs)}`, { ...fields, lateMs: startedAt - held.dueAt, tookMs });
-    else
-      this.#log[outcome === "failed" ? "error" : "warn"](`${outcome} ${name}: ${reason ?? "no reason given"}`, fields);
+    const fields = { ...fieldsOf(held), ...(reason && { reason }) };
+    this.#log[outcome === "failed" ? "error" : "warn"](`${outcome} ${name}: ${reason ?? "no reason given"}`, fields);
+  }
+
+  #tellRan(): void {
+    const batch = this.#ran;
+    this.#ran = [];
+    if (batch.length <= linesAtMost) {
+      for (const { held, lateMs, tookMs } of batch) {
+        const fields = { ...fieldsOf(held), lateMs, tookMs };
+        this.#log.info(`ran ${held.compiled.entry.name} in ${formatDuration(tookMs)}`, fields);
+      }
+      return;
+    }
+    const { words, fields } = latenessOf(batch);
+    this.#log.info(`ran ${batch.length} jobs, ${words}`, fields);
   }
 
   #tell(): void {
@@ -63,21 +81,25 @@ export class Narrator {
       }
       return;
     }
-    const late = batch.map(({ lateMs }) => lateMs).sort((a, b) => a - b);
-    const at = (share: number) => late[Math.floor((late.length - 1) * share)]!;
-    this.#log.info(
-      `sent ${batch.length} messages, half of them within ${formatDuration(at(0.5))} of their time, all within ${formatDuration(at(1))}`,
-      {
-        count: batch.length,
-        lateMsP50: at(0.5),
-        lateMsP99: at(0.99),
-        lateMsMax: at(1),
-      },
-    );
+    const { words, fields } = latenessOf(batch);
+    this.#log.info(`sent ${batch.length} messages, ${words}`, fields);
   }
 }
 
 function whereTo({ compiled: { target }, message }: Held): string {
   if (target.kind === "task") return ` → ${target.task}`;
   return target.kind === "http" ? ` → ${target.method} ${message?.queue}` : "";
+}
+
+function fieldsOf(held: Held): Readonly<Record<string, unknown>> {
+  return { entry: held.compiled.entry.name, id: held.id, fireTime: new Date(held.fireAt).toISOString() };
+}
+
+function latenessOf(batch: readonly { readonly lateMs: number }[]) {
+  const late = batch.map(({ lateMs }) => lateMs).sort((a, b) => a - b);
+  const [half, most, nearlyAll] = [0.5, 1, 0.99].map((share) => late[Math.floor((late.length - 1) * share)]!);
+  return {
+    words: `half of them within ${formatDuration(half!)} of their time, all within ${formatDuration(most!)}`,
+    fields: { count: batch.length, lateMsP50: half, lateMsP99: nearlyAll, lateMsMax: most },
+  };
 }

@@ -53,9 +53,13 @@ export class Events {
     return stream;
   }
 
+  get isHeard(): boolean {
+    return this.#listeners.size > 0 || this.#streams.size > 0;
+  }
+
   /** Never throws. */
   emit(event: BeatEvent): void {
-    if (this.#listeners.size === 0 && this.#streams.size === 0) return;
+    if (!this.isHeard) return;
     if (this.#waiting.push(event) === 1) queueMicrotask(() => this.#handOn());
   }
 

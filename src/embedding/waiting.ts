@@ -45,8 +45,13 @@ export class Waiting implements RunHost {
     this.#awaited.delete(id);
   }
 
+  /** Whether anybody waits for what becomes of a run. */
+  get isHearing(): boolean {
+    return this.#awaited.size > 0;
+  }
+
   hear(event: BeatEvent): void {
-    if (!("runId" in event) || event.runId === null) return;
+    if (!("runId" in event) || event.runId === null || !this.#awaited.has(event.runId)) return;
     const outcome = outcomeOf(event);
     if (outcome === undefined) return;
     this.#awaited.get(event.runId)?.(outcome);
