@@ -4,7 +4,6 @@
 import type { CompiledEntry } from "../core/entry.ts";
 import { missedReason } from "../core/misfire.ts";
 import type { Message, Occurrence, Settlement } from "../core/ports.ts";
-import { isMessage } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
 
 export interface Held {
@@ -125,7 +124,8 @@ export class Outbox {
     let count = 0;
     let oldestDueAt = now;
     for (const { state, compiled, dueAt } of this.#byId.values()) {
-      if (dueAt >= now || (state === "in-flight" && !isMessage(compiled.target))) continue;
+      // A broker confirms at once; runs and requests take the time that they take.
+      if (dueAt >= now || (state === "in-flight" && compiled.target.kind !== "task")) continue;
       count++;
       if (dueAt < oldestDueAt) oldestDueAt = dueAt;
     }
