@@ -36,6 +36,8 @@ export interface Place {
 
 export interface MatrixBroker {
   readonly name: string;
+  /** Tables or files, that workers poll. */
+  readonly isEmbedded?: true;
   /** Why workers of this version can't read it; undefined: they can. */
   readonly unreadable?: (version: CeleryVersion) => string | undefined;
   start(): Promise<Started>;
@@ -177,6 +179,7 @@ export const matrixBrokers: readonly MatrixBroker[] = [
   },
   {
     name: "sqla+sqlite",
+    isEmbedded: true,
     start: () =>
       inFolder(`SQLite ${sqliteVersion()}`, async (folder, version) => {
         const file = join(folder, `${version}.sqlite`);
@@ -195,6 +198,7 @@ export const matrixBrokers: readonly MatrixBroker[] = [
   },
   {
     name: "sqla+postgresql",
+    isEmbedded: true,
     async start() {
       const server = await startPostgres();
       const [row] = await server.sql("SHOW server_version");
@@ -219,6 +223,7 @@ export const matrixBrokers: readonly MatrixBroker[] = [
   },
   {
     name: "filesystem",
+    isEmbedded: true,
     start: () =>
       inFolder("files", async (base, version) => {
         const path = (name: string) => join(base, version, name);

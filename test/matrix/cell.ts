@@ -60,8 +60,6 @@ export async function proveCell(version: CeleryVersion, place: Place): Promise<v
         BEAT_RECEIVED: file,
         BEAT_RESULTS: `file://${results}`,
         BEAT_ACCEPT_CONTENT: "json,yaml,msgpack,pickle",
-        // What a worker has fetched it runs in the order of the fetching.
-        ...(place.order?.endsWith("first") && { BEAT_ONE_AT_A_TIME: "1" }),
         BEAT_CONF: JSON.stringify({ task_default_queue: place.queue, ...place.conf }),
         BEAT_TRANSPORT_OPTIONS: JSON.stringify(place.transportOptions ?? {}),
       },

@@ -1,0 +1,4 @@
+import { matrixBrokers } from "./brokers.ts";
+import { smallMatrix } from "./small.ts";
+
+smallMatrix(matrixBrokers.filter(({ isEmbedded }) => !isEmbedded));
