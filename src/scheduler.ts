@@ -89,7 +89,11 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       throw new UsageError("overdue-tolerance: less than a second is no sign of trouble", {
         remedy: "Give 1s or more.",
       });
-    const { maxRate = Number.POSITIVE_INFINITY } = options;
+    const { maxRate = Number.POSITIVE_INFINITY, maxConcurrentRuns = 1 } = options;
+    if (!(Number.isInteger(maxConcurrentRuns) && maxConcurrentRuns >= 1))
+      throw new UsageError(`max-concurrent-runs: ${maxConcurrentRuns} is not a number of runs`, {
+        remedy: "Give 1 or more.",
+      });
     if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
     this.#alerts = new AlertDesk(this.#onAlert(options));
     this.#events = new Events(this.log);
@@ -195,7 +199,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     return this.#stopped;
   }
 
-  /** Calls `listener` for each event of that name, of a kind (`run:*`) or of all (`*`). One that throws, or takes its time, harms nothing but itself. */
+  /** Calls `listener` for each event of that name, of a kind (`run:*`) or of all (`*`). One that throws harms nothing. */
   on<Pattern extends EventPattern>(pattern: Pattern, listener: Listener<Pattern>): this {
     this.#events.on(pattern, listener);
     return this;

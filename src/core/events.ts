@@ -92,11 +92,12 @@ export type EntryEvent =
   | (OfEntry<"entry:parked"> & { readonly reason: string });
 
 export type SchedulerEvent =
-  | Happening<"scheduler:started">
   /** This one decides and runs. */
   | Happening<"scheduler:leading">
   /** Another one does. */
   | Happening<"scheduler:standing-by">
+  /** `start()` is done: it leads or stands by. */
+  | Happening<"scheduler:started">
   | Happening<"scheduler:stopping">
   | (Happening<"scheduler:stopped"> & { readonly finished: number; readonly aborted: number });
 
@@ -123,11 +124,11 @@ export type EventOf<Pattern extends EventPattern> = Pattern extends "*"
     ? Extract<BeatEvent, { type: `${Kind}:${string}` }>
     : Extract<BeatEvent, { type: Pattern }>;
 
-/** Every event's name, in the order in which they come. */
+/** Every event's name. */
 export const eventNames = [
-  "scheduler:started",
   "scheduler:leading",
   "scheduler:standing-by",
+  "scheduler:started",
   "scheduler:stopping",
   "scheduler:stopped",
   "entry:added",

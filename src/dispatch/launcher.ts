@@ -12,6 +12,7 @@ import type { Parking } from "./parking.ts";
 const retryMs = 500;
 const longestRetryMs = hourMs;
 const batchSize = 1_000;
+const tidiedLength = 64;
 
 export interface LauncherOptions extends OutletOptions {
   readonly runner: Runner;
@@ -290,8 +291,13 @@ function jobOf({ compiled: { target } }: Held): string | undefined {
   return target.kind === "job" ? target.job : undefined;
 }
 
+/** At the end of its line. Those that are gone leave a long line now and then: newer ones may take their place for as long as it stands still. */
 function push<Key>(lines: Map<Key, Held[]>, key: Key, held: Held): void {
   const line = lines.get(key);
   if (line === undefined) lines.set(key, [held]);
-  else line.push(held);
+  else if (line.push(held) >= tidiedLength && Number.isInteger(Math.log2(line.length)))
+    lines.set(
+      key,
+      line.filter(({ state }) => state !== "gone"),
+    );
 }

@@ -73,6 +73,27 @@ test("one that waits for its job may be withdrawn or become too late, and those 
   await stop(0);
 });
 
+test("what gives way while its line stands still takes no memory", async () => {
+  for (const [overlap, entries] of [
+    ["allow", 2],
+    ["queue", 1],
+  ] as const) {
+    const { clock, scheduler, lasting, stop } = setUp();
+    const job = scheduler.job("work", lasting(3_600_000), { maxInstances: 1 });
+    for (const name of names(entries)) await job.every("1s", name, { name, overlap });
+    await scheduler.start();
+    await clock.advance(400_000);
+    const { report } = await scheduler.status();
+    assert.ok(report!.runsWaiting < 130, `${report!.runsWaiting} wait, and ${entries} would do`);
+    await stop(0);
+  }
+});
+
+test("a number of runs that is none is refused", () => {
+  for (const maxConcurrentRuns of [0, -1, 1.5])
+    assert.throws(() => new Scheduler({ maxConcurrentRuns }), /max-concurrent-runs: .* is not a number of runs/);
+});
+
 test("maxConcurrentRuns: so many of all jobs at once, and none is lost in a crowd", async () => {
   const { clock, scheduler, lasting, stop, order, most } = setUp({ maxConcurrentRuns: 7 });
   const job = scheduler.job("work", lasting(100));
