@@ -24,10 +24,15 @@ export async function openPostgresLink(
 ): Promise<BatchLink> {
   const { clock } = options;
   const client = await connect(address, abort.signal, clock);
+  let fault: Error | undefined;
   const stop = () => destroy(client);
   abort.signal.addEventListener("abort", stop);
   const tables = new PostgresTables(client, address.tables);
-  const cancelTimer = clock.setTimer(options.confirmLimitMs, stop);
+  const cancelTimer = clock.setTimer(options.confirmLimitMs, () => {
+    const seconds = Math.round(options.confirmLimitMs / 1_000);
+    fault = new Error(`it answered nothing for ${seconds} s; another program may hold kombu's tables`);
+    stop();
+  });
   try {
     await tables.prepare();
     const place = new PostgresPlace(client, tables, address, options);
@@ -37,7 +42,7 @@ export async function openPostgresLink(
     return link;
   } catch (error) {
     stop();
-    throw error;
+    throw fault ?? error;
   } finally {
     cancelTimer();
     abort.signal.removeEventListener("abort", stop);

@@ -5,7 +5,7 @@
 const masked = "***";
 const scheme = /(["'`]?)[a-z][a-z0-9+.-]{0,40}:\/\//gi;
 const secretParameter =
-  /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:password|passwd|pwd|passphrase|secret|token|api_?key|secret_access_key|predefined_queues)=)[^&;#\s"'`<>]+/gi;
+  /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:(?:ssl)?password|passwd|pwd|passphrase|secret|token|api_?key|secret_access_key|predefined_queues)=)[^&;#\s"'`<>]+/gi;
 /** In SQS's `predefined_queues`, which is JSON. */
 const secretMember = /(["'](?:secret_access_key|session_token)["']\s*:\s*["'])[^"'\s]+/gi;
 

@@ -203,6 +203,11 @@ suite("a server that takes no messages counts as away, and says why", () => {
     const [outcome] = await publish(open.broker, [messageTo("celery")]);
     assert.equal(outcome!.result, "unavailable");
     assert.match((await reasonOf(open.told)).reason, /answered nothing for \d s$/);
+    await open.told.until(() => open.told.unavailabilities.length > 1);
+    assert.match(
+      open.told.unavailabilities[1]!.reason,
+      /^no connection to .*: it answered nothing for 1 s; another program may hold/,
+    );
     await holder.end();
     await open.told.until(() => open.told.isAvailable);
   });

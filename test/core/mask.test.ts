@@ -5,6 +5,7 @@ import { maskUrl } from "../../src/core/mask.ts";
 
 suite("passwords in text that looks like a URL", () => {
   const cases: readonly [string, string][] = [
+    ["sqla+postgresql://u:pw@h/d?sslkey=k&sslpassword=pw", "sqla+postgresql://u:***@h/d?sslkey=k&sslpassword=***"],
     ["amqp://guest:guest@127.0.0.1:5672//", "amqp://guest:***@127.0.0.1:5672//"],
     ["amqp://u:p@ss:w/rd%@host:5672/v", "amqp://u:***@host:5672/v"],
     ["amqp://u:@host", "amqp://u:***@host"],
