@@ -1,9 +1,10 @@
 // Whatever is scheduled, however long it takes and whenever processes end and begin: each fire time has one row in the ledger,
-// and no more runs go on than may.
+// no more runs go on than may, and what is told of a run is told in its order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { BeatEvent } from "../../src/core/events.ts";
 import type { Occurrence } from "../../src/core/ports.ts";
 import type { JobFunction } from "../../src/runner/runner.ts";
 import { Process } from "./process.ts";
@@ -82,7 +83,7 @@ async function play({ entries, limits, lasting, acts }: Case): Promise<Occurrenc
     await stopped;
   };
   let process = await begin();
-  let nodes = 1;
+  const processes = [process];
   for (const { afterMs, act } of acts) {
     await world.clock.advance(afterMs);
     if (act === "sleep") await world.clock.sleepThrough(afterMs);
@@ -97,18 +98,42 @@ async function play({ entries, limits, lasting, acts }: Case): Promise<Occurrenc
     if (act !== "kill" && act !== "stop") continue;
     if (act === "kill") process.kill();
     else await end(process);
-    world.dead.add(`node-${nodes++}`);
+    world.dead.add(`node-${processes.length}`);
     await world.clock.advance(afterMs);
     process = await begin();
+    processes.push(process);
   }
   await world.clock.advance(100 * second);
   await end(process);
+  for (const { events } of processes) checkOrder(events);
   const errors = world.lines.filter((line) => line.includes("at once, and"));
   assert.deepEqual(errors, []);
   return world.store.history({ limit: 100_000 });
 }
 
-test("each fire time has exactly one row, and the most at once are never exceeded", async () => {
+/** What may follow in the events of a run within one process; what is not here ends it. */
+const following: Readonly<Record<string, RegExp>> = {
+  // Where one gives way, or is found too late, before it was begun.
+  "": /^(due|skipped|missed|cancelled)$/,
+  due: /^(started|skipped|missed|cancelled|failed)$/,
+  started: /^(retried|succeeded|failed|timed-out|cancelled|abandoned)$/,
+  retried: /^(started|failed|cancelled)$/,
+};
+
+function checkOrder(events: readonly BeatEvent[]): void {
+  const last = new Map<string, string>();
+  for (const event of events) {
+    if (!("runId" in event) || event.runId === null) continue;
+    // Told by the process that finds it left behind, before it is run again.
+    if (event.type === "run:abandoned" && !last.has(event.runId)) continue;
+    const before = last.get(event.runId) ?? "";
+    const kind = event.type.slice("run:".length);
+    assert.match(kind, following[before] ?? /^nothing$/, `after "${before}" of ${event.runId}`);
+    last.set(event.runId, kind);
+  }
+}
+
+test("each fire time has exactly one row, the most at once are never exceeded, and events come in order", async () => {
   const states = new Set<string>();
   await fc.assert(
     fc.asyncProperty(caseArbitrary, async (one) => {

@@ -1,6 +1,7 @@
 // A process that can die: one engine with a runner of its own, over a store and a clock that outlive it. What it had begun
 // when it was killed never goes on: no timer of it rings, and nothing of it reaches the store.
 
+import type { BeatEvent } from "../../src/core/events.ts";
 import type { Clock, Store } from "../../src/core/ports.ts";
 import type { Engine } from "../../src/dispatch/engine.ts";
 import { createRunner, type JobFunction, type JobLimits } from "../../src/runner/runner.ts";
@@ -9,6 +10,8 @@ import type { World } from "./world.ts";
 export class Process {
   readonly clock: Clock;
   readonly engine: Engine;
+  /** All that it told, in order. */
+  readonly events: BeatEvent[] = [];
   #alive = true;
 
   constructor(
@@ -26,6 +29,7 @@ export class Process {
     this.engine = world.engine({
       clock,
       store: this.#storeOver(world.store),
+      onEvent: (event) => this.events.push(event),
       runner: createRunner({ clock, log, jobs: own, limits, jobsDir: undefined }),
     });
   }
