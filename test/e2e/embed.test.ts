@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { memory, Scheduler, silentLog, sqlite } from "../../src/index.ts";
-import { SimulatedClock } from "../../src/testing/index.ts";
+import { SimulatedClock, SteppedScheduler } from "../../src/testing/index.ts";
+import { RecordedLog } from "../runner/run-of.ts";
 import { folder } from "./beat.ts";
 
 test("every, cron, crontab and at, on a clock that is stepped", async () => {
@@ -71,4 +72,22 @@ test("mistakes are told where they are made", () => {
   assert.throws(() => scheduler.cron("0 9 * * *", () => {}, { timezone: "Mars/Base" }), /Mars\/Base/);
   scheduler.every("1s", () => {}, { name: "one" });
   assert.throws(() => scheduler.every("1s", () => {}, { name: "one" }), /already/);
+});
+
+test("a few runs are a line of the log each, a burst is one line", async () => {
+  for (const [count, lines] of [
+    [20, 20],
+    [21, 1],
+  ] as const) {
+    const log = new RecordedLog();
+    await using t = new SteppedScheduler({ log });
+    for (let index = 0; index < count; index++) t.every("1m", () => {}, { name: `job ${index}` });
+    await t.advance("61s");
+    const told = log.lines.filter(({ message }) => message.startsWith("ran "));
+    assert.equal(told.length, lines);
+    if (lines === 1) {
+      assert.equal(told[0]!.message, "ran 21 jobs, half of them within 0s of their time, all within 0s");
+      assert.equal(told[0]!.fields["count"], 21);
+    }
+  }
 });
