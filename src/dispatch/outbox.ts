@@ -28,9 +28,11 @@ export interface Held {
   startedAt: Instant | undefined;
 }
 
+const none: readonly Held[] = [];
+
 export class Outbox {
   readonly #byId = new Map<string, Held>();
-  readonly #byEntry = new Map<number, Set<Held>>();
+  readonly #byEntry = new Map<number, Held[]>();
   /** The ids of what has left while the store is read. */
   #left: Set<string> | undefined;
   readonly capacity: number;
@@ -73,8 +75,8 @@ export class Outbox {
     };
     this.#byId.set(id, held);
     const siblings = this.#byEntry.get(compiled.entry.id);
-    if (siblings === undefined) this.#byEntry.set(compiled.entry.id, new Set([held]));
-    else siblings.add(held);
+    if (siblings === undefined) this.#byEntry.set(compiled.entry.id, [held]);
+    else siblings.push(held);
     return held;
   }
 
@@ -93,9 +95,11 @@ export class Outbox {
     held.state = "gone";
     this.#left?.add(held.id);
     if (!this.#byId.delete(held.id)) return;
-    const siblings = this.#byEntry.get(held.compiled.entry.id);
-    siblings?.delete(held);
-    if (siblings?.size === 0) this.#byEntry.delete(held.compiled.entry.id);
+    const { id } = held.compiled.entry;
+    const siblings = this.#byEntry.get(id) ?? [];
+    const index = siblings.indexOf(held);
+    if (index >= 0) siblings.splice(index, 1);
+    if (siblings.length === 0) this.#byEntry.delete(id);
   }
 
   has(entryId: number): boolean {
@@ -111,8 +115,9 @@ export class Outbox {
     return false;
   }
 
-  ofEntry(entryId: number): Iterable<Held> {
-    return this.#byEntry.get(entryId) ?? [];
+  /** The one added first comes first. Changes as they come and go. */
+  ofEntry(entryId: number): readonly Held[] {
+    return this.#byEntry.get(entryId) ?? none;
   }
 
   waiting(): Held[] {

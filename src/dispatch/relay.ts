@@ -71,11 +71,12 @@ export class Relay {
   /** Holds back what is late of this entry, but for the newest `kept`, while a newer one is decided. Returns what it holds. */
   reserve(entryId: number, kept: number): readonly Held[] {
     const { outbox, clock } = this.#options;
+    if (!outbox.has(entryId)) return [];
     const now = clock.now();
     // Not yet due is not late: jitter may keep one until just before the next.
-    const late = [...outbox.ofEntry(entryId)].filter(
-      ({ state, doubtful, manual, dueAt }) => state === "waiting" && !doubtful && !manual && dueAt < now,
-    );
+    const late = outbox
+      .ofEntry(entryId)
+      .filter(({ state, doubtful, manual, dueAt }) => state === "waiting" && !doubtful && !manual && dueAt < now);
     const reserved = late.slice(0, Math.max(0, late.length - kept));
     for (const held of reserved) held.state = "reserved";
     return reserved;

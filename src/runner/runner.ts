@@ -83,7 +83,7 @@ export class LocalRunner implements Runner {
   readonly #threads: Threads;
   readonly #maxRuns: number;
   /** What has begun and not ended, by entry id; given-up runs included. */
-  readonly #byEntry = new Map<number, Set<Execution>>();
+  readonly #byEntry = new Map<number, Execution[]>();
   readonly #going = new Set<Execution>();
   /** Admitted, and not begun yet, by run id; and how many of them by entry id. */
   readonly #reserved = new Map<string, Run>();
@@ -154,7 +154,7 @@ export class LocalRunner implements Runner {
     const reserved = this.#reservedOf.get(run.entry.id) ?? 0;
     const { overlap, maxInstances } = this.#read(run).policy;
     if (siblings === undefined && reserved < maxInstances) return undefined;
-    const others = [...(siblings ?? [])];
+    const others = siblings ?? [];
     const givenUp = others.filter((other) => other.settled).length;
     if (overlap !== "skip" && givenUp >= maxGivenUpRuns)
       return { result: "skipped", reason: `${givenUp} runs of it were given up and have not stopped` };
@@ -339,15 +339,15 @@ export class LocalRunner implements Runner {
     this.#going.add(execution);
     const { id } = execution.run.entry;
     const siblings = this.#byEntry.get(id);
-    if (siblings === undefined) this.#byEntry.set(id, new Set([execution]));
-    else siblings.add(execution);
+    if (siblings === undefined) this.#byEntry.set(id, [execution]);
+    else siblings.push(execution);
   }
 
   #leave(execution: Execution): void {
     const { id } = execution.run.entry;
     const siblings = this.#byEntry.get(id);
-    siblings?.delete(execution);
-    if (siblings?.size === 0) this.#byEntry.delete(id);
+    if (siblings === undefined || siblings.length === 1) this.#byEntry.delete(id);
+    else siblings.splice(siblings.indexOf(execution), 1);
   }
 
   #settle(execution: Execution, outcome: RunOutcome): void {
