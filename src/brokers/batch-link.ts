@@ -166,7 +166,8 @@ export class BatchLink implements Link {
 
   async #store(rows: readonly NewRow[]): Promise<void> {
     try {
-      await this.#answered(() => this.#place.store(rows));
+      await this.#answered(this.#place.store(rows));
+      this.#deadline.progress();
       this.#confirm(this.#landed());
     } catch (error) {
       if (error instanceof MissingQueueError) {
@@ -202,12 +203,12 @@ export class BatchLink implements Link {
     return landed;
   }
 
-  async #answered<T>(ask: () => Promise<T>): Promise<T> {
+  /** An answer alone is no progress: a place may well be looked at while what is stored there hangs. */
+  async #answered<T>(answer: Promise<T>): Promise<T> {
     if (this.#expected++ === 0) this.#deadline.start();
     try {
-      return await ask();
+      return await answer;
     } finally {
-      this.#deadline.progress();
       if (--this.#expected === 0) this.#deadline.stop();
     }
   }
@@ -237,7 +238,7 @@ export class BatchLink implements Link {
   /** Also tells firewalls that the connection is in use, and finds one that is lost. */
   async #watch(): Promise<void> {
     try {
-      const more = await this.#answered(() => this.#place.clearUp());
+      const more = await this.#answered(this.#place.clearUp());
       if (this.endReason === undefined) this.#watchLater(more ? watchMs.busy : watchMs.idle);
     } catch (error) {
       this.end(this.#place.reason(error));

@@ -165,11 +165,10 @@ suite("a folder that can't be written to says why", () => {
       if (isRoot) process.seteuid!(0);
     }
   });
-  test("that fails in the middle of a batch: what was moved is confirmed, what was not goes back", async () => {
+  test("that fails in the middle of a batch: what is there is confirmed, what is not goes back", async () => {
     const path = await freshFolder();
     await using open = await available(path);
     const messages = Array.from({ length: 50 }, () => messageTo("celery"));
-    // From the 21st on, the file's place is taken by a folder.
     const outcomes = publish(open.broker, messages);
     await rm(join(path, ".beat"), { recursive: true, force: true, maxRetries: 100 });
     const results = (await outcomes).map(({ result }) => result);
