@@ -7,7 +7,6 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel } from "node:worker_threads";
 import type { Piscina } from "piscina";
-import { JobError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import type { JobSource } from "./job.ts";
 import { failureReason } from "./reason.ts";
@@ -57,9 +56,13 @@ export class Threads {
       return await this.#runIn(await this.#pool, run);
     } finally {
       this.#free++;
-      const [next] = this.#waiting;
-      next?.();
+      this.#wakeNext();
     }
+  }
+
+  #wakeNext(): void {
+    const [next] = this.#free > 0 ? this.#waiting : [];
+    next?.();
   }
 
   /** Resolves when a thread may be taken; rejects when the run is aborted before. */
@@ -72,7 +75,10 @@ export class Threads {
       await promise;
       signal.removeEventListener("abort", goOn);
       this.#waiting.delete(goOn);
-      signal.throwIfAborted();
+      if (!signal.aborted) continue;
+      // It may have been its turn.
+      this.#wakeNext();
+      throw signal.reason;
     }
     this.#free--;
   }
@@ -92,7 +98,7 @@ export class Threads {
     try {
       return await pool.run(task, { transferList: [theirs], signal: end.signal });
     } catch (error) {
-      throw end.signal.aborted ? signal.reason : threadError(error);
+      throw end.signal.aborted ? signal.reason : error;
     } finally {
       signal.removeEventListener("abort", stop);
       cancelEnd();
@@ -102,7 +108,8 @@ export class Threads {
 
   /** Ends every thread, whatever goes on in it. */
   async close(): Promise<void> {
-    await (await this.#pool)?.destroy();
+    const pool = await this.#pool?.catch(() => undefined);
+    await pool?.destroy();
   }
 
   async #open(): Promise<Piscina> {
@@ -121,13 +128,4 @@ export class Threads {
     pool.on("error", (error) => log.error(`A thread ended: ${failureReason(error)}`));
     return pool;
   }
-}
-
-/** Why a thread is no more; what the job threw, as it is. */
-function threadError(error: unknown): unknown {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (code === "ERR_WORKER_OUT_OF_MEMORY") {
-    return new JobError("its thread ran out of memory", { remedy: "Do it in smaller steps.", cause: error });
-  }
-  return error;
 }

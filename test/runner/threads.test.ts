@@ -37,7 +37,6 @@ export const polite = ({ signal, log }: Context): Promise<void> => new Promise((
 export const busy = ({ log }: Context): void => { log.info("busy"); for (;;); };
 export const leaves = (): void => process.exit(3);
 export const careless = async ({ log }: Context): Promise<void> => { void Promise.reject(new Error("forgotten")); await new Promise(() => setInterval(() => {}, 1_000)); };
-export const grows = (): void => { const all: number[][] = []; for (;;) all.push(new Array(1_000_000).fill(1)); };
 export const spins = (): void => {
   writeFileSync(import.meta.dirname + "/spinning", "");
   while (!existsSync(import.meta.dirname + "/enough"));
@@ -112,6 +111,21 @@ test("one that never looks is ended with its thread after the grace, and frees i
   await clock.advance(1);
   assert.deepEqual(await outcome, { result: "failed", reason: "timed out after 5s" });
   assert.deepEqual(await next, { result: "ran", reason: null });
+});
+
+test("one that is aborted while it waits for a thread lets the next one have its turn", async (t) => {
+  const { clock, log, runner, start } = setUp(t, 1);
+  const first = start("busy", { timeout: "5s" });
+  await log.line("busy");
+  const entry = entryOf({ job: "./jobs.ts#tell", in: "thread", overlap: "cancel" });
+  const second = outcomeOf(runner, runOf(entry));
+  // It takes its place, and so ends it.
+  assert.equal(runner.admit(runOf(entry))!.result, "queued");
+  const third = start("tell");
+  await clock.advance(10_000);
+  assert.equal((await first).reason, "timed out after 5s");
+  assert.match((await second).reason!, /^cancelled/);
+  assert.equal((await third).result, "ran");
 });
 
 test("close ends what goes on in threads, and what waits for one", async (t) => {
