@@ -34,6 +34,8 @@ export class Launcher {
   readonly #freed = new Set<string>();
   /** Runs that wait for their job to be registered. */
   readonly #parked = new Map<string, Held[]>();
+  /** All that stand in one of these three lines. What is released after a claim comes again by the way on which it came. */
+  readonly #inLine = new Set<Held>();
   #pumping = false;
   #isPumpDue = false;
   #closed = false;
@@ -62,15 +64,14 @@ export class Launcher {
 
   /** What waited for this job goes on. */
   registered(job: string): void {
-    this.#queued.push(...(this.#parked.get(job) ?? []));
-    this.#parked.delete(job);
+    this.#queued.push(...this.#takeLine(this.#parked, job));
     void this.pump();
   }
 
   clear(): void {
     this.#due.clear();
     this.#queued = [];
-    for (const line of [this.#behindEntry, this.#behindJob, this.#freed, this.#parked]) line.clear();
+    for (const line of [this.#behindEntry, this.#behindJob, this.#freed, this.#parked, this.#inLine]) line.clear();
   }
 
   async pump(): Promise<void> {
@@ -140,8 +141,10 @@ export class Launcher {
     this.#behindJob.delete(job);
     this.#freed.delete(job);
     for (const [index, held] of line.entries()) {
+      this.#inLine.delete(held);
       const answer = this.#admit(held, batch);
       if (answer !== "wait" && answer !== "crowded") continue;
+      this.#inLine.add(held);
       // Before what came behind it, also where that has put itself at the end of the line.
       const rest = line.slice(answer === "wait" ? index : index + 1);
       this.#behindJob.set(job, [...(this.#behindJob.get(job) ?? []), ...rest]);
@@ -153,7 +156,7 @@ export class Launcher {
   /** Takes a run into the batch, or puts it where it waits, or ends it; `wait`: whoever asked keeps it. */
   #admit(held: Held, batch: Admitted[]): "wait" | "crowded" | undefined {
     const { clock, herald, parking, runner } = this.#options;
-    if (held.state !== "waiting") return undefined;
+    if (held.state !== "waiting" || this.#inLine.has(held)) return undefined;
     herald.due(held);
     const lapse = lapseOf(held, clock.now());
     if (lapse !== undefined) {
@@ -172,15 +175,35 @@ export class Launcher {
     } else if (answer.result === "skipped" && held.attempts > 0)
       this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
     else if (answer.result === "skipped") this.#finish(held, "skipped", answer);
-    else if (answer.result === "queued") push(this.#behindEntry, held.compiled.entry.id, held);
-    else if (answer.result === "crowded") push(this.#behindJob, jobOf(held)!, held);
+    else if (answer.result === "queued") this.#stand(this.#behindEntry, held.compiled.entry.id, held);
+    else if (answer.result === "crowded") this.#stand(this.#behindJob, jobOf(held)!, held);
     return answer?.result === "wait" || answer?.result === "crowded" ? answer.result : undefined;
   }
 
   #park(held: Held): void {
     const { parking, settlements, clock } = this.#options;
-    push(this.#parked, jobOf(held)!, held);
+    this.#stand(this.#parked, jobOf(held)!, held);
     settlements.add(note(held, parking.reasonOf(held.compiled.entry.id)!, clock.now()));
+  }
+
+  /** Everybody leaves the line. */
+  #takeLine<Key>(lines: Map<Key, Held[]>, key: Key): Held[] {
+    const line = lines.get(key) ?? [];
+    lines.delete(key);
+    for (const held of line) this.#inLine.delete(held);
+    return line;
+  }
+
+  /** At the end of its line. Those that are gone leave a long one now and then: newer ones may take their place for as long as it stands still. */
+  #stand<Key>(lines: Map<Key, Held[]>, key: Key, held: Held): void {
+    this.#inLine.add(held);
+    const line = lines.get(key);
+    if (line === undefined) lines.set(key, [held]);
+    else if (line.push(held) >= tidiedLength && Number.isInteger(Math.log2(line.length))) {
+      const { gone = [], there = [] } = Object.groupBy(line, ({ state }) => (state === "gone" ? "gone" : "there"));
+      for (const one of gone) this.#inLine.delete(one);
+      lines.set(key, there);
+    }
   }
 
   // --------------------------------------------------------------------------------------------------------- running
@@ -218,8 +241,7 @@ export class Launcher {
 
   /** What waits for runs of this entry is looked at again. Under `cancel` the newest takes the place of the others. */
   #releaseBehind({ compiled: { entry, policy } }: Held): void {
-    const waiting = (this.#behindEntry.get(entry.id) ?? []).filter(({ state }) => state === "waiting");
-    this.#behindEntry.delete(entry.id);
+    const waiting = this.#takeLine(this.#behindEntry, entry.id).filter(({ state }) => state === "waiting");
     const newest = policy.overlap === "cancel" ? waiting.pop() : undefined;
     if (newest === undefined) this.#queued.push(...waiting);
     else {
@@ -289,15 +311,4 @@ function runOf(held: Held): Run {
 
 function jobOf({ compiled: { target } }: Held): string | undefined {
   return target.kind === "job" ? target.job : undefined;
-}
-
-/** At the end of its line. Those that are gone leave a long line now and then: newer ones may take their place for as long as it stands still. */
-function push<Key>(lines: Map<Key, Held[]>, key: Key, held: Held): void {
-  const line = lines.get(key);
-  if (line === undefined) lines.set(key, [held]);
-  else if (line.push(held) >= tidiedLength && Number.isInteger(Math.log2(line.length)))
-    lines.set(
-      key,
-      line.filter(({ state }) => state !== "gone"),
-    );
 }

@@ -74,13 +74,14 @@ test("one that waits for its job may be withdrawn or become too late, and those 
 });
 
 test("what gives way while its line stands still takes no memory", async () => {
-  for (const [overlap, entries] of [
-    ["allow", 2],
-    ["queue", 1],
+  for (const [overlap, coalesce, entries] of [
+    ["allow", "latest", 2],
+    ["queue", "latest", 1],
+    ["queue", "earliest", 1],
   ] as const) {
     const { clock, scheduler, lasting, stop } = setUp();
     const job = scheduler.job("work", lasting(3_600_000), { maxInstances: 1 });
-    for (const name of names(entries)) await job.every("1s", name, { name, overlap });
+    for (const name of names(entries)) await job.every("1s", name, { name, overlap, coalesce });
     await scheduler.start();
     await clock.advance(400_000);
     const { report } = await scheduler.status();
