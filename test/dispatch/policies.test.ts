@@ -98,7 +98,7 @@ async function play({ overlap, coalesce, grace, happening }: Cell): Promise<[str
     last = new Process(world, jobs);
     await last.engine.start();
   });
-  await world.clock.advance(300 * second);
+  await world.clock.advance(110 * second);
   const rows = await world.store.history({ limit: 1_000 });
   const times = Array.from({ length: 12 }, (_, index) => start + (index + 1) * 10 * second);
   const text = times.map((at) => {
