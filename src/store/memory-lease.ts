@@ -25,8 +25,8 @@ export class MemoryLease {
 
   renew({ token }: Lease, ttlMs: number, now: Instant, report: unknown): Lease {
     const held = this.assertCurrent(token);
-    // Not copied: whoever reads it here is in the same process, and it is written once a second.
-    this.#held = { ...held, renewedAt: now, expiresAt: now + ttlMs, report: report ?? null };
+    const copy: unknown = JSON.parse(JSON.stringify(report ?? null));
+    this.#held = { ...held, renewedAt: now, expiresAt: now + ttlMs, report: copy };
     return this.#held;
   }
 
