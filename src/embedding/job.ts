@@ -68,6 +68,8 @@ export function defineJob<Params = undefined, Result = unknown>(
   if (problem !== undefined) throw new DefinitionError(problem);
   if (/^\.{0,2}[/]/.test(name))
     throw new DefinitionError("the name of a job must not look like a file", { remedy: "Name what it does.", place });
+  if (typeof work !== "function")
+    throw new DefinitionError("a job needs a function", { remedy: "Give it as the second argument.", place });
   if (maxInstances !== undefined && !(Number.isInteger(maxInstances) && maxInstances >= 1))
     throw new DefinitionError(`maxInstances: ${maxInstances} is not a number of runs`, {
       remedy: "Give 1 or more.",

@@ -79,9 +79,8 @@ export class Program implements JobHost {
     const given = params === undefined ? {} : { params: checkedParams(params, { entry: name }) };
     const definition = this.#checked(name, { ...writtenOptions({ ...policies, ...own }), ...trigger, job, ...given });
     this.#names.add(name);
-    const added = this.#options.host.add(name, definition, { conflict });
-    await added;
-    return new EntryHandle(this.#options.host, added, this.#provisional(name, definition));
+    const entry = await this.#options.host.add(name, definition, { conflict });
+    return new EntryHandle(this.#options.host, Promise.resolve(entry), entry);
   }
 
   async triggerJob<Result>(definition: JobDefinition<never, Result>, params: unknown): Promise<Run<Result>> {

@@ -238,6 +238,7 @@ test("mistakes in a job are told where it is made", async () => {
   assert.throws(() => one.job("report", () => {}), /there is a job "report" already/);
   assert.throws(() => one.every("1m", () => {}, { name: "report" }), /there is a job "report" already/);
   assert.throws(() => defineJob("", () => {}), /a job needs a name/);
+  assert.throws(() => one.job("nothing", undefined as never), /a job needs a function/);
   assert.throws(() => defineJob("./report.ts", () => {}), /must not look like a file/);
   assert.throws(() => defineJob("a", () => {}, { maxInstances: 0 }), /maxInstances: 0/);
   assert.throws(() => defineJob("a", () => {}, { timeout: "soon" }), /"soon" is not a duration/);
