@@ -161,8 +161,9 @@ export abstract class Schedules {
 
   /** Why an entry waits for its job; null: it does not, as far as the scheduler that leads has told. */
   protected async whyParked(): Promise<(entry: Entry) => string | null> {
-    const { report } = await this.status();
-    const reasons = new Map(report?.parked?.entries.map(({ id, reason }) => [id, reason]));
+    const leader = liveLease(await (await this.open()).store.currentLease(), this.clock.now());
+    const { parked } = (leader?.report ?? {}) as Partial<EngineReport>;
+    const reasons = new Map(parked?.entries.map(({ id, reason }) => [id, reason]));
     return ({ id }) => reasons.get(id) ?? null;
   }
 
@@ -215,11 +216,11 @@ export abstract class Schedules {
       store.outboxSummary(),
       store.dueEntries({ before: Number.MAX_SAFE_INTEGER, limit: 1 }),
     ]);
-    const live = lease !== undefined && !isDead(lease) && isCurrent(lease, this.clock.now());
+    const leader = liveLease(lease, this.clock.now());
     return {
       store: store.location,
-      leader: live ? lease : undefined,
-      report: live ? (lease.report as EngineReport | null) : null,
+      leader,
+      report: (leader?.report ?? null) as EngineReport | null,
       entries,
       nextFireAt: next?.nextFireAt ?? null,
       outbox,
@@ -250,6 +251,11 @@ export abstract class Schedules {
     this.changed();
     return result;
   }
+}
+
+/** The lease of a scheduler that is at work. */
+function liveLease(lease: Lease | undefined, now: Instant): Lease | undefined {
+  return lease !== undefined && !isDead(lease) && isCurrent(lease, now) ? lease : undefined;
 }
 
 /** A lease is renewed every second. One that was renewed in times to come was not since the clock was put back. */
