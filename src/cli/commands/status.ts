@@ -47,6 +47,7 @@ function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now
   }
   const counts = Object.entries(entries).filter(([, count]) => count > 0);
   yield `entries    ${counts.length === 0 ? "none" : counts.map(([state, count]) => `${count} ${state}`).join(", ")}`;
+  if (report && report.parked.count > 0) yield `parked     ${parkedText(report.parked)}`;
   if (report && report.overdueMs > secondMs) yield `overdue    by ${seconds(report.overdueMs)}`;
   if (outbox.length === 0) yield "outbox     empty";
   for (const { state, reason, count, oldestDueAt } of outbox) {
@@ -57,6 +58,11 @@ function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now
   for (const { alert, message, since } of report.alerts.active)
     yield `alert      ${alert}, since ${relative(since, now)}: ${message}`;
   yield `ready      ${report.alerts.notReady.length === 0 ? "yes" : `no: ${report.alerts.notReady.join("; ")}`}`;
+}
+
+function parkedText({ count, entries }: NonNullable<SchedulerStatus["report"]>["parked"]): string {
+  const more = count - entries.length;
+  return `${count} until their jobs are there: ${entries.map(({ name }) => name).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 function* clockLines(clock: ClockReport, now: number): Generator<string> {
