@@ -1,12 +1,15 @@
-// Occurrences that were claimed, none given out before its due time. What has just fallen due goes before what is late:
-// a pile of late ones delays nobody else. Of one entry, an older one goes first all the same.
+// Occurrences that were claimed, none given out before its due time. What has just fallen due goes before what is late, and what
+// became late just now, on a busy machine, before what an outage left: a pile delays nobody else. Of one entry, an older one
+// goes first all the same.
 
 import type { Clock } from "../core/ports.ts";
 import { secondMs } from "../core/time.ts";
 import type { Held, Outbox } from "./outbox.ts";
 
 /** Later than this is late. */
-const lateMs = 1_000;
+const lateMs = secondMs;
+/** Later than this when it is found to be late, it belongs to a pile. */
+const pileMs = 10 * secondMs;
 
 export interface DueQueueOptions {
   readonly clock: Clock;
@@ -21,9 +24,12 @@ export class DueQueue {
   readonly #options: DueQueueOptions;
   readonly #ready = new Line();
   readonly #late = new Line();
+  readonly #pile = new Line();
   #early: Held[] = [];
   #earliest = Number.POSITIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
+
+  readonly #lines = [this.#ready, this.#late, this.#pile];
 
   constructor(options: DueQueueOptions) {
     this.#options = options;
@@ -31,13 +37,12 @@ export class DueQueue {
 
   /** How many may be due and wait: some need not be wanted any more. */
   get size(): number {
-    return this.#ready.size + this.#late.size;
+    return this.#lines.reduce((sum, { size }) => sum + size, 0);
   }
 
   /** How many are due and wait. */
   count(): number {
-    this.#ready.tidy();
-    this.#late.tidy();
+    for (const line of this.#lines) line.tidy();
     return this.size;
   }
 
@@ -56,21 +61,23 @@ export class DueQueue {
     const now = this.#options.clock.now();
     for (let held = this.#ready.shift(); held !== undefined; held = this.#ready.shift()) {
       if (!this.#isWanted(held)) continue;
-      if (now - held.dueAt <= lateMs && !this.#options.outbox.isBehind(held)) return held;
-      this.#late.push(held);
+      const older = this.#options.outbox.olderThan(held);
+      if (older === undefined && now - held.dueAt <= lateMs) return held;
+      const line = now - (older ?? held).dueAt <= pileMs ? this.#late : this.#pile;
+      line.push(held);
     }
     return undefined;
   }
 
   /** Whether there may be a late one: it need not be wanted. */
   get hasLate(): boolean {
-    return this.#late.size > 0;
+    return this.#late.size + this.#pile.size > 0;
   }
 
   /** The next late one that is still wanted, after takeFresh() found none. */
   takeLate(): Held | undefined {
-    for (let held = this.#late.shift(); held !== undefined; held = this.#late.shift()) {
-      if (this.#isWanted(held)) return held;
+    for (const line of [this.#late, this.#pile]) {
+      for (let held = line.shift(); held !== undefined; held = line.shift()) if (this.#isWanted(held)) return held;
     }
     return undefined;
   }
@@ -78,8 +85,7 @@ export class DueQueue {
   clear(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#ready.clear();
-    this.#late.clear();
+    for (const line of this.#lines) line.clear();
     this.#early = [];
   }
 

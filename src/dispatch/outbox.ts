@@ -106,13 +106,13 @@ export class Outbox {
     return this.#byEntry.has(entryId);
   }
 
-  /** Whether an older occurrence of the same entry waits still. */
-  isBehind(held: Held): boolean {
+  /** The oldest occurrence of the same entry that waits before it. */
+  olderThan(held: Held): Held | undefined {
     for (const other of this.ofEntry(held.compiled.entry.id)) {
-      if (other === held) return false;
-      if (other.state === "waiting" && !other.manual) return true;
+      if (other === held) return undefined;
+      if (other.state === "waiting" && !other.manual) return other;
     }
-    return false;
+    return undefined;
   }
 
   /** The one added first comes first. Changes as they come and go. */

@@ -25,3 +25,42 @@ test("in an outage of days what gave way to newer ones does not pile up", async 
   for (let left = 20; left > 0; left--) assert.equal(taken()?.fireAt, start - 100_000 + (20 - left) * 1_000);
   assert.equal(taken(), undefined);
 });
+
+test("what became late just now goes before what an outage left, and an entry's older ones before its newer ones", async () => {
+  const world = new World();
+  const outbox = new Outbox(100_000);
+  const due = new DueQueue({ clock: world.clock, outbox, onDue: () => {}, givesWay: () => false });
+  const add = async (name: string, lateMs: number) => {
+    const compiled = compiledBy.get(name) ?? compileEntry(await world.add(name, { every: "1s", task: "a.ping" }));
+    compiledBy.set(name, compiled);
+    const fireAt = start - lateMs;
+    const occurrence = { id: `${name} ${lateMs}`, fireAt, dueAt: fireAt, manual: false, attempts: 0, reason: null };
+    due.add(outbox.add(compiled, occurrence, false));
+  };
+  const compiledBy = new Map<string, ReturnType<typeof compileEntry>>();
+  for (let index = 0; index < 3; index++) await add(`pile-${index}`, 60_000);
+  await add("piled-up", 50_000);
+  await add("slow", 1_500);
+  await add("slow", 500);
+  await add("piled-up", 400);
+  await add("fresh", 0);
+  const order: string[] = [];
+  for (let held = take(); held !== undefined; held = take()) {
+    order.push(held.id);
+    held.state = "in-flight";
+  }
+  assert.deepEqual(order, [
+    "fresh 0",
+    "slow 1500",
+    "slow 500",
+    "pile-0 60000",
+    "pile-1 60000",
+    "pile-2 60000",
+    "piled-up 50000",
+    "piled-up 400",
+  ]);
+
+  function take() {
+    return due.takeFresh() ?? due.takeLate();
+  }
+});

@@ -90,7 +90,9 @@ export class ScriptedRunner implements Runner {
     const same = this.started.find(({ id, entry }) => entry.id === run.entry.id && this.going.has(id));
     if (same)
       return { result: "skipped", reason: `the run of ${new Date(same.fireAt).toISOString()} is still going on` };
-    return this.going.size + this.#reserved.size >= this.limit ? { result: "wait", reason: "too many runs" } : undefined;
+    return this.going.size + this.#reserved.size >= this.limit
+      ? { result: "wait", reason: "too many runs" }
+      : undefined;
   }
 
   reserve({ id }: Run): () => void {

@@ -78,11 +78,13 @@ rows("its surroundings", [
         },
         { deciding: true },
       );
-      const others = rig.witness.arrived.filter((one) => !isOfBurst(one) && !one.entry.startsWith("five-jitter"));
-      const lateMs = Math.max(
-        ...others.filter(({ fireAt }) => fireAt! > startedAt).map(({ at, fireAt }) => at - fireAt!),
+      // As the broker confirmed them: behind a full queue the witness sees them later.
+      const others = (await rig.ledger()).filter(
+        ({ state, fireAt, entryName }) =>
+          state === "published" && fireAt > startedAt && !isOfBurst({ entry: entryName }),
       );
-      assert.ok(lateMs < lasting(1_000, 3_000), `others were ${lateMs} ms late`);
+      const lateMs = Math.max(...others.map(({ settledAt, dueAt }) => settledAt! - dueAt));
+      assert.ok(others.length > 0 && lateMs < lasting(1_000, 3_000), `others were ${lateMs} ms late`);
       return `drained in ${formatDuration(drainedMs)}; new ones at most ${lateMs} ms late meanwhile`;
     },
   },
