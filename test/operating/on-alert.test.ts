@@ -11,9 +11,9 @@ import { UsageError } from "../../src/core/errors.ts";
 import type { Log } from "../../src/core/ports.ts";
 import { AlertDesk } from "../../src/operating/alert-desk.ts";
 import { type AlertMessage, OnAlert, type OnAlertOptions } from "../../src/operating/on-alert.ts";
-import { isPrivate } from "../../src/webhook/addresses.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
+import { isPrivate } from "../../src/webhook/addresses.ts";
 import { folder } from "../e2e/beat.ts";
 
 const alert: AlertMessage = {
@@ -190,6 +190,9 @@ test("addresses of this machine and of private networks are refused, by number a
     "0.0.0.0",
     "fd00::1",
     "fe80::1",
+    "fec0::1",
+    "64:ff9b:1::a00:1",
+    "2002:7f00:1::1",
   ];
   for (const address of ranges) assert.equal(isPrivate(address), true, address);
   for (const address of ["8.8.8.8", "172.32.0.1", "2001:4860:4860::8888"])
