@@ -5,7 +5,7 @@ import { BrokerError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { secondMs } from "../core/time.ts";
 import { passwordIn, type TlsOptions, tlsOf, tlsParameters } from "./tls.ts";
-import { checkParameters, choiceOf, flagOf, secondsOf, unescaped } from "./url-text.ts";
+import { amqpAlias, checkParameters, choiceOf, flagOf, secondsOf, unescaped } from "./url-text.ts";
 
 export interface AmqpHost {
   readonly protocol: "amqp" | "amqps";
@@ -91,7 +91,8 @@ export function placeOf({ hostname, port }: AmqpHost): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
-function parsedUrl(text: string, url: string): URL {
+function parsedUrl(written: string, url: string): URL {
+  const text = written.replace(amqpAlias, "amqp");
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   const isAmqp = parsed?.protocol === "amqp:" || parsed?.protocol === "amqps:";
   // A password with one of these characters unescaped would be taken for a host and its port.
@@ -104,13 +105,13 @@ function parsedUrl(text: string, url: string): URL {
 
 function hostOf(parsed: URL): AmqpHost {
   const protocol = parsed.protocol === "amqps:" ? "amqps" : "amqp";
-  const hasUser = parsed.username !== "" || parsed.password !== "";
   return {
     protocol,
     hostname: parsed.hostname.replace(/^\[|\]$/g, "") || "127.0.0.1",
     port: parsed.port === "" ? defaultPorts[protocol] : Number(parsed.port),
-    username: hasUser ? unescaped(parsed.username) : "guest",
-    password: hasUser ? unescaped(parsed.password) : "guest",
+    // Each for itself, as kombu does: guest@host has a password.
+    username: unescaped(parsed.username) || "guest",
+    password: unescaped(parsed.password) || "guest",
     vhost: unescaped(parsed.pathname.slice(1)) || "/",
   };
 }

@@ -11,7 +11,10 @@ export async function brokerUrl({ source, options, place }: BrokerDefinition, en
   const url = (await textOf(source, env).catch((error) => refuse(`can't be read: ${reasonOf(error)}`))).trim();
   if (url === "") return refuse(source.kind === "url_env" ? `${source.text} is not set` : "there is nothing in it");
   const query = new URLSearchParams(options).toString();
-  return query === "" ? url : `${url}${url.includes("?") ? "&" : "?"}${query}`;
+  if (query === "") return url;
+  // Of several hosts each may have a query.
+  const last = url.slice(url.lastIndexOf(";") + 1);
+  return `${url}${last.includes("?") ? "&" : "?"}${query}`;
 
   function refuse(message: string): never {
     throw new BrokerError(message, {

@@ -3,6 +3,7 @@
 import { BrokerError, nearest } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import type { Broker, Clock, Log } from "../core/ports.ts";
+import { amqpAlias } from "./url-text.ts";
 
 export interface BrokerOptions {
   readonly clock: Clock;
@@ -57,7 +58,9 @@ export async function connectBroker(url: string, options: BrokerOptions): Promis
   });
 }
 
-/** SQLAlchemy's URLs may name a driver, which is the workers' matter, and kombu has two words for what Celery's results call `db`. */
+/** SQLAlchemy's URLs may name a driver, which is the workers' matter, and kombu has two words for what Celery's results call `db`, and three for `amqp`. */
 function withoutAlias(scheme: string): string {
-  return scheme.replace(/^(?:sqla|sqlalchemy|db)\+(postgresql|sqlite)(?:\+[a-z0-9]+)?$/, "sqla+$1");
+  return scheme
+    .replace(amqpAlias, "amqp")
+    .replace(/^(?:sqla|sqlalchemy|db)\+(postgresql|sqlite)(?:\+[a-z0-9]+)?$/, "sqla+$1");
 }

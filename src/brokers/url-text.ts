@@ -3,6 +3,9 @@
 import { BrokerError, nearest } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 
+/** kombu's other words for `amqp`: which library a worker speaks it with is no matter to Beat. */
+export const amqpAlias = /^(?:pyamqp|librabbitmq)(?=:|$)/i;
+
 /** A `%` that begins no escape stands for itself. */
 export function unescaped(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
@@ -19,8 +22,11 @@ export function checkParameters(names: Iterable<string>, known: readonly string[
   for (const name of names) {
     if (known.includes(name)) continue;
     const guess = nearest(name, known);
+    const otherwise = name.startsWith("task_")
+      ? "What Celery calls task_… stands under `defaults` in the schedule file."
+      : `Known parameters: ${known.join(", ")}.`;
     throw new BrokerError(`unknown parameter "${name}" in ${maskUrl(url)}`, {
-      remedy: guess ? `Did you mean "${guess}"?` : `Known parameters: ${known.join(", ")}.`,
+      remedy: guess ? `Did you mean "${guess}"?` : otherwise,
     });
   }
 }

@@ -63,6 +63,8 @@ export function parseBroker(name: string, value: unknown, place: Place = {}): Br
   if (wrong !== undefined) return refuse(wrong, "Choose another name.");
   const written = typeof value === "string" ? { url: value } : value;
   if (!isMap(written)) return refuse("must be a broker's URL, or a map", "Write it like redis://cache/0.");
+  if (written["broker_transport_options"] !== undefined)
+    return refuse("its options stand beside the URL here", "Move them one level up.", "broker_transport_options");
   const parsed = brokerSchema.safeParse(written);
   if (!parsed.success) {
     const [problem] = problemsOfShape(parsed.error, written, place, brokerSchema);

@@ -18,6 +18,8 @@ suite("a URL leads to its broker", () => {
   for (const url of [
     "amqp://h//",
     "AMQPS://h",
+    "pyamqp://guest@localhost//",
+    "librabbitmq://h;h2",
     "memory://",
     "redis://h/1",
     "rediss://h",
@@ -54,6 +56,8 @@ suite("a URL that leads nowhere is refused, without its password", () => {
     ["amqp://u:12/s3cret@h", /is not an AMQP URL/, /%2F/],
     ["amqp://u:12?s3cret@h", /is not an AMQP URL/, /%3F/],
     ["amqp://h/?hartbeat=3", /unknown parameter "hartbeat"/, /Did you mean "heartbeat"\?/],
+    ["amqp://h/?task_queue_max_priority=9", /unknown parameter "task_queue_max_priority"/, /under `defaults`/],
+    ["pyamqp://u:s3cret@h:port//", /pyamqp:\/\/u:\*\*\*@h:port\/\/ is not an AMQP URL/, /amqp:\/\/user:password@host/],
     ["amqp://h/?x=3", /unknown parameter "x"/, /heartbeat, connection_timeout/],
     ["amqp://h/?heartbeat=soon", /heartbeat=soon .* is not a number of seconds/, /whole number/],
     ["amqp://u:12;s3cret@h", /is not an AMQP URL|hosts .* not clear/, /%3B/],
@@ -135,7 +139,9 @@ suite("AMQP URLs are read like kombu reads them", () => {
     });
     assert.equal(passwordOf(address.hosts[0]!), "guest");
     assert.equal(parseAmqpUrl("amqps://h").hosts[0]!.port, 5671);
-    assert.equal(parseAmqpUrl("amqp://u@h").hosts[0]!.password, "");
+    assert.deepEqual(hostsOf("pyamqp://u:p@a/v;PYAMQP://b"), ["amqp a 5672 u v", "amqp b 5672 guest /"]);
+    assert.equal(parseAmqpUrl("amqp://u@h").hosts[0]!.password, "guest");
+    assert.equal(parseAmqpUrl("amqp://:p@h").hosts[0]!.username, "guest");
   });
   test("with all", () => {
     const query = "heartbeat=0&connection_timeout=2&login_method=EXTERNAL&declare=never&native_delayed_delivery=true";

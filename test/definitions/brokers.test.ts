@@ -34,6 +34,14 @@ test("a broker is a URL, or a map of where the URL is and of options in its quer
   );
 });
 
+test("of several hosts each may have a query: options are added to the last one's", async () => {
+  const { brokers } = parse(`brokers:
+  shop: {url: "amqp://a//?heartbeat=5;amqp://b//", declare: create}
+  mail: {url: "sentinel://a;b?master_name=m", global_keyprefix: x}`);
+  assert.equal(await brokerUrl(brokers.get("shop")!, {}), "amqp://a//?heartbeat=5;amqp://b//?declare=create");
+  assert.equal(await brokerUrl(brokers.get("mail")!, {}), "sentinel://a;b?master_name=m&global_keyprefix=x");
+});
+
 test("an option that is a map is JSON in the query: SQS's predefined queues", async () => {
   const { brokers, problems } = parse(`brokers:
   cloud:
@@ -74,6 +82,10 @@ const refused: readonly (readonly [string, RegExp])[] = [
   ["brokers: {a: 5}", /f.yaml:1:11: brokers.a: must be a broker's URL, or a map/],
   ["brokers: {a: {}}", /f.yaml:1:11: brokers.a: has no URL\. Give one of: url, url_env, url_file/],
   ["brokers: {a: {url: b, url_env: c}}", /brokers.a: has both url and url_env/],
+  [
+    "brokers: {a: {url: b, broker_transport_options: {sep: x}}}",
+    /brokers.a.broker_transport_options: its options stand beside the URL here\. Move them one level up/,
+  ],
   ["brokers: {a: {url: b, max_rate: 0}}", /f.yaml:1:23: brokers.a.max_rate: /],
   ["brokers: {a: {url: b, sep: {c: d}}}", /f.yaml:1:23: brokers.a.sep: must be a text/],
   ["broker: {a: amqp://a//}", /unknown key "broker"\. Did you mean "brokers"\?/],
