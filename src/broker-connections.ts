@@ -4,7 +4,7 @@
 import { brokerUrl } from "./brokers/broker-url.ts";
 import { connectBroker } from "./brokers/connect.ts";
 import { type BrokerDefinition, defaultBroker, parseBroker } from "./core/broker-definition.ts";
-import { reasonOf } from "./core/errors.ts";
+import { BrokerError, reasonOf } from "./core/errors.ts";
 import type { Clock, Log } from "./core/ports.ts";
 import type { NamedBroker } from "./dispatch/engine.ts";
 
@@ -54,7 +54,7 @@ export class BrokerConnections {
       try {
         made.push(await this.#connect(name, definition));
       } catch (error) {
-        log.error(reasonOf(error));
+        log.error(reasonOf(placed(error, definition)));
       }
     }
     return made;
@@ -73,6 +73,13 @@ export class BrokerConnections {
     const rate = definition.maxRate ?? maxRate;
     return { name, broker, ...(rate !== undefined && { maxRate: rate }) };
   }
+}
+
+/** What is wrong with a URL does not know where the URL was written. */
+function placed(error: unknown, { place }: BrokerDefinition): unknown {
+  if (!(error instanceof BrokerError) || error.place !== undefined) return error;
+  const { message, remedy } = error;
+  return new BrokerError(message, { ...(remedy !== undefined && { remedy }), place, cause: error });
 }
 
 const meaning = ({ place: _, ...definition }: BrokerDefinition): string => JSON.stringify(definition);

@@ -66,6 +66,7 @@ test("what is wrong with a broker is told with its place, and stops no other", a
     `brokers:
   mail: {url_env: NOBODY_SET_THIS}
   carrier: pigeon://loft
+  cache: {url: redis://cache, globl_keyprefix: x}
 schedules:
   ping: {every: 1s, task: sample.echo}
   letter: {every: 1s, task: sample.echo, broker: mail}
@@ -73,7 +74,8 @@ schedules:
   );
   const daemon = new Daemon(t, ["--schedules", file], { cwd });
   await daemon.line(/app\.yaml:2:3: brokers\.mail\.url_env: NOBODY_SET_THIS is not set/);
-  await daemon.line(/there is no broker for pigeon:\/\//);
+  await daemon.line(/app\.yaml:3:3: brokers\.carrier: there is no broker for pigeon:\/\//);
+  await daemon.line(/app\.yaml:4:3: brokers\.cache: unknown parameter "globl_keyprefix"/);
   const failed = await daemon.line(/letter.*no broker "mail" is known/);
   assert.equal(failed.level, "error");
   await daemon.line(/ping/);
