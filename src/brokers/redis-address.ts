@@ -45,6 +45,17 @@ const schemes = ["redis", "rediss", "redis+socket", "sentinel"] as const;
 type Scheme = (typeof schemes)[number];
 
 const common = ["global_keyprefix", "priority_steps", "sep", "socket_connect_timeout", "password_file"];
+/** Of Celery's options for this transport, those that concern workers alone: they may stay where they are copied from. */
+export const workersOptions: readonly string[] = [
+  "visibility_timeout",
+  "queue_order_strategy",
+  "polling_interval",
+  "socket_timeout",
+  "socket_keepalive",
+  "health_check_interval",
+  "retry_on_timeout",
+  "max_connections",
+];
 const parameters: Readonly<Record<Scheme, readonly string[]>> = {
   redis: common,
   rediss: [...common, ...tlsParameters],
@@ -67,7 +78,7 @@ export function parseRedisUrl(url: string): RedisAddress {
   }
   checkOthers(first!, others, url);
   const query = new Map([first!, ...others].flatMap(({ parsed }) => [...parsed.searchParams]));
-  checkParameters(query.keys(), parameters[scheme], url);
+  checkParameters(query.keys(), [...parameters[scheme], ...workersOptions], url);
   const target = targetOf(first!, others, query, url);
   const connectTimeout = query.get("socket_connect_timeout");
   return {

@@ -4,6 +4,7 @@ import type { ChainableCommander } from "ioredis";
 import { BrokerError, reasonOf } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { RedisBroker, type RedisBrokerOptions } from "./redis.ts";
+import { workersOptions } from "./redis-address.ts";
 import type { RedisFormat } from "./redis-format.ts";
 import { rqJobOf } from "./rq-job.ts";
 import { shellWord } from "./unread-notice.ts";
@@ -28,7 +29,7 @@ while at <= #ARGV do
 end`;
 const listPrefix = "rq:queue:";
 /** They are kombu's. */
-const foreign = ["global_keyprefix", "priority_steps", "sep"];
+const foreign = ["global_keyprefix", "priority_steps", "sep", ...workersOptions];
 
 const rqFormat: RedisFormat = {
   write(message, now) {

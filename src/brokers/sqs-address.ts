@@ -50,6 +50,9 @@ const parameters = [
   "visibility_timeout",
   "session_token",
   "declare",
+  // Of Celery's, those that concern workers alone.
+  "polling_interval",
+  "wait_time_seconds",
 ];
 const isAws = /\.amazonaws\.com(\.cn)?(:\d+)?$/;
 

@@ -209,6 +209,12 @@ suite("Redis URLs are read like kombu reads them", () => {
     });
   }
 
+  test("options that concern workers alone change nothing", () => {
+    const copied = parseRedisUrl("redis://h/1?visibility_timeout=3600&sep=.");
+    assert.partialDeepStrictEqual(copied, { at: "h:6379", database: 1, keys: { separator: "." } });
+    assert.throws(() => parseRedisUrl("redis://h?visibilty_timeout=1"), /unknown parameter "visibilty_timeout"/);
+  });
+
   test("TLS is verified unless the URL says otherwise", () => {
     assert.equal(parseRedisUrl("redis://h").tls, undefined);
     assert.deepEqual(parseRedisUrl("rediss://h").tls?.(), { rejectUnauthorized: true });
