@@ -1,6 +1,7 @@
 // What a task's arguments and headers may hold. Each check stands for a message that a real worker lost, or died of.
 
 import { BeatError } from "../core/errors.ts";
+import { isMap } from "../core/json-value.ts";
 
 /** Python's JSON decoder gives up at about 1,000 levels. This bound also ends the walk where a value contains itself. */
 const maxLevels = 100;
@@ -24,15 +25,9 @@ export function checkJson(value: unknown, field: string, level = 0): void {
     for (let index = 0; index < value.length; index++) checkJson(value[index], `${field}.${index}`, level + 1);
     return;
   }
-  if (!isPlainObject(value)) throw notJson(`a ${value.constructor?.name || "class instance"} is not JSON`, field);
+  if (!isMap(value)) throw notJson(`a ${value.constructor?.name || "class instance"} is not JSON`, field);
   checkTyped(value, field);
   for (const [key, child] of Object.entries(value)) checkJson(child, `${field}.${key}`, level + 1);
-}
-
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 const date = String.raw`\d{4}-\d\d-\d\d`;
@@ -49,10 +44,7 @@ const typedValues = new Map<unknown, (value: unknown) => boolean>([
   ["date", matches(date)],
   ["time", matches(time)],
   ["decimal", matches(String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|NaN|[+-]?Infinity`)],
-  [
-    "uuid",
-    (value) => isPlainObject(value) && Object.keys(value).join() === "hex" && matches("[0-9a-fA-F]{32}")(value["hex"]),
-  ],
+  ["uuid", (value) => isMap(value) && Object.keys(value).join() === "hex" && matches("[0-9a-fA-F]{32}")(value["hex"])],
   ["bytes", (value) => typeof value === "string"],
   ["base64", matches("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")],
 ]);

@@ -1,7 +1,8 @@
 // The call of a task: its name and arguments, and the signature of it, Celery's word for a call that is still to be made.
 
+import { isMap } from "../core/json-value.ts";
 import type { Signature } from "../core/target.ts";
-import { checkJson, isPlainObject } from "./arguments.ts";
+import { checkJson } from "./arguments.ts";
 import { prepareEncoding } from "./encoding.ts";
 import { checkedHeaders } from "./headers.ts";
 import { refusal } from "./refusal.ts";
@@ -39,7 +40,7 @@ export function checkCall({ task, args = [], kwargs = {} }: Call, at: string): {
   if (typeof task !== "string" || task === "") throw refusal("a task needs a name", `${at}task`);
   if (!Array.isArray(args))
     throw refusal("args must be a list", `${at}args`, "Workers iterate over anything else, or lose the task.");
-  if (!isPlainObject(kwargs))
+  if (!isMap(kwargs))
     throw refusal(
       "kwargs must be an object",
       `${at}kwargs`,

@@ -3,9 +3,9 @@
 // an entry holds what its messages will be.
 
 import { z } from "zod";
+import { isMap } from "../core/json-value.ts";
 import { optionsSchema, type TaskOptions } from "../core/target.ts";
 import { durationSchema, parseDuration } from "../core/time.ts";
-import { isPlainObject } from "./arguments.ts";
 import { routeFor } from "./task-routes.ts";
 
 const exchangeType = z.enum(["direct", "topic", "fanout", "headers"]);
@@ -60,9 +60,9 @@ type Written = Readonly<Record<string, unknown>>;
 export function withTaskDefaults(written: Written, defaults: TaskDefaults): Written {
   const task = taskOf(written);
   const { options = {} } = written;
-  if (task === undefined || !isPlainObject(options)) return written;
+  if (task === undefined || !isMap(options)) return written;
   const [first] = Array.isArray(written["chain"]) ? written["chain"] : [];
-  const own = isPlainObject(first) && isPlainObject(first["options"]) ? first["options"] : {};
+  const own = isMap(first) && isMap(first["options"]) ? first["options"] : {};
   const sent = messageOptions(task, { ...own, ...options }, defaults);
   return Object.keys(sent).length === 0 ? written : { ...written, options: sent };
 }
@@ -72,7 +72,7 @@ function taskOf({ task, chain, group, chord }: Written): string | undefined {
   if (group !== undefined) return "celery.group";
   if (chord !== undefined) return "celery.chord";
   const first: unknown = Array.isArray(chain) ? chain[0] : task;
-  const found = isPlainObject(first) ? first["task"] : first;
+  const found = isMap(first) ? first["task"] : first;
   return typeof found === "string" ? found : undefined;
 }
 
