@@ -5,7 +5,7 @@ import { BrokerError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { secondMs } from "../core/time.ts";
 import { passwordIn, type TlsOptions, tlsOf, tlsParameters } from "./tls.ts";
-import { amqpAlias, checkParameters, choiceOf, flagOf, secondsOf, unescaped } from "./url-text.ts";
+import { amqpAlias, checkParameters, choiceOf, flagOf, hostAndPort, secondsOf, unescaped } from "./url-text.ts";
 
 export interface AmqpHost {
   readonly protocol: "amqp" | "amqps";
@@ -88,7 +88,7 @@ export function parseAmqpUrl(url: string): AmqpAddress {
 
 /** For people: `host:port`. */
 export function placeOf({ hostname, port }: AmqpHost): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  return hostAndPort(hostname, port);
 }
 
 function parsedUrl(written: string, url: string): URL {

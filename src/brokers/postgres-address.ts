@@ -7,7 +7,7 @@ import { maskUrl } from "../core/mask.ts";
 import { secondMs } from "../core/time.ts";
 import { type TableNames, tableNamesOf, tableParameters } from "./kombu-rows.ts";
 import { readNamedFile } from "./tls.ts";
-import { checkParameters, choiceOf, secondsOf, unescaped } from "./url-text.ts";
+import { checkParameters, choiceOf, hostAndPort, secondsOf, unescaped } from "./url-text.ts";
 
 export interface PostgresAddress {
   /** For people: `host:port/database`. */
@@ -96,7 +96,7 @@ export function parsePostgresUrl(url: string): PostgresAddress {
   const timeout = text("connect_timeout");
   for (const name of own) parsed.searchParams.delete(name);
   return {
-    at: `${host.includes(":") ? `[${host}]` : host}:${port}${path && `/${path}`}`,
+    at: `${hostAndPort(host, port)}${path && `/${path}`}`,
     host,
     port,
     username: unescaped(parsed.username) || undefined,

@@ -5,7 +5,7 @@ import { BrokerError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { secondMs } from "../core/time.ts";
 import { type TlsOptions, tlsOf, tlsParameters } from "./tls.ts";
-import { checkParameters, secondsOf, unescaped } from "./url-text.ts";
+import { checkParameters, hostAndPort, secondsOf, unescaped } from "./url-text.ts";
 
 export interface RedisAddress {
   /** For people: `host:port`, the socket's path, or the master's name. */
@@ -181,10 +181,8 @@ function hostOf({ hostname, port }: URL, defaultPort: number): { readonly host: 
 
 function placeOf(target: RedisTarget): string {
   if ("path" in target) return target.path;
-  const name = ({ host, port }: { readonly host: string; readonly port: number }) =>
-    host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  if ("host" in target) return name(target);
-  const sentinels = target.sentinels.map(name).join(", ");
+  if ("host" in target) return hostAndPort(target.host, target.port);
+  const sentinels = target.sentinels.map(({ host, port }) => hostAndPort(host, port)).join(", ");
   return `master "${target.masterName}" (Sentinel ${sentinels})`;
 }
 

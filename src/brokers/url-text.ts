@@ -6,6 +6,11 @@ import { maskUrl } from "../core/mask.ts";
 /** kombu's other words for `amqp`: which library a worker speaks it with is no matter to Beat. */
 export const amqpAlias = /^(?:pyamqp|librabbitmq)(?=:|$)/i;
 
+/** For people: `host:port`. */
+export function hostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** A `%` that begins no escape stands for itself. */
 export function unescaped(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
