@@ -1,12 +1,12 @@
-// Every broker with real workers of every minor version of Celery; test/matrix runs the oldest and the newest of them.
+// Every broker with real workers of every minor version of Celery; test/fleets runs the oldest and the newest of them.
 //   npm run test:matrix -- [--brokers "Redis,SQS"] [--versions 5.5.3,5.7.0] [--parallel 2] [--results docs/celery-compatibility.md]
 // Ends with 1 where a worker did not run what it was sent, as it was written.
 
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { type MatrixBroker, matrixBrokers } from "../test/matrix/brokers.ts";
-import { compressions, serializers } from "../test/matrix/cases.ts";
-import { proveCell } from "../test/matrix/cell.ts";
+import { type MatrixBroker, matrixBrokers } from "../test/fleets/brokers.ts";
+import { compressions, serializers } from "../test/fleets/cases.ts";
+import { proveCell } from "../test/fleets/cell.ts";
 import { allCeleryVersions, type CeleryVersion, celeryVenv } from "../test/servers/celery.ts";
 
 interface Row {
@@ -120,7 +120,7 @@ In each cell, most of it sent before there was a worker:
 - priorities in the broker's order (RabbitMQ: high first; Redis: low first), and elsewhere the order of sending (SQS has none);
 - each message ran once, and nothing was left in the queue.
 
-The ordinary tests run the first and the last version (\`test/matrix\`). Signed messages, FIFO queues, exchanges, several hosts, TLS and
+The ordinary tests run the first and the last version (\`test/fleets\`). Signed messages, FIFO queues, exchanges, several hosts, TLS and
 what goes wrong have tests of their own.
 `;
 }

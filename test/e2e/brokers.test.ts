@@ -24,6 +24,7 @@ test("each entry's tasks go where it says; one broker away harms no other; a bro
   to-rabbit: {every: 1s, task: sample.echo}
   to-redis: {every: 1s, task: sample.echo, broker: cache}
   to-nobody: {every: 1s, task: sample.echo, broker: gone}
+  kept: {every: 1s, task: sample.echo, broker: gone, coalesce: all}
 `;
   await writeFile(file, brokers + schedules);
   const collector = await Collector.open(t, rabbitmq.url);

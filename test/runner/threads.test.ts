@@ -130,8 +130,9 @@ test("one that is aborted while it waits for a thread lets the next one have its
 
 test("close ends what goes on in threads, and what waits for one", async (t) => {
   const { clock, log, runner, start } = setUp(t, 1);
-  const outcomes = [start("busy"), start("tell")];
+  const first = start("busy");
   await log.line("busy");
+  const outcomes = [first, start("tell")];
   const closed = runner.close(1_000);
   await clock.advance(6_000);
   await closed;

@@ -11,10 +11,10 @@ import { buildMessage } from "../../src/celery/message.ts";
 import { type TaskDefaults, taskDefaultsSchema, withTaskDefaults } from "../../src/celery/task-defaults.ts";
 import type { Message } from "../../src/core/ports.ts";
 import { type TaskTarget, targetOf } from "../../src/core/target.ts";
+import { available } from "../brokers/amqp-opened.ts";
 import { publish } from "../contract/broker-contract.ts";
 import { type CeleryVersion, celeryVersions, receivedIn, startWorker, untilReceived } from "../servers/celery.ts";
 import { startRabbitmq } from "../servers/rabbitmq.ts";
-import { available } from "./amqp-opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-amqp-workers-"));
 const rabbitmq = await startRabbitmq();

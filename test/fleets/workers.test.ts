@@ -5,6 +5,8 @@ import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, suite, type TestContext, test } from "node:test";
 import Database from "better-sqlite3";
+import { beat, Daemon, folder, root } from "../e2e/beat.ts";
+import { Running, systemEnvironment } from "../e2e/running.ts";
 import {
   type CeleryVersion,
   celeryVenv,
@@ -14,8 +16,6 @@ import {
   untilReceived,
 } from "../servers/celery.ts";
 import { type RabbitmqServer, startRabbitmq } from "../servers/rabbitmq.ts";
-import { beat, Daemon, folder, root } from "./beat.ts";
-import { Running, systemEnvironment } from "./running.ts";
 
 let rabbitmq: RabbitmqServer;
 before(async () => {

@@ -7,8 +7,8 @@ import { cp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
-import { folder, root } from "./beat.ts";
-import { Running, systemEnvironment } from "./running.ts";
+import { folder, root } from "../e2e/beat.ts";
+import { Running, systemEnvironment } from "../e2e/running.ts";
 
 const run = promisify(execFile);
 

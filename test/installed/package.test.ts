@@ -11,8 +11,8 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { folder, root } from "./beat.ts";
-import { exampleRuns } from "./example-runs.ts";
+import { folder, root } from "../e2e/beat.ts";
+import { exampleRuns } from "../e2e/example-runs.ts";
 
 const run = promisify(execFile);
 const tool = (name: string) => join(root, "node_modules/.bin", name);

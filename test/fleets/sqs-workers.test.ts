@@ -9,10 +9,10 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { prepareMessage } from "../../src/celery/message.ts";
 import type { TaskOptions } from "../../src/core/target.ts";
+import { available, urlAt } from "../brokers/sqs-opened.ts";
 import { publish } from "../contract/broker-contract.ts";
 import { celeryVersions, receivedIn, startWorker, untilReceived } from "../servers/celery.ts";
 import { startMoto } from "../servers/moto.ts";
-import { available, urlAt } from "./sqs-opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-sqs-workers-"));
 const server = await startMoto();

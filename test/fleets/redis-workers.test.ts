@@ -1,14 +1,14 @@
-// Real Celery workers find what Beat leaves in Redis under keys that are not the usual ones. Those are in test/matrix.
+// Real Celery workers find what Beat leaves in Redis under keys that are not the usual ones. Those are in test/fleets.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { available } from "../brokers/redis-opened.ts";
 import { messageTo, publish } from "../contract/broker-contract.ts";
 import { celeryVersions, startWorker, untilReceived } from "../servers/celery.ts";
 import { startRedis } from "../servers/redis.ts";
-import { available } from "./redis-opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-redis-workers-"));
 const server = await startRedis();

@@ -8,8 +8,8 @@ import { chmod, chown, copyFile, cp, mkdir, readdir, symlink, writeFile } from "
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
-import { folder, root } from "./beat.ts";
-import { Running, systemEnvironment } from "./running.ts";
+import { folder, root } from "../e2e/beat.ts";
+import { Running, systemEnvironment } from "../e2e/running.ts";
 
 const run = promisify(execFile);
 
