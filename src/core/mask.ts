@@ -6,6 +6,8 @@ const masked = "***";
 const scheme = /(["'`]?)[a-z][a-z0-9+.-]{0,40}:\/\//gi;
 const secretParameter =
   /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:(?:ssl)?password|passwd|pwd|passphrase|secret|token|api_?key|secret_access_key|predefined_queues)=)[^&;#\s"'`<>]+/gi;
+/** `user:password` whose `@host` was forgotten: what follows the colon is no port. */
+const forgotten = /^([^/?#:[\]]*:)(?!\d*(?:$|[/?#;:,.)\]}>"'`\\]))[^/?#]+/;
 /** In SQS's `predefined_queues`, which is JSON. */
 const secretMember = /(["'](?:secret_access_key|session_token)["']\s*:\s*["'])[^"'\s]+/gi;
 
@@ -37,6 +39,7 @@ function urlText(rest: string, quote: string): string {
 function withoutPassword(segment: string): string {
   const colon = segment.indexOf(":");
   const at = segment.lastIndexOf("@");
+  if (at < 0) return segment.replace(forgotten, `$1${masked}`);
   return colon < 0 || at < colon ? segment : `${segment.slice(0, colon)}:${masked}${segment.slice(at)}`;
 }
 

@@ -26,6 +26,8 @@ suite("passwords in text that looks like a URL", () => {
       'https://h {"secret_access_key": "x/y", "session_token":"z"}',
       'https://h {"secret_access_key": "***", "session_token":"***"}',
     ],
+    ["sqs://KEY:s3cret is not an SQS URL", "sqs://KEY:*** is not an SQS URL"],
+    ["redis://:12ab/0?x=1", "redis://:***/0?x=1"],
     ["a\tamqp://u:x@h\nb", "a\tamqp://u:***@h\nb"],
   ];
   for (const [text, masked] of cases) test(masked.trim(), () => assert.equal(maskUrl(text), masked));
@@ -36,6 +38,8 @@ suite("passwords in text that looks like a URL", () => {
     "a@b:c",
     "amqp://host:5672//",
     "amqp://user@host:5672/v",
+    "http://[::1]:80/a:b, (redis://h:6379), amqp://h: nothing",
+    "sentinel://a:1;b:2?sep=:x",
     "sqla+sqlite:////data/a@b.db",
     "://",
     "http://",
