@@ -54,7 +54,7 @@ export class BrokerConnections {
       try {
         made.push(await this.#connect(name, definition));
       } catch (error) {
-        log.error(reasonOf(placed(error, definition)));
+        log.error(reasonOf(error));
       }
     }
     return made;
@@ -68,6 +68,9 @@ export class BrokerConnections {
       log,
       declareQueues,
       defaultQueue: definition.defaultQueue ?? defaultQueue,
+    }).catch((error) => {
+      // A scheduler's own broker is a URL alone, with no place to name.
+      throw name === defaultBroker && definition.place.file === undefined ? error : placed(error, definition);
     });
     this.#known.set(name, definition);
     const rate = definition.maxRate ?? maxRate;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StoreError, StoreUnavailableError } from "../src/core/errors.ts";
+import { type BrokerError, StoreError, StoreUnavailableError } from "../src/core/errors.ts";
 import type { Log } from "../src/core/ports.ts";
 import { Scheduler } from "../src/index.ts";
 import { silentLog } from "../src/log.ts";
@@ -69,4 +69,13 @@ test("a stop tells what is left, and how it is", async () => {
   await clock.advance(10_000);
   assert.deepEqual(await stopped, { finished: 0, aborted: 0, left: 1 });
   assert.equal(scheduler.health().state, "stopping");
+});
+
+test("what is wrong with one of a program's brokers is told with its name, and not what the URL keeps secret", async () => {
+  const brokers = { mail: "redis://:s3cret@h?foo=1" };
+  await using scheduler = new Scheduler({ store: async () => new MemoryStore(), log: silentLog, brokers });
+  await assert.rejects(scheduler.start(), (error: BrokerError) => {
+    assert.match(error.describe(), /^brokers\.mail: unknown parameter "foo" in redis:\/\/:\*\*\*@h/);
+    return true;
+  });
 });
