@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { available, brokerAt, envelopeIn, urlAt } from "../brokers/sqs-opened.ts";
 import { type BrokerFixture, brokerContract, messageTo, publish } from "../contract/broker-contract.ts";
 import { startMoto } from "../servers/moto.ts";
 import { TcpProxy } from "../servers/proxy.ts";
-import { available, brokerAt, envelopeIn, urlAt } from "./sqs-opened.ts";
 
 const server = await startMoto();
 const proxy = await TcpProxy.to(server.port);

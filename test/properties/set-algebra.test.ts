@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BeatError } from "../../../src/core/errors.ts";
-import { compileSchedule, type Schedule } from "../../../src/core/triggers/schedule.ts";
-import { nextFireTime, previousFireTime } from "../../../src/core/triggers/trigger.ts";
-import { dayMs, startIn, zoneNames } from "./generators.ts";
+import { BeatError } from "../../src/core/errors.ts";
+import { compileSchedule, type Schedule } from "../../src/core/triggers/schedule.ts";
+import { nextFireTime, previousFireTime } from "../../src/core/triggers/trigger.ts";
+import { dayMs, startIn, zoneNames } from "../core/triggers/generators.ts";
 
 const spanMs = 7 * dayMs;
 const list = (max: number, most: number): fc.Arbitrary<string> =>

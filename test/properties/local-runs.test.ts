@@ -7,8 +7,8 @@ import fc from "fast-check";
 import type { BeatEvent } from "../../src/core/events.ts";
 import type { Occurrence } from "../../src/core/ports.ts";
 import type { JobFunction } from "../../src/runner/runner.ts";
-import { Process } from "./process.ts";
-import { start, World } from "./world.ts";
+import { Process } from "../dispatch/process.ts";
+import { start, World } from "../dispatch/world.ts";
 
 const second = 1_000;
 const jobs = ["a", "b"] as const;

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { compileSchedule } from "../../../src/core/triggers/schedule.ts";
-import { fireTimesBetween, nextFireTime, previousFireTime, type Trigger } from "../../../src/core/triggers/trigger.ts";
-import { fireTimes } from "./brute-force.ts";
-import { byMinute, bySecond, compileIn, dayMs, startIn, zoneNames } from "./generators.ts";
+import { compileSchedule } from "../../src/core/triggers/schedule.ts";
+import { fireTimesBetween, nextFireTime, previousFireTime, type Trigger } from "../../src/core/triggers/trigger.ts";
+import { fireTimes } from "../core/triggers/brute-force.ts";
+import { byMinute, bySecond, compileIn, dayMs, startIn, zoneNames } from "../core/triggers/generators.ts";
 
 /** Those with the oddest changes are tried twice. */
 const oddZones = `America/New_York Europe/London Australia/Lord_Howe Pacific/Apia Pacific/Kwajalein Africa/Casablanca
