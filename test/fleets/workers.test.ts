@@ -166,6 +166,7 @@ async function asTheExampleSays(t: TestContext, version: CeleryVersion): Promise
     ),
     0,
   );
+  await again.line(/^sent /);
   assert.equal(await again.stop(), 0);
 }
 
