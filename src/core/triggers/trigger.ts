@@ -145,7 +145,7 @@ function exceptAsking(find: typeof nextOf, budget: Budget = { asksLeft: maxAsks 
       case "bounded":
         return instant >= trigger.startAt && instant <= trigger.endAt && firesAt(trigger.trigger, instant);
       case "rrule":
-        spend(budget, trigger.rules.length + trigger.exceptRules.length);
+        spend(budget, 3 * (trigger.rules.length + trigger.exceptRules.length));
         return isInRrule(trigger, instant);
       default:
         return ask(trigger, instant - 1) === instant;
