@@ -1,3 +1,3 @@
 import { proveSeeds } from "./seeds.ts";
 
-proveSeeds(1_001, 1_100);
+proveSeeds(1_001, 500);
