@@ -4,7 +4,15 @@
 import { randomUUID } from "node:crypto";
 import type { Entry } from "./core/entry.ts";
 import { type Answer, explain } from "./core/explain.ts";
-import type { Clock, Lease, Log, Occurrence, OccurrenceState, Store } from "./core/ports.ts";
+import {
+  type Clock,
+  type Lease,
+  type Log,
+  type Occurrence,
+  type OccurrenceState,
+  occurrenceStates,
+  type Store,
+} from "./core/ports.ts";
 import type { Instant } from "./core/time.ts";
 import { type Conflict, Operations, type Told, type Writer } from "./definitions/operations.ts";
 import type { EngineReport } from "./dispatch/engine.ts";
@@ -16,18 +24,7 @@ import { type StoreOpener, type Triggers, writtenOptions } from "./scheduler-opt
 import { whenAvailable } from "./when-available.ts";
 
 /** What a run can be: fire times that never became one are in the history alone. */
-const runStates: readonly OccurrenceState[] = [
-  "claimed",
-  "running",
-  "published",
-  "ran",
-  "failed",
-  "abandoned",
-  "cancelled",
-  "coalesced",
-  "missed",
-  "skipped",
-];
+const runStates = occurrenceStates.filter((state) => state !== "paused" && state !== "excluded");
 
 /** How many rows before a time are looked at for a range that covers it. */
 const rowsToExplain = 100;

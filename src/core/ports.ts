@@ -20,19 +20,21 @@ export interface Clock {
 
 // ---------------------------------------------------------------------------------------------------------- Store
 
-export type OccurrenceState =
-  | "claimed" // in the outbox: decided, not yet confirmed
-  | "running" // a local run has begun
-  | "published" // the broker confirmed it
-  | "ran" // a local run succeeded
-  | "failed" // refused for good by the broker, given up, or a local run failed; `reason` says why. `beat retry` sends it again
-  | "abandoned" // the process ended while it ran
-  | "cancelled" // withdrawn before it was known to be sent (the entry was changed, paused or removed), or ended for a newer run (`overlap: cancel`)
-  | "coalesced" // another occurrence of the same entry runs in its place
-  | "missed" // found later than its misfire_grace_time, or expired before it could be sent
-  | "skipped" // the run before it was still going on
-  | "paused" // the entry was paused
-  | "excluded"; // left out by the entry's `except`
+export const occurrenceStates = [
+  "claimed", // in the outbox: decided, not yet confirmed
+  "running", // a local run has begun
+  "published", // the broker confirmed it
+  "ran", // a local run succeeded
+  "failed", // refused for good by the broker, given up, or a local run failed; `reason` says why. `beat retry` sends it again
+  "abandoned", // the process ended while it ran
+  "cancelled", // withdrawn before it was known to be sent (the entry was changed, paused or removed), or ended for a newer run (`overlap: cancel`)
+  "coalesced", // another occurrence of the same entry runs in its place
+  "missed", // found later than its misfire_grace_time, or expired before it could be sent
+  "skipped", // the run before it was still going on
+  "paused", // the entry was paused
+  "excluded", // left out by the entry's `except`
+] as const;
+export type OccurrenceState = (typeof occurrenceStates)[number];
 
 /** One row of the outbox and ledger: one nominal fire time, or a counted range of them that share a fate. */
 export interface Occurrence {

@@ -1,23 +1,8 @@
 import type { CommandResult } from "../../core/command-result.ts";
-import type { Occurrence, OccurrenceState } from "../../core/ports.ts";
+import { type Occurrence, type OccurrenceState, occurrenceStates } from "../../core/ports.ts";
 import { formatDuration } from "../../core/time.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
 import { occurrenceJson, print, printJson, table, utc } from "../output.ts";
-
-const states: readonly OccurrenceState[] = [
-  "claimed",
-  "running",
-  "published",
-  "ran",
-  "failed",
-  "abandoned",
-  "cancelled",
-  "coalesced",
-  "missed",
-  "skipped",
-  "paused",
-  "excluded",
-];
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly name?: string;
@@ -33,7 +18,7 @@ export const history: Command<Flags> = {
   builder: flags({
     ...storeFlag,
     ...jsonFlag,
-    state: { choices: states, array: true, describe: "Only these states" },
+    state: { choices: occurrenceStates, array: true, describe: "Only these states" },
     failed: { type: "boolean", default: false, describe: "Only what failed" },
     limit: { type: "number", alias: "n", default: 20, describe: "At most so many rows" },
   }),
