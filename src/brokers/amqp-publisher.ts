@@ -14,7 +14,7 @@ import { type Destination, Destinations, type DestinationsOptions } from "./amqp
 import { channelFailure } from "./amqp-failure.ts";
 import { Restrictions } from "./amqp-restrictions.ts";
 import { ConfirmDeadline } from "./confirm-deadline.ts";
-import { confirm, fail, Line, type Sending } from "./sending.ts";
+import { Line, type Sending, Unsettled } from "./sending.ts";
 
 export interface AmqpPublisherOptions extends DestinationsOptions {
   readonly clock: Clock;
@@ -39,6 +39,7 @@ export class AmqpPublisher {
   readonly #deadline: ConfirmDeadline;
   readonly #delays: boolean;
   readonly #line = new Line();
+  readonly #unsettled = new Unsettled(() => this.#deadline.stop());
   readonly #searched = new Set<Destination>();
   /** Why messages came back that are not confirmed yet, by id. */
   readonly #returned = new Map<string, string[]>();
@@ -46,8 +47,6 @@ export class AmqpPublisher {
   #channelReason: string | undefined;
   #pumping = false;
   #bufferFull = false;
-  #unsettled = 0;
-  #drained: (() => void) | undefined;
 
   constructor(connection: ChannelModel, options: AmqpPublisherOptions) {
     this.#connection = connection;
@@ -66,19 +65,19 @@ export class AmqpPublisher {
 
   /** How many messages are not settled. */
   get unsettled(): number {
-    return this.#unsettled;
+    return this.#unsettled.count;
   }
 
   publish(sendings: readonly Sending[]): void {
-    if (this.#unsettled === 0) this.#deadline.start();
-    this.#unsettled += sendings.length;
+    if (this.#unsettled.count === 0) this.#deadline.start();
+    this.#unsettled.add(sendings.length);
     this.#line.push(sendings);
     this.#pump();
   }
 
   /** Resolves once every message is settled. */
-  async drained(): Promise<void> {
-    if (this.#unsettled > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  drained(): Promise<void> {
+    return this.#unsettled.drained();
   }
 
   /** What was not sent yet goes back; what was sent is confirmed when the broker takes messages again. */
@@ -196,7 +195,7 @@ export class AmqpPublisher {
     } else {
       this.#destinations.forget(destination);
       this.#deadline.progress();
-      for (const sending of waiting) this.#fail(sending, "no-queue", reason);
+      this.#unsettled.fail(waiting, "no-queue", reason);
     }
   }
 
@@ -207,7 +206,7 @@ export class AmqpPublisher {
     const exchange = delay === undefined ? message.exchange : firstDelayExchange;
     const refusal = this.#restrictions.refusal(message, exchange, now);
     if (refusal !== undefined) {
-      this.#fail(sending, refusal.result, refusal.reason);
+      this.#unsettled.fail([sending], refusal.result, refusal.reason);
       return;
     }
     try {
@@ -221,8 +220,8 @@ export class AmqpPublisher {
       if (!room) this.#bufferFull = true;
     } catch (error) {
       const isClosed = error instanceof IllegalOperationError;
-      this.#fail(
-        sending,
+      this.#unsettled.fail(
+        [sending],
         isClosed ? "unavailable" : "refused",
         isClosed ? this.#why() : `the message cannot be encoded: ${reasonOf(error)}`,
       );
@@ -239,39 +238,25 @@ export class AmqpPublisher {
     if (error === null) {
       const returned = this.#returned.size === 0 ? undefined : this.#takeReturned(message.id);
       if (returned !== undefined) {
-        this.#fail(sending, "no-queue", returned);
+        this.#unsettled.fail([sending], "no-queue", returned);
         return;
       }
-      this.#unsettled--;
-      confirm(sending);
-      this.#checkDrained();
+      this.#unsettled.confirm([sending]);
     } else if (reasonOf(error) === "message nacked") {
-      this.#fail(
-        sending,
+      this.#unsettled.fail(
+        [sending],
         "unavailable",
         `the broker did not take it into queue "${message.queue}": the queue is full, or its node is away`,
       );
     } else {
-      this.#fail(sending, "unavailable", this.#why());
+      this.#unsettled.fail([sending], "unavailable", this.#why());
     }
-  }
-
-  #fail(sending: Sending, result: "no-queue" | "refused" | "unavailable", reason: string): void {
-    this.#unsettled--;
-    fail(sending, result, reason);
-    this.#checkDrained();
-  }
-
-  #checkDrained(): void {
-    if (this.#unsettled > 0) return;
-    this.#deadline.stop();
-    this.#drained?.();
   }
 
   #settleUnsent(reason: string): void {
     const unsent = this.#line.clear();
     for (const destination of this.#searched) unsent.push(...(destination.waiting?.splice(0) ?? []));
-    for (const sending of unsent) this.#fail(sending, "unavailable", reason);
+    this.#unsettled.fail(unsent, "unavailable", reason);
   }
 
   #why(): string {

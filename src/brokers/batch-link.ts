@@ -7,7 +7,7 @@ import { ConfirmDeadline } from "./confirm-deadline.ts";
 import { enveloped } from "./enveloped.ts";
 import type { Link, LinkListener } from "./kept-broker.ts";
 import { watchMs } from "./kombu-rows.ts";
-import { confirm, fail, Line, type Sending } from "./sending.ts";
+import { Line, type Sending, Unsettled } from "./sending.ts";
 
 export interface BatchLinkOptions {
   readonly clock: Clock;
@@ -69,14 +69,13 @@ export class BatchLink implements Link {
   readonly #listener: LinkListener;
   readonly #deadline: ConfirmDeadline;
   readonly #line = new Line();
+  readonly #unsettled = new Unsettled();
   #inFlight: readonly Sending[] = [];
   /** Answers that are still to come. */
   #expected = 0;
-  #unsettled = 0;
   #writing = false;
   #closed: Promise<void> | undefined;
   #cancelWatch: (() => void) | undefined;
-  #drained: (() => void) | undefined;
 
   constructor(place: BatchPlace, { clock, confirmLimitMs }: BatchLinkOptions, listener: LinkListener) {
     this.#place = place;
@@ -92,19 +91,19 @@ export class BatchLink implements Link {
   }
 
   get unsettled(): number {
-    return this.#unsettled;
+    return this.#unsettled.count;
   }
 
   publish(sendings: readonly Sending[]): void {
-    this.#unsettled += sendings.length;
+    this.#unsettled.add(sendings.length);
     this.#line.push(sendings);
     if (this.#writing) return;
     this.#writing = true;
     setImmediate(() => void this.#write());
   }
 
-  async drained(): Promise<void> {
-    if (this.#unsettled > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  drained(): Promise<void> {
+    return this.#unsettled.drained();
   }
 
   async close(): Promise<void> {
@@ -119,9 +118,9 @@ export class BatchLink implements Link {
     this.#deadline.stop();
     this.#cancelWatch?.();
     this.#closed = this.#place.close();
-    const unsettled = [...this.#landed(), ...this.#line.clear()];
+    const left = [...this.#landed(), ...this.#line.clear()];
     setImmediate(() => {
-      for (const sending of unsettled) this.#fail(sending, "unavailable", reason);
+      this.#unsettled.fail(left, "unavailable", reason);
       this.#listener.lost(reason);
     });
   }
@@ -148,7 +147,7 @@ export class BatchLink implements Link {
       if (sending === undefined) break;
       const payload = this.#encoded(sending.message, now);
       if (typeof payload !== "string") {
-        this.#fail(sending, "refused", payload.refusal);
+        this.#unsettled.fail([sending], "refused", payload.refusal);
         continue;
       }
       length += payload.length;
@@ -168,7 +167,7 @@ export class BatchLink implements Link {
     try {
       await this.#answered(this.#place.store(rows));
       this.#deadline.progress();
-      this.#confirm(this.#landed());
+      this.#unsettled.confirm(this.#landed());
     } catch (error) {
       if (error instanceof MissingQueueError) {
         this.#onMissing(error);
@@ -176,7 +175,7 @@ export class BatchLink implements Link {
       }
       if (error instanceof PartlyStored) {
         const landed = this.#landed();
-        this.#confirm(landed.slice(0, error.count));
+        this.#unsettled.confirm(landed.slice(0, error.count));
         this.#inFlight = landed.slice(error.count);
       }
       this.end(this.#place.reason(error instanceof PartlyStored ? error.cause : error));
@@ -189,8 +188,8 @@ export class BatchLink implements Link {
     const isMissing = ({ message: { queue } }: Sending) => queues.includes(queue);
     this.#line.putBack(landed.filter((sending) => !isMissing(sending)));
     for (const sending of landed.filter(isMissing))
-      this.#fail(
-        sending,
+      this.#unsettled.fail(
+        [sending],
         "no-queue",
         `queue "${sending.message.queue}" is not there, and this user may not add it (${message})`,
       );
@@ -211,22 +210,6 @@ export class BatchLink implements Link {
     } finally {
       if (--this.#expected === 0) this.#deadline.stop();
     }
-  }
-
-  #confirm(sendings: readonly Sending[]): void {
-    this.#unsettled -= sendings.length;
-    for (const sending of sendings) confirm(sending);
-    this.#checkDrained();
-  }
-
-  #fail(sending: Sending, result: "no-queue" | "refused" | "unavailable", reason: string): void {
-    this.#unsettled--;
-    fail(sending, result, reason);
-    this.#checkDrained();
-  }
-
-  #checkDrained(): void {
-    if (this.#unsettled === 0) this.#drained?.();
   }
 
   // ------------------------------------------------------------------------------------------------------- watching

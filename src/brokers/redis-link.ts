@@ -17,7 +17,7 @@ import { closeLimitMs, connectRedis, probe, probeKey } from "./redis-client.ts";
 import { isReply, replyFailure } from "./redis-failure.ts";
 import type { RedisFormat } from "./redis-format.ts";
 import type { UnreadLists } from "./redis-unread.ts";
-import { confirm, fail, Line, type Sending } from "./sending.ts";
+import { Line, type Sending, Unsettled } from "./sending.ts";
 
 export interface RedisLinkOptions {
   readonly clock: Clock;
@@ -48,14 +48,13 @@ export class RedisLink implements Link {
   readonly #format: RedisFormat;
   readonly #unread: UnreadLists;
   readonly #line = new Line();
+  readonly #unsettled = new Unsettled();
   readonly #inFlight = new Set<Batch>();
   /** Replies that are still to come. */
   #expected = 0;
-  #unsettled = 0;
   #pumping = false;
   #fault: unknown;
   #cancelProbe: (() => void) | undefined;
-  #drained: (() => void) | undefined;
 
   private constructor(redis: Redis, address: RedisAddress, options: RedisLinkOptions, listener: LinkListener) {
     this.#redis = redis;
@@ -89,17 +88,17 @@ export class RedisLink implements Link {
   }
 
   get unsettled(): number {
-    return this.#unsettled;
+    return this.#unsettled.count;
   }
 
   publish(sendings: readonly Sending[]): void {
-    this.#unsettled += sendings.length;
+    this.#unsettled.add(sendings.length);
     this.#line.push(sendings);
     this.#pump();
   }
 
-  async drained(): Promise<void> {
-    if (this.#unsettled > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  drained(): Promise<void> {
+    return this.#unsettled.drained();
   }
 
   async close(): Promise<void> {
@@ -122,9 +121,9 @@ export class RedisLink implements Link {
     this.#deadline.stop();
     this.#cancelProbe?.();
     this.#redis.disconnect();
-    const unsettled = [...this.#inFlight].flatMap(({ sendings }) => sendings).concat(this.#line.clear());
+    const left = [...this.#inFlight].flatMap(({ sendings }) => sendings).concat(this.#line.clear());
     this.#inFlight.clear();
-    for (const sending of unsettled) this.#fail(sending, "unavailable", this.endReason);
+    this.#unsettled.fail(left, "unavailable", this.endReason);
     this.#listener.lost(this.endReason);
   }
 
@@ -155,7 +154,7 @@ export class RedisLink implements Link {
       const { message } = sending;
       const written = this.#format.write(message, now);
       if ("refusal" in written) {
-        this.#fail(sending, "refused", written.refusal);
+        this.#unsettled.fail([sending], "refused", written.refusal);
         continue;
       }
       const { list, args } = written;
@@ -192,17 +191,15 @@ export class RedisLink implements Link {
   #onReply(batch: Batch, error: Error | null): void {
     if (!this.#inFlight.delete(batch)) return;
     if (error === null) {
-      this.#unsettled -= batch.sendings.length;
-      for (const sending of batch.sendings) confirm(sending);
-      this.#checkDrained();
+      this.#unsettled.confirm(batch.sendings);
       return;
     }
     if (!isReply(error)) {
-      for (const sending of batch.sendings) this.#fail(sending, "unavailable", this.endReason ?? this.#lossReason());
+      this.#unsettled.fail(batch.sendings, "unavailable", this.endReason ?? this.#lossReason());
       return;
     }
     const { concerns, reason } = replyFailure(error, batch.queue, this.#address);
-    for (const sending of batch.sendings) this.#fail(sending, concerns === "list" ? "no-queue" : "unavailable", reason);
+    this.#unsettled.fail(batch.sendings, concerns === "list" ? "no-queue" : "unavailable", reason);
     if (concerns === "server") this.#block(reason);
   }
 
@@ -211,7 +208,7 @@ export class RedisLink implements Link {
     if (this.blockedReason !== undefined) return;
     this.blockedReason = reason;
     this.#listener.blocked(reason);
-    for (const sending of this.#line.clear()) this.#fail(sending, "unavailable", reason);
+    this.#unsettled.fail(this.#line.clear(), "unavailable", reason);
   }
 
   #expect(): void {
@@ -223,16 +220,6 @@ export class RedisLink implements Link {
     if (--this.#expected > 0 || this.endReason !== undefined) return;
     this.#deadline.stop();
     if (this.blockedReason !== undefined) this.#end(this.blockedReason);
-  }
-
-  #fail(sending: Sending, result: "no-queue" | "refused" | "unavailable", reason: string): void {
-    this.#unsettled--;
-    fail(sending, result, reason);
-    this.#checkDrained();
-  }
-
-  #checkDrained(): void {
-    if (this.#unsettled === 0) this.#drained?.();
   }
 
   // ------------------------------------------------------------------------------------------------------- watching

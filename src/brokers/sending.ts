@@ -13,11 +13,9 @@ export function confirm({ message, settle }: Sending): void {
   settle(message, confirmed);
 }
 
-export function fail(
-  { message, settle }: Sending,
-  result: Exclude<PublishOutcome["result"], "confirmed">,
-  reason: string,
-): void {
+export type Failure = Exclude<PublishOutcome["result"], "confirmed">;
+
+export function fail({ message, settle }: Sending, result: Failure, reason: string): void {
   settle(message, { result, reason });
 }
 
@@ -27,6 +25,49 @@ export function failLater(sendings: readonly Sending[], reason: string): void {
   setImmediate(() => {
     for (const sending of sendings) fail(sending, "unavailable", reason);
   });
+}
+
+/** Counts the messages on a connection whose fate is not told yet, and tells it. */
+export class Unsettled {
+  readonly #onNone: () => void;
+  #count = 0;
+  #drained: (() => void) | undefined;
+
+  /** `onNone` is called whenever the last one is settled. */
+  constructor(onNone = () => {}) {
+    this.#onNone = onNone;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(count: number): void {
+    this.#count += count;
+  }
+
+  confirm(sendings: readonly Sending[]): void {
+    this.#count -= sendings.length;
+    for (const sending of sendings) confirm(sending);
+    this.#look();
+  }
+
+  fail(sendings: readonly Sending[], result: Failure, reason: string): void {
+    this.#count -= sendings.length;
+    for (const sending of sendings) fail(sending, result, reason);
+    this.#look();
+  }
+
+  /** Resolves once every message is settled. */
+  async drained(): Promise<void> {
+    if (this.#count > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  }
+
+  #look(): void {
+    if (this.#count > 0) return;
+    this.#onNone();
+    this.#drained?.();
+  }
 }
 
 /** Messages in the order in which they are to be sent. */

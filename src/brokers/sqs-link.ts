@@ -8,7 +8,7 @@ import type { SendMessageBatchResult } from "@aws-sdk/client-sqs";
 import type { Clock } from "../core/ports.ts";
 import { secondMs } from "../core/time.ts";
 import type { Link, LinkListener } from "./kept-broker.ts";
-import { confirm, fail, Line, type Sending } from "./sending.ts";
+import { type Failure, Line, type Sending, Unsettled } from "./sending.ts";
 import { isFifo, type SqsAddress } from "./sqs-address.ts";
 import { SqsClients, SqsQueueError } from "./sqs-clients.ts";
 import { type SqsBatch, takeBatch } from "./sqs-entry.ts";
@@ -43,7 +43,6 @@ const maxRefusals = 8;
 const probeEveryMs = 30 * secondMs;
 
 export class SqsLink implements Link {
-  unsettled = 0;
   blockedReason: string | undefined;
   endReason: string | undefined;
   readonly #clients: SqsClients;
@@ -51,12 +50,12 @@ export class SqsLink implements Link {
   readonly #options: SqsLinkOptions;
   readonly #listener: LinkListener;
   readonly #lanes = new Map<string, Lane>();
+  readonly #unsettled = new Unsettled();
   readonly #underWay = new Set<AbortController>();
   #requests = 0;
   #pumping = false;
   #isAnswered = true;
   #cancelProbe: () => void;
-  #drained: (() => void) | undefined;
 
   private constructor(clients: SqsClients, address: SqsAddress, options: SqsLinkOptions, listener: LinkListener) {
     this.#clients = clients;
@@ -86,14 +85,18 @@ export class SqsLink implements Link {
     }
   }
 
+  get unsettled(): number {
+    return this.#unsettled.count;
+  }
+
   publish(sendings: readonly Sending[]): void {
-    this.unsettled += sendings.length;
+    this.#unsettled.add(sendings.length);
     for (const sending of sendings) this.#laneOf(sending.message.queue).line.push([sending]);
     this.#pump();
   }
 
-  async drained(): Promise<void> {
-    if (this.unsettled > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  drained(): Promise<void> {
+    return this.#unsettled.drained();
   }
 
   async close(): Promise<void> {
@@ -123,7 +126,7 @@ export class SqsLink implements Link {
   #clear(reason: string): void {
     for (const lane of this.#lanes.values()) {
       lane.cancelPause?.();
-      for (const sending of lane.line.clear()) this.#fail(sending, "unavailable", reason);
+      this.#unsettled.fail(lane.line.clear(), "unavailable", reason);
     }
   }
 
@@ -156,7 +159,7 @@ export class SqsLink implements Link {
     if (lane.line.isEmpty || lane.cancelPause !== undefined || lane.requests >= maxRequests) return false;
     if (this.#requests >= this.#options.maxRequests) return false;
     const batch = takeBatch(lane.line, this.#address.isBase64, this.#options.clock.now(), (sending, reason) =>
-      this.#fail(sending, "refused", reason),
+      this.#unsettled.fail([sending], "refused", reason),
     );
     if (batch.sendings.length > 0) void this.#send(lane, batch);
     return true;
@@ -207,7 +210,7 @@ export class SqsLink implements Link {
     for (const { Id = "" } of Successful) {
       const sending = left.get(Id);
       if (sending === undefined || !left.delete(Id)) continue;
-      this.#confirm(sending);
+      this.#unsettled.confirm([sending]);
     }
     for (const failure of Failed) {
       const sending = left.get(failure.Id ?? "");
@@ -216,18 +219,19 @@ export class SqsLink implements Link {
       if (isPassing(failure)) {
         again.push(sending);
         busyReason = reason;
-      } else this.#fail(sending, "refused", reason);
+      } else this.#unsettled.fail([sending], "refused", reason);
     }
-    for (const sending of left.values())
-      this.#fail(sending, "unavailable", `${this.#address.at} said nothing of this message of a batch`);
+    this.#unsettled.fail(
+      [...left.values()],
+      "unavailable",
+      `${this.#address.at} said nothing of this message of a batch`,
+    );
     if (again.length > 0) this.#sendAgain(lane, again, busyReason);
     else lane.refusals = 0;
   }
 
   async #onError(lane: Lane, { sendings, entries }: SqsBatch, error: unknown): Promise<void> {
-    const failAll = (result: "no-queue" | "refused" | "unavailable", reason: string) => {
-      for (const sending of sendings) this.#fail(sending, result, reason);
-    };
+    const failAll = (result: Failure, reason: string) => this.#unsettled.fail(sendings, result, reason);
     if (this.endReason !== undefined) return failAll("unavailable", this.endReason);
     if (error instanceof SqsQueueError) return failAll(error.isFinal ? "refused" : "no-queue", error.message);
     const { concerns, reason, permanent } = sqsFailure(error, lane.queue, this.#address.at);
@@ -237,7 +241,7 @@ export class SqsLink implements Link {
     else if (concerns === "request" && sendings.length === 1) failAll("refused", reason);
     else if (concerns === "request") {
       for (const [index, sending] of sendings.entries()) {
-        if (this.blockedReason !== undefined) this.#fail(sending, "unavailable", this.blockedReason);
+        if (this.blockedReason !== undefined) this.#unsettled.fail([sending], "unavailable", this.blockedReason);
         else await this.#send(lane, { sendings: [sending], entries: [entries[index]!] });
       }
     } else {
@@ -248,7 +252,7 @@ export class SqsLink implements Link {
 
   #sendAgain(lane: Lane, sendings: readonly Sending[], reason: string): void {
     if (this.blockedReason !== undefined || lane.refusals >= maxRefusals) {
-      for (const sending of sendings) this.#fail(sending, "unavailable", this.blockedReason ?? reason);
+      this.#unsettled.fail(sendings, "unavailable", this.blockedReason ?? reason);
       this.#block(reason);
       return;
     }
@@ -260,22 +264,6 @@ export class SqsLink implements Link {
       lane.cancelPause = undefined;
       this.#pump();
     });
-  }
-
-  #confirm(sending: Sending): void {
-    this.unsettled--;
-    confirm(sending);
-    this.#checkDrained();
-  }
-
-  #fail(sending: Sending, result: "no-queue" | "refused" | "unavailable", reason: string): void {
-    this.unsettled--;
-    fail(sending, result, reason);
-    this.#checkDrained();
-  }
-
-  #checkDrained(): void {
-    if (this.unsettled === 0) this.#drained?.();
   }
 
   // ------------------------------------------------------------------------------------------------------- watching
