@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { messageTo, publish } from "../contract/broker-contract.ts";
 import { makeCa } from "../servers/certificates.ts";
+import { freePorts } from "../servers/own-server.ts";
 import { TcpProxy } from "../servers/proxy.ts";
-import { freePorts, startRabbitmq } from "../servers/rabbitmq.ts";
+import { startRabbitmq } from "../servers/rabbitmq.ts";
 import { available, opened } from "./amqp-opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-amqp-places-"));

@@ -5,8 +5,9 @@ import { AmqpBroker, type AmqpOptions } from "../../src/brokers/amqp.ts";
 import type { Log } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { type BrokerFixture, brokerContract, messageTo, publish, Told } from "../contract/broker-contract.ts";
+import { freePorts } from "../servers/own-server.ts";
 import { TcpProxy } from "../servers/proxy.ts";
-import { freePorts, startRabbitmq } from "../servers/rabbitmq.ts";
+import { startRabbitmq } from "../servers/rabbitmq.ts";
 
 const server = await startRabbitmq();
 const proxy = await TcpProxy.to(server.port);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { messageTo, publish } from "../contract/broker-contract.ts";
-import { freePorts } from "../servers/rabbitmq.ts";
+import { freePorts } from "../servers/own-server.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
 import { available, opened, take } from "./redis-opened.ts";
 

@@ -6,8 +6,8 @@ import { after, suite, test } from "node:test";
 import { RedisBroker } from "../../src/brokers/redis.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { type BrokerFixture, brokerContract, messageTo, publish } from "../contract/broker-contract.ts";
+import { freePorts } from "../servers/own-server.ts";
 import { TcpProxy } from "../servers/proxy.ts";
-import { freePorts } from "../servers/rabbitmq.ts";
 import { startRedis } from "../servers/redis.ts";
 import { available, opened, take } from "./redis-opened.ts";
 

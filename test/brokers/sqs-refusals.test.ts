@@ -7,7 +7,7 @@ import { after, suite, test } from "node:test";
 import type { PublishOutcome } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { messageTo, publish } from "../contract/broker-contract.ts";
-import { freePorts } from "../servers/rabbitmq.ts";
+import { freePorts } from "../servers/own-server.ts";
 import { available, opened, urlAt } from "./sqs-opened.ts";
 
 interface Entry {

@@ -10,7 +10,8 @@ import { connect } from "amqplib";
 import type { EngineReport } from "../../src/dispatch/engine.ts";
 import { memory, Scheduler, silentLog } from "../../src/index.ts";
 import { makeCa } from "../servers/certificates.ts";
-import { freePorts, startRabbitmq } from "../servers/rabbitmq.ts";
+import { freePorts } from "../servers/own-server.ts";
+import { startRabbitmq } from "../servers/rabbitmq.ts";
 import { startRedis } from "../servers/redis.ts";
 
 const directory = await mkdtemp(join(tmpdir(), "beat-bad-worlds-"));

@@ -1,9 +1,6 @@
-// An SQS of a test file's own: moto's server, on a free port. Like the other servers it lives with a shell that waits for
-// the test process, and is killed when that one ends, in whatever way. It forgets everything with its end.
+// An SQS of a test file's own: moto's server. It forgets everything with its end.
 
-import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   CreateQueueCommand,
   DeleteMessageBatchCommand,
@@ -12,19 +9,12 @@ import {
   ReceiveMessageCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
+import { freePorts, type OwnServer, serverFolder, startServer } from "./own-server.ts";
 import { pythonVenv } from "./python.ts";
-import { freePorts } from "./rabbitmq.ts";
 
 const program = join(import.meta.dirname, "moto_server.py");
-const startLimitMs = 60_000;
-const supervisor = `
-"$@" </dev/null & server=$!
-read -r word
-kill -KILL $server
-wait
-`;
 
-export interface SqsServer {
+export interface SqsServer extends OwnServer {
   readonly port: number;
   /** A connection of the test's own. */
   readonly client: SQSClient;
@@ -34,36 +24,29 @@ export interface SqsServer {
   take(name: string): Promise<string[]>;
   /** How many messages a queue has, whether they can be received now, later, or are with somebody. */
   count(name: string): Promise<{ readonly ready: number; readonly delayed: number; readonly taken: number }>;
-  stop(): Promise<void>;
 }
 
 export async function startMoto(): Promise<SqsServer> {
   const python = await pythonVenv("moto");
   const [port] = await freePorts(1);
-  const shell = spawn("/bin/sh", ["-c", supervisor, "sh", python, program, "-p", String(port)], {
-    detached: true,
-    stdio: ["pipe", "ignore", "pipe"],
+  const server = await startServer({
+    name: "moto",
+    folder: await serverFolder("moto"),
+    command: [python, program, "-p", String(port)],
+    answers: () =>
+      fetch(`http://127.0.0.1:${port}/moto-api/data.json`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
   });
-  let log = "";
-  shell.stderr.on("data", (text) => (log = (log + text).slice(-100_000)));
-  for (const handle of [shell, shell.stdin, shell.stderr]) (handle as { unref?: () => void }).unref?.();
   const client = new SQSClient({
     region: "us-east-1",
     endpoint: `http://127.0.0.1:${port}`,
     credentials: { accessKeyId: "test", secretAccessKey: "test" },
   });
   const urlOf = async (name: string) => (await client.send(new GetQueueUrlCommand({ QueueName: name }))).QueueUrl!;
-  const giveUpAt = performance.now() + startLimitMs;
-  while (
-    !(await fetch(`http://127.0.0.1:${port}/moto-api/data.json`).then(
-      ({ ok }) => ok,
-      () => false,
-    ))
-  ) {
-    if (shell.exitCode !== null || performance.now() > giveUpAt) throw new Error(`moto did not start.\n${log}`);
-    await sleep(50);
-  }
   return {
+    ...server,
     port: port!,
     client,
     async create(name, attributes = {}) {
@@ -94,11 +77,7 @@ export async function startMoto(): Promise<SqsServer> {
     },
     async stop() {
       client.destroy();
-      if (shell.exitCode !== null) return;
-      const ended = new Promise((resolve) => shell.once("exit", resolve));
-      shell.ref();
-      shell.stdin.end("stop\n");
-      await ended;
+      await server.stop();
     },
   };
 }

@@ -1,30 +1,16 @@
-// A PostgreSQL of a test file's own, on a free port, with a data folder that nobody else has. Like the other servers, it lives
-// with a shell that waits for the test process: when that one ends, in whatever way, the server is killed and its data removed.
-// PostgreSQL refuses to run as root, so that root's tests run it as `postgres` or `nobody`.
+// A PostgreSQL of a test file's own. It refuses to run as root, so that root's tests run it as `postgres` or `nobody`.
 
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
-import { appendFile, chmod, chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
-import { freePorts } from "./rabbitmq.ts";
+import { freePorts, notInstalled, type OwnServer, serverFolder, startServer } from "./own-server.ts";
 
 const run = promisify(execFile);
-const startLimitMs = 60_000;
-/** SIGQUIT ends it with all its processes and without a word to its files: what is on the disk then is what a crash leaves. */
-const supervisor = `
-folder=$1; shift
-"$@" </dev/null & server=$!
-read -r word
-kill -QUIT $server
-wait
-[ "$word" = keep ] || rm -rf "$folder"
-`;
 
-export interface PostgresServer {
+export interface PostgresServer extends OwnServer {
   /** Of its superuser: `sqla+postgresql+psycopg2://beat:s3cret@127.0.0.1:<port>/beat` */
   readonly url: string;
   readonly port: number;
@@ -36,11 +22,6 @@ export interface PostgresServer {
   client(database?: string): Promise<pg.Client>;
   /** One of its programs, as its superuser. Resolves with what it prints. */
   program(name: string, args: readonly string[], database?: string): Promise<string>;
-  /** Like a crash. What it confirmed survives a `start`. */
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  /** Kills it and removes its data. */
-  stop(): Promise<void>;
 }
 
 export interface PostgresServerOptions {
@@ -57,12 +38,8 @@ export async function startPostgres({
   settings = {},
   files = {},
 }: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const binaries = postgresBinaries();
-  if (binaries === undefined)
-    throw new Error(
-      "PostgreSQL is not installed, and this test needs one of its own. Install it: apt-get install -y postgresql (or brew install postgresql).",
-    );
-  const folder = await mkdtemp(join(tmpdir(), "beat-postgres-"));
+  const binaries = postgresBinaries() ?? notInstalled("PostgreSQL", ["postgresql", "postgresql"]);
+  const folder = await serverFolder("postgres");
   const data = join(folder, "data");
   const [port] = await freePorts(1);
   const identity = await unprivileged();
@@ -92,8 +69,6 @@ export async function startPostgres({
     ...settings,
   };
   const args = Object.entries(given).flatMap(([name, value]) => ["-c", `${name}=${value.replace("FOLDER", data)}`]);
-  const logFile = join(folder, "log");
-  let group: ChildProcess | undefined;
 
   async function client(database = user): Promise<pg.Client> {
     const connection = new pg.Client({ host: "127.0.0.1", port: port!, user, password, database, ssl: false });
@@ -116,39 +91,18 @@ export async function startPostgres({
     }
   }
 
-  async function start(): Promise<void> {
-    const shell = spawn("/bin/sh", ["-c", supervisor, "sh", folder, join(binaries!, "postgres"), "-D", data, ...args], {
-      ...as,
-      detached: true,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    group = shell;
-    for (const output of [shell.stdout, shell.stderr])
-      output.on("data", (text) => void appendFile(logFile, text).catch(() => undefined));
-    for (const stream of [shell, shell.stdin, shell.stdout, shell.stderr]) (stream as { unref?(): void }).unref?.();
-    const giveUpAt = performance.now() + startLimitMs;
-    while (!(await sql("SELECT 1", [], "postgres").then(Boolean, () => false))) {
-      if (shell.exitCode !== null || performance.now() > giveUpAt) {
-        const log = await readFile(logFile, "utf8").catch(() => "");
-        throw new Error(`PostgreSQL did not start on port ${port}:\n${log.slice(-4_000)}`);
-      }
-      await sleep(50);
-    }
-  }
-
-  async function end(word: "keep" | "remove"): Promise<void> {
-    const shell = group;
-    group = undefined;
-    if (shell === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
-    const ended = new Promise((resolve) => shell.once("exit", resolve));
-    shell.ref();
-    shell.stdin!.end(`${word}\n`);
-    await ended;
-  }
-
-  await start();
+  const server = await startServer({
+    name: `PostgreSQL on port ${port}`,
+    folder,
+    command: [join(binaries, "postgres"), "-D", data, ...args],
+    // Ends it with all its processes and without a word to its files: what is on the disk then is what a crash leaves.
+    killedBy: "QUIT",
+    options: as,
+    answers: () => sql("SELECT 1", [], "postgres").then(Boolean, () => false),
+  });
   await sql(`CREATE DATABASE ${user}`, [], "postgres");
   return {
+    ...server,
     url: `sqla+postgresql+psycopg2://${user}:${password}@127.0.0.1:${port}/${user}`,
     port: port!,
     folder,
@@ -160,12 +114,6 @@ export async function startPostgres({
           env: { ...environment, PGPASSWORD: password },
         })
       ).stdout,
-    kill: () => end("keep"),
-    start,
-    async stop() {
-      await end("remove");
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-    },
   };
 }
 
