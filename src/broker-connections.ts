@@ -85,4 +85,4 @@ function placed(error: unknown, { place }: BrokerDefinition): unknown {
   return new BrokerError(message, { ...(remedy !== undefined && { remedy }), place, cause: error });
 }
 
-const meaning = ({ place: _, ...definition }: BrokerDefinition): string => JSON.stringify(definition);
+const meaning = ({ place: _, places: __, ...definition }: BrokerDefinition): string => JSON.stringify(definition);

@@ -58,12 +58,16 @@ const rqFormat: RedisFormat = {
 export class RqBroker extends RedisBroker {
   /** Throws BrokerError for a URL that is none. */
   constructor(url: string, options: RedisBrokerOptions) {
-    const redisUrl = url.replace(/^rq\+/i, "");
-    const unknown = foreign.find((name) => new RegExp(`[?&;]${name}=`).test(redisUrl));
-    if (unknown !== undefined)
-      throw new BrokerError(`unknown parameter "${unknown}" in ${maskUrl(url)}`, {
-        remedy: "RQ has no such thing. Leave it out.",
-      });
-    super(redisUrl, options, { scheme: "rq+", formatFor: () => rqFormat });
+    super(redisUrlOf(url), options, { scheme: "rq+", formatFor: () => rqFormat });
   }
+}
+
+/** Throws BrokerError for what RQ has not. */
+export function redisUrlOf(url: string): string {
+  const redisUrl = url.replace(/^rq\+/i, "");
+  const unknown = foreign.find((name) => new RegExp(`[?&;]${name}=`).test(redisUrl));
+  if (unknown === undefined) return redisUrl;
+  throw new BrokerError(`unknown parameter "${unknown}" in ${maskUrl(url)}`, {
+    remedy: "RQ has no such thing. Leave it out.",
+  });
 }

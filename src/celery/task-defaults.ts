@@ -4,7 +4,7 @@
 
 import { z } from "zod";
 import { isMap } from "../core/json-value.ts";
-import { optionsSchema, type TaskOptions } from "../core/target.ts";
+import { callOptions, optionsSchema, type TaskOptions } from "../core/target.ts";
 import { durationSchema, parseDuration } from "../core/time.ts";
 import { routeFor } from "./task-routes.ts";
 
@@ -64,7 +64,31 @@ export function withTaskDefaults(written: Written, defaults: TaskDefaults): Writ
   const [first] = Array.isArray(written["chain"]) ? written["chain"] : [];
   const own = isMap(first) && isMap(first["options"]) ? first["options"] : {};
   const sent = messageOptions(task, { ...own, ...options }, defaults);
-  return Object.keys(sent).length === 0 ? written : { ...written, options: sent };
+  return { ...written, ...routedCanvas(written, defaults), ...(Object.keys(sent).length > 0 && { options: sent }) };
+}
+
+/**
+ * Of a group and of a chord's header Celery's client sends each task itself, under its own configuration: here a worker does, told
+ * where to. What comes after them, and after the first task of a chain, workers send under theirs, for the client too.
+ */
+function routedCanvas({ group, chord }: Written, defaults: TaskDefaults): Written {
+  const routed = (members: readonly unknown[]) => members.map((member) => routedMember(member, defaults));
+  if (Array.isArray(group)) return { group: routed(group) };
+  return isMap(chord) && Array.isArray(chord["header"]) ? { chord: { ...chord, header: routed(chord["header"]) } } : {};
+}
+
+function routedMember(member: unknown, defaults: TaskDefaults): unknown {
+  if (isMap(member) && Array.isArray(member["chain"])) {
+    return { ...member, chain: member["chain"].map((each, at) => (at === 0 ? routedMember(each, defaults) : each)) };
+  }
+  const call = typeof member === "string" ? { task: member } : member;
+  if (!isMap(call) || typeof call["task"] !== "string") return member;
+  const { options: own = {} } = call;
+  if (!isMap(own)) return member;
+  const sent = Object.entries(messageOptions(call["task"], own, defaults)).filter(
+    ([key]) => key in own || (callOptions.includes(key) && key !== "ignore_result"),
+  );
+  return sent.length === 0 ? member : { ...call, options: Object.fromEntries(sent) };
 }
 
 /** What the message will name. */
@@ -124,9 +148,10 @@ function describedQueue(queue: string | undefined, defaults: TaskDefaults): Desc
   const { task_queue_max_priority: maxPriority, task_default_queue: defaultQueue = celerysQueue } = defaults;
   const name = queue ?? defaultQueue;
   const queues = defaults.task_queues ?? {};
+  // Where queues are declared, a default queue that is not among them is one that is missing.
   const found = Object.hasOwn(queues, name)
     ? declaredQueue(name, queues[name] ?? {}, defaults)
-    : name === defaultQueue
+    : name === defaultQueue && Object.keys(queues).length === 0
       ? { ...defaultDestination(defaults), arguments: typeArgument(defaults.task_default_queue_type) }
       : {
           exchange: name,

@@ -39,6 +39,8 @@ export interface BrokerDefinition {
   readonly options: Readonly<Record<string, string>>;
   /** Where it was written. */
   readonly place: Place;
+  /** In a file: where each of its keys was written. */
+  readonly places?: Readonly<Record<string, Place>>;
 }
 
 /** What is wrong with the name of a broker; undefined: nothing. */

@@ -96,7 +96,8 @@ function* urlRules(text: string): Generator<Broken> {
     yield { message: "is not an http(s) URL", remedy: "Write it like https://example.org/hook.", path };
   } else if (url.username !== "" || url.password !== "") {
     const remedy = "Write headers: {Authorization: {file: …}}, with the header's value in the file.";
-    yield { message: "must not hold a name or a password", remedy, path };
+    const message = "must not hold a name or a password: they would be stored and shown like the rest of the entry";
+    yield { message, remedy, path };
   }
 }
 

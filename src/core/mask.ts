@@ -5,7 +5,7 @@
 const masked = "***";
 const scheme = /(["'`]?)[a-z][a-z0-9+.-]{0,40}:\/\//gi;
 const secretParameter =
-  /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:(?:ssl)?password|passwd|pwd|passphrase|secret|token|api_?key|secret_access_key|predefined_queues)=)[^&;#\s"'`<>]+/gi;
+  /([?&;](?:[a-z0-9_.-]{0,30}[_.-])?(?:(?:ssl)?password|passwd|pwd|passphrase|secret|token|jwt|auth|key|api_?key|sig|signature|predefined_queues)=)[^&;#\s"'`<>]+/gi;
 /** `user:password` whose `@host` was forgotten: what follows the colon is no port. */
 const forgotten = /^([^/?#:[\]]*:)(?!\d*(?:$|[/?#;:,.)\]}>"'`\\]))[^/?#]+/;
 /** In SQS's `predefined_queues`, which is JSON. */
@@ -41,6 +41,11 @@ function withoutPassword(segment: string): string {
   const at = segment.lastIndexOf("@");
   if (at < 0) return segment.replace(forgotten, `$1${masked}`);
   return colon < 0 || at < colon ? segment : `${segment.slice(0, colon)}:${masked}${segment.slice(at)}`;
+}
+
+/** The names of the parameters in a URL's query that are masked. */
+export function secretParameters(url: string): string[] {
+  return [...url.matchAll(secretParameter)].map(([, name]) => name!.slice(1, -1));
 }
 
 /** Masks every text in a value made of lists and maps. */

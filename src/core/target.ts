@@ -39,6 +39,7 @@ const callShape = {
   serializer: z.enum(["json", "yaml", "msgpack", "pickle", "auth"]).optional(),
   compression: z.string().min(1).optional(),
 };
+export const callOptions: readonly string[] = Object.keys(callShape);
 
 const call = {
   task: z.string().min(1),

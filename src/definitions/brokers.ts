@@ -1,7 +1,8 @@
 // `brokers` of a schedule file: those that its entries, and the entries of the files beside it, may name with `broker`.
 
 import { type BrokerDefinition, parseBroker } from "../core/broker-definition.ts";
-import { DefinitionError } from "../core/errors.ts";
+import { DefinitionError, type Place } from "../core/errors.ts";
+import { isMap } from "../core/json-value.ts";
 import type { YamlFile } from "./yaml-file.ts";
 
 export type Brokers = ReadonlyMap<string, BrokerDefinition>;
@@ -16,7 +17,12 @@ export function parseBrokers(yaml: YamlFile, problems: DefinitionError[]): Broke
     try {
       if (brokers.size >= maxBrokers)
         throw new DefinitionError(`more than ${maxBrokers} brokers are too many`, { remedy: "Start another Beat." });
-      if (member.problems.length === 0) brokers.set(name, parseBroker(name, value, place));
+      if (member.problems.length > 0) continue;
+      const places = Object.keys(isMap(value) ? value : {}).map((key): [string, Place] => [
+        key,
+        { ...yaml.locate(member, key), field: `brokers.${name}.${key}` },
+      ]);
+      brokers.set(name, { ...parseBroker(name, value, place), places: Object.fromEntries(places) });
     } catch (error) {
       if (!(error instanceof DefinitionError)) throw error;
       const field = error.place?.field;

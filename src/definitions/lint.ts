@@ -6,6 +6,7 @@ import type { Definition } from "../core/definition.ts";
 import { listed } from "../core/describe-pattern.ts";
 import { firesAtStart, triggerOf } from "../core/entry.ts";
 import { BeatError, nearest, type Place } from "../core/errors.ts";
+import { secretParameters } from "../core/mask.ts";
 import { dayMs, type Instant } from "../core/time.ts";
 import { type ClockEffect, clockEffects } from "../core/triggers/clock-change.ts";
 import { daysIn } from "../core/triggers/date-time.ts";
@@ -26,6 +27,7 @@ export const lintRules = [
   "crowded-minute",
   "similar-names",
   "unknown-broker",
+  "secret-in-url",
 ] as const;
 export type LintRule = (typeof lintRules)[number];
 
@@ -62,6 +64,7 @@ export function lintDefinitions(
   for (const [index, remark] of crowdRemarks(compiled, now)) remarks[index]!.push(remark);
   for (const [index, remark] of nameRemarks(definitions)) remarks[index]!.push(remark);
   for (const [index, remark] of brokerRemarks(definitions, [...brokers])) remarks[index]!.push(remark);
+  for (const [index, { definition }] of definitions.entries()) remarks[index]!.push(...secretRemarks(definition));
   return definitions.flatMap(({ name, place }, index) =>
     remarks[index]!.map((remark) => ({ ...remark, entry: name, place: { ...place, entry: name } })),
   );
@@ -286,6 +289,19 @@ function* brokerRemarks(
       { rule: "unknown-broker", message, remedy: guess ? `Did you mean "${guess}"?` : "Add it under the key brokers." },
     ];
   }
+}
+
+/** A name and a password in a URL are refused: a parameter may be harmless, so it is not. */
+function* secretRemarks({ http }: Definition): Generator<Remark> {
+  const names = typeof http?.url === "string" ? unique(secretParameters(http.url)) : [];
+  if (names.length === 0) return;
+  const shown = listed(names.map((name) => `?${name}=`));
+  yield {
+    rule: "secret-in-url",
+    message: `the URL of its request seems to hold a secret (${shown}): it stands in the clear in this file, in the database and its backups, and is shown to whoever may read entries`,
+    remedy:
+      "Keep the URL elsewhere, url: {env: NAME} or {file: PATH}, or the secret alone as a header: headers: {Authorization: {file: PATH}}.",
+  };
 }
 
 const unique = (texts: readonly string[]): string[] => [...new Set(texts)];

@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { parseAmqpUrl } from "../../src/brokers/amqp-address.ts";
-import { connectBroker } from "../../src/brokers/connect.ts";
+import { checkBrokerUrl, connectBroker } from "../../src/brokers/connect.ts";
 import { listKey, parseRedisUrl } from "../../src/brokers/redis-address.ts";
 import { BrokerError } from "../../src/core/errors.ts";
-import type { Log } from "../../src/core/ports.ts";
+import { silentLog } from "../../src/log.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
+import { celeryVenv, celeryVersions } from "../servers/celery.ts";
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const connect = (url: string) =>
-  connectBroker(url, { clock: new SimulatedClock(), log: silent, declareQueues: false, defaultQueue: "celery" });
+  connectBroker(url, { clock: new SimulatedClock(), log: silentLog, declareQueues: false, defaultQueue: "celery" });
 
 suite("a URL leads to its broker", () => {
   for (const url of [
@@ -49,7 +50,17 @@ suite("a URL that leads nowhere is refused, without its password", () => {
       /there is no broker for sqlite/,
       /Known: amqp:\/\/, .* redis:\/\/, .* sentinel:\/\/, sqla\+sqlite:\/\/, .*memory:\/\//,
     ],
-    ["kafka://:s3cret@h/0", /there is no broker for kafka/, /Known/],
+    [
+      "kafka://:s3cret@h/0",
+      /there is no broker for kafka:\/\/ \(in kafka:\/\/:\*\*\*@h\/0\): Celery has one, and Beat does not/,
+      /docs\/celery\.md .*"Brokers that are not there"\. Known: amqp/,
+    ],
+    ["azureservicebus://p:s3cret@ns", /Celery has one/, /docs\/celery\.md/],
+    ["mongodb+srv://u:s3cret@h/db", /Celery has one/, /docs\/celery\.md/],
+    ["sqla+mysql://u:s3cret@h/db", /Celery has one/, /docs\/celery\.md/],
+    ["rq+redis://:s3cret@h?sep=x", /unknown parameter "sep"/, /RQ has no such thing/],
+    ["filesystem:///tmp", /is not a filesystem URL|names no folder/, /data_folder_out/],
+    ["sqla+postgresql://u:s3cret@h:0/d", /names several hosts, or no port/, /primary/],
     ["radis://:s3cret@h/0", /there is no broker for radis/, /Did you mean redis:\/\/\?/],
     ["amqp://u:s3cret@h:port//", /amqp:\/\/u:\*\*\*@h:port\/\/ is not an AMQP URL/, /amqp:\/\/user:password@host/],
     ["amqp://u:s3cret", /amqp:\/\/u:\*\*\* is not an AMQP URL/, /amqp:\/\/user:password@host/],
@@ -90,15 +101,47 @@ suite("a URL that leads nowhere is refused, without its password", () => {
   ];
   for (const [url, message, remedy] of cases) {
     test(url || "empty", async () => {
-      await assert.rejects(connect(url), (error) => {
-        assert.ok(error instanceof BrokerError);
-        assert.match(error.message, message);
-        assert.match(error.remedy ?? "", remedy);
-        assert.doesNotMatch(error.describe(), /s3cret/);
-        return true;
-      });
+      for (const refused of [connect, checkBrokerUrl]) {
+        await assert.rejects(refused(url), (error) => {
+          assert.ok(error instanceof BrokerError);
+          assert.match(error.message, message);
+          assert.match(error.remedy ?? "", remedy);
+          assert.doesNotMatch(error.describe(), /s3cret/);
+          return true;
+        });
+      }
     });
   }
+});
+
+suite("kombu's transports are Beat's brokers, or docs/celery.md says why not", async () => {
+  const docs = await readFile(join(import.meta.dirname, "../../docs/celery.md"), "utf8");
+  for (const version of celeryVersions) {
+    test(`Celery ${version}`, async () => {
+      const program = "import kombu.transport as t; print(*t.TRANSPORT_ALIASES)";
+      const { stdout, stderr } = spawnSync(await celeryVenv(version), ["-c", program], { encoding: "utf8" });
+      const names = stdout.trim().split(" ");
+      assert.ok(names.includes("amqp") && names.includes("mongodb"), stderr);
+      for (const name of names.map((each) => each.toLowerCase()).filter((each) => !/^sqla/.test(each))) {
+        const reason = await checkBrokerUrl(`${name}://h`).then(
+          () => "",
+          (error: BrokerError) => error.message,
+        );
+        assert.doesNotMatch(reason, /there is no broker(?!.*Celery has one)/, name);
+        if (reason.includes("Celery has one")) assert.ok(docs.includes(`\`${name}://\``), name);
+      }
+    });
+  }
+});
+
+test("a URL is checked without opening or creating anything", async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), "beat-checked-"));
+  context.after(() => rm(folder, { recursive: true }));
+  await checkBrokerUrl(`sqla+sqlite:///${folder}/broker.sqlite`);
+  await checkBrokerUrl(`filesystem://?data_folder_out=${folder}/spool`);
+  await checkBrokerUrl("amqps://h?ssl_ca_certs=/none/ca.pem");
+  await checkBrokerUrl("memory://");
+  assert.deepEqual(await readdir(folder), []);
 });
 
 suite("AMQP URLs are read like kombu reads them", () => {

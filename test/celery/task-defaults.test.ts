@@ -42,6 +42,16 @@ const cases: readonly Case[] = [
   { conf: topic },
   { conf: topic, options: { routing_key: "task.own" } },
   { conf: topic, options: { queue: "other" } },
+  { conf: { ...topic, task_queues: queues } },
+  { conf: { ...topic, task_queues: {} } },
+  {
+    conf: {
+      task_default_queue: "main",
+      task_queues: queues,
+      task_default_queue_type: "quorum",
+      task_create_missing_queue_exchange_type: "topic",
+    },
+  },
   { conf: { ...topic, task_queues: queues }, options: { queue: "feeds" } },
   { conf: { ...topic, task_queues: queues }, options: { queue: "feeds", routing_key: "feed.import" } },
   { conf: { task_queues: queues, task_default_queue: "main" }, options: { queue: "feeds" } },
@@ -96,6 +106,49 @@ test("Beat sends where Celery's client does", async () => {
   }
 });
 
+const member = { task: "shop.cart", options: { queue: "own" } };
+const canvases: readonly { readonly conf: TaskDefaults; readonly written: Readonly<Record<string, unknown>> }[] = [
+  { conf: {}, written: { group: ["a", { chain: ["b", "c"] }] } },
+  { conf: { task_default_queue: "main", task_default_priority: 4 }, written: { group: ["a", member] } },
+  {
+    conf: { task_routes: routes, task_default_queue: "main", task_default_delivery_mode: 1 },
+    written: { group: ["shop.orders.new", member, { chain: ["shop.cart", "shop.orders.refund"] }, "shops"] },
+  },
+  {
+    conf: { task_routes: routes, task_serializer: "msgpack" },
+    written: { chord: { header: ["shop.orders.new", { chain: ["a", "shop.cart"] }], body: "shop.orders.refund" } },
+  },
+  { conf: { ...topic, task_queues: queues, task_routes: { a: "news" } }, written: { group: ["a", "b"] } },
+  { conf: { task_queues: queues, task_routes: { a: "all" } }, written: { group: ["a", "b"] } },
+];
+
+test("what of a group and a chord Celery's client sends goes where it sends it, and what workers send is left to them", async () => {
+  const input = canvases.map(({ conf, written }) => {
+    const target = targetOf(withTaskDefaults(written, taskDefaultsSchema.parse(conf))) as TaskTarget;
+    const message = build({ ...target, options: {} });
+    return JSON.stringify({
+      conf,
+      written,
+      message: { task: target.task, kwargs: JSON.parse(message.body.toString())[1] },
+    });
+  });
+  const python = await celeryVenv("5.7.0");
+  const { status, stdout, stderr } = spawnSync(python, [join(import.meta.dirname, "celery_canvases.py")], {
+    input: input.join("\n"),
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  const sent = stdout.trim().split("\n");
+  assert.equal(sent.length, canvases.length);
+  for (const [index, line] of sent.entries()) {
+    const { client, worker } = JSON.parse(line);
+    const { written } = canvases[index]!;
+    const members = (written["group"] ?? (written["chord"] as { header: unknown[] }).header) as unknown[];
+    assert.equal(client.length, members.length, line);
+    assert.deepEqual(worker, client, JSON.stringify(canvases[index]));
+  }
+});
+
 suite("an entry", () => {
   const optionsOf = (written: Readonly<Record<string, unknown>>, defaults: TaskDefaults) =>
     withTaskDefaults(written, taskDefaultsSchema.parse(defaults))["options"];
@@ -105,6 +158,8 @@ suite("an entry", () => {
     assert.deepEqual(withTaskDefaults(written, {}), written);
     for (const other of [{ run: "true" }, { task: 7 }, { task: "t", options: 7 }, { chain: "x" }])
       assert.equal(withTaskDefaults(other, { task_default_queue: "main" }), other);
+    const odd = { group: [7, { task: 7 }, { task: "t", options: 7 }, { chain: [] }, { chain: 7 }] };
+    assert.deepEqual(withTaskDefaults(odd, { task_default_queue: "main" })["group"], odd.group);
   });
   test("of a chain goes where its first task would, of a group and a chord where Celery's task for them", () => {
     const defaults = { task_routes: { "a.*": "as", "celery.*": "canvas" }, task_default_priority: 3 } as const;
@@ -113,6 +168,18 @@ suite("an entry", () => {
     assert.deepEqual(optionsOf({ chain, options: { priority: 5 } }, defaults), { queue: "own", priority: 5 });
     assert.deepEqual(optionsOf({ group: ["a.b"] }, defaults), { queue: "canvas", priority: 3 });
     assert.deepEqual(optionsOf({ chord: {} }, defaults), { queue: "canvas", priority: 3 });
+  });
+  test("keeps what a member's own options say, and leaves to workers what they look up themselves", () => {
+    const defaults = { task_default_queue: "main", task_queue_max_priority: 9, task_ignore_result: true } as const;
+    const { group } = withTaskDefaults(
+      { group: ["a", { task: "b", options: { queue: "own", ignore_result: false } }, { chain: ["c", "d"] }] },
+      taskDefaultsSchema.parse(defaults),
+    );
+    assert.deepEqual(group, [
+      { task: "a", options: { queue: "main" } },
+      { task: "b", options: { queue: "own", ignore_result: false } },
+      { chain: [{ task: "c", options: { queue: "main" } }, "d"] },
+    ]);
   });
   test("gets what a declared queue is made with", () => {
     const lowered = { max_priority: 5, message_ttl: "1m", expires: 3_600, max_length: 10, max_length_bytes: 99 };

@@ -18,6 +18,7 @@ suite("passwords in text that looks like a URL", () => {
     ["('amqp://u:pw@h', 1)", "('amqp://u:***@h', 1)"],
     ["postgresql://h/db?user=u&password=s3cret&x=1", "postgresql://h/db?user=u&password=***&x=1"],
     ["https://h/?access_token=abc#top", "https://h/?access_token=***#top"],
+    ["https://h/?key=a&x-sig=b&keys=c", "https://h/?key=***&x-sig=***&keys=c"],
     [
       "sqs://KEY:se/cr+et@?predefined_queues=%7B%22q%22%3A1%7D&region=r",
       "sqs://KEY:***@?predefined_queues=***&region=r",

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { brokerUrl } from "../../src/brokers/broker-url.ts";
+import { brokerProblem, brokerUrl } from "../../src/brokers/broker-url.ts";
 import { parseSqsUrl } from "../../src/brokers/sqs-address.ts";
 import { loadScheduleFiles, parseScheduleFile } from "../../src/definitions/parse.ts";
 
@@ -62,7 +62,7 @@ test("a URL is read from a file, and its absence is told with the place, without
     await writeFile(file, "redis://:secret@cache/0\n");
     const of = (value: string) => brokerUrl(parse(`brokers: {mail: ${value}}`).brokers.get("mail")!, {});
     assert.equal(await of(`{url_file: ${file}}`), "redis://:secret@cache/0");
-    const place = { file: "f.yaml", line: 1, column: 11 };
+    const place = { file: "f.yaml", line: 1, column: 18 };
     await assert.rejects(of(`{url_file: ${file}.gone}`), {
       place: { ...place, field: "brokers.mail.url_file" },
       message: /can't be read: ENOENT/,
@@ -74,6 +74,37 @@ test("a URL is read from a file, and its absence is told with the place, without
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("what a start would refuse of a URL is told with the place of the key that is wrong", async () => {
+  const { brokers, problems } = parse(`brokers:
+  good: {url: "sentinel://h", master_name: m}
+  text: ampq://h
+  host: {url: "redis://:s3cret/0"}
+  sep:
+    url: redis://cache/0
+    global_keyprefix: "a:"
+    globl_keyprefix: "a:"
+  none: {url: "sentinel://h", sep: x}
+  other: {url: "mongodb://h/d"}
+  kept: {url_env: KEPT, prioity_steps: 0}
+  away: {url_env: AWAY}
+  gone: {url_file: /none/url}`);
+  assert.deepEqual(problems, []);
+  const env = { KEPT: "redis://:s3cret@h/0" };
+  const found = await Promise.all([...brokers.values()].map((broker) => brokerProblem(broker, env)));
+  const texts = found.filter((problem) => problem !== undefined).map((problem) => problem.describe());
+  const expected = [
+    /^f\.yaml:3:3: brokers\.text: there is no broker for ampq:\/\/ .*Did you mean amqp/,
+    /^f\.yaml:4:10: brokers\.host\.url: redis:\/\/:\*\*\*\/0 is not a Redis URL/,
+    /^f\.yaml:8:5: brokers\.sep\.globl_keyprefix: unknown parameter "globl_keyprefix"/,
+    /^f\.yaml:9:10: brokers\.none\.url: .* does not say which master/,
+    /^f\.yaml:10:11: brokers\.other\.url: .*Celery has one, and Beat does not.*docs\/celery\.md/,
+    /^f\.yaml:11:25: brokers\.kept\.prioity_steps: unknown parameter "prioity_steps"/,
+  ];
+  assert.equal(texts.length, expected.length, texts.join("\n"));
+  for (const [index, text] of texts.entries()) assert.match(text, expected[index]!);
+  assert.doesNotMatch(texts.join(), /s3cret/);
 });
 
 const refused: readonly (readonly [string, RegExp])[] = [

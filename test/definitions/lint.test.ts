@@ -33,6 +33,30 @@ test("each finding has its place, entry, rule, reason and remedy", () => {
   assert.deepEqual(lint({}), []);
 });
 
+test("secrets in the URL of a request", () => {
+  const remarks = (http: string) => {
+    const { definitions, problems } = parseScheduleFile(`schedules: {one: {cron: "@reboot", http: ${http}}}`, "f.yaml");
+    assert.deepEqual(problems.map(String), []);
+    return lintDefinitions(definitions, now).map(({ rule, message, remedy }) => `${rule}: ${message}. ${remedy}`);
+  };
+  for (const [url, names] of [
+    ["https://h/?token=x", "?token="],
+    ["https://h/p?a=1&key=x&sig=y#top", "?key= and ?sig="],
+    ["https://h/?X-Amz-Signature=x", "?X-Amz-Signature="],
+    ["https://h/?access_token=x&access_token=y", "?access_token="],
+    ["https://h/?client_secret=x", "?client_secret="],
+  ] as const) {
+    const [found, ...more] = remarks(`{url: "${url}"}`);
+    assert.deepEqual(more, []);
+    assert.ok(found?.includes(`seems to hold a secret (${names}): it stands in the clear`), `${url}: ${found}`);
+    assert.match(found!, /^secret-in-url: .*url: \{env: NAME\} or \{file: PATH\}.*Authorization/);
+  }
+  for (const url of ["https://h/", "https://h/?keys=x&monkey=y&tokens=z", "https://h/?key=", "https://h/token=x"])
+    assert.deepEqual(remarks(`{url: "${url}"}`), [], url);
+  assert.deepEqual(remarks("{url: {env: HOOK}}"), []);
+  assert.deepEqual(remarks("{url: {file: /run/secrets/hook}, headers: {Authorization: {file: /run/secrets/a}}}"), []);
+});
+
 test("times that the clocks skip or show twice in the next two years, with their dates and what becomes of them", () => {
   const table: readonly (readonly [entry: string, gap: RegExp | undefined, overlap: RegExp | undefined])[] = [
     [

@@ -142,6 +142,12 @@ test("validate tells every problem with its place, and files that break while ru
   assert.equal(result.code, 2);
   assert.match(result.stdout, /a\.yaml:4:5: .*"evry".*Did you mean "every"/);
   assert.match(result.stdout, /a\.yaml:6:\d+: .*Mars\/Base/);
+  await writeFile(file, `brokers:\n  mail: {url: "redis://h/x"}\n${good}`);
+  for (const command of ["validate", "lint"]) {
+    const { code, stdout } = await beat([command, "a.yaml"], { cwd });
+    assert.equal(code, 2);
+    assert.match(stdout, /a\.yaml:2:10: brokers\.mail\.url: "x" in redis:\/\/h\/x is not the number/);
+  }
 
   await writeFile(file, good);
   assert.equal((await beat(["validate", "a.yaml"], { cwd })).code, 0);

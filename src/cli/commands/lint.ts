@@ -16,7 +16,7 @@ export const lint: Command<Flags> = {
     ignore: { type: "string", array: true, choices: lintRules, default: [], describe: "Rules to leave out" },
   }),
   async run({ files, json, ignore }) {
-    const linted = await lintScheduleFiles(files, systemClock.now());
+    const linted = await lintScheduleFiles(files, { now: systemClock.now(), env: process.env });
     const findings = linted.findings.filter(({ rule }) => !ignore.includes(rule));
     const { entries, problems } = linted;
     if (json) {

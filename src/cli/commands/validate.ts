@@ -1,4 +1,4 @@
-import { checkScheduleFiles } from "../../scheduler.ts";
+import { checkScheduleFiles } from "../../lint-files.ts";
 import { type Command, flags, type JsonFlag, jsonFlag } from "../command.ts";
 import { print, printJson } from "../output.ts";
 
@@ -11,7 +11,7 @@ export const validate: Command<Flags> = {
   describe: "Check schedule files, or folders of them; exit code 2 where something is wrong",
   builder: flags(jsonFlag),
   async run({ files, json }) {
-    const { files: loaded, problems } = await checkScheduleFiles(files);
+    const { files: loaded, problems } = await checkScheduleFiles(files, process.env);
     const count = loaded.reduce((sum, { definitions }) => sum + definitions.length, 0);
     if (json) {
       printJson({
