@@ -428,16 +428,22 @@ export interface Closed {
   readonly aborted: number;
 }
 
+/** Of a run that may begin. */
+export interface Place {
+  /** Begins the run. `settle` is called exactly once, never synchronously. Never throws. */
+  start(settle: (outcome: RunOutcome) => void): void;
+  /** The run will not begin. */
+  giveBack(): void;
+}
+
 export interface Runner {
   /**
    * Undefined where the run may begin now; else why not: `skipped` for good, `wait` until any run ends, `queued` until one of its
    * entry does, `crowded` until one of its job does.
    */
   admit(run: Run): undefined | { readonly result: "skipped" | "wait" | "queued" | "crowded"; readonly reason: string };
-  /** Keeps a place for a run that was admitted, until it is started or the place is given back by what is returned. */
-  reserve(run: Run): () => void;
-  /** Begins a run that was admitted. `settle` is called exactly once, never synchronously. Never throws. */
-  start(run: Run, settle: (run: Run, outcome: RunOutcome) => void): void;
+  /** Keeps a place for a run that was admitted, until it ends or the place is given back. */
+  reserve(run: Run): Place;
   readonly running: number;
   /** Waits for the runs that go on at most `drainMs`, then aborts them and settles them as failed. */
   close(drainMs: number): Promise<Closed>;

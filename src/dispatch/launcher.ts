@@ -1,7 +1,7 @@
 // Outbox -> local runner. A run is recorded before it starts, so that a crash leaves a trace of it.
 
 import { shareOf } from "../core/jitter.ts";
-import type { Closed, Run, Runner, RunOutcome } from "../core/ports.ts";
+import type { Closed, Place, Run, Runner, RunOutcome } from "../core/ports.ts";
 import { formatDuration, hourMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { Ending } from "./herald.ts";
@@ -19,8 +19,8 @@ export interface LauncherOptions extends OutletOptions {
   readonly parking: Parking;
 }
 
-/** A run that will begin when that is recorded, and what gives its place back if it is not. */
-type Admitted = readonly [held: Held, run: Run, giveBack: () => void];
+/** A run that will begin when that is recorded. */
+type Admitted = readonly [held: Held, place: Place];
 
 export class Launcher {
   readonly #options: LauncherOptions;
@@ -82,8 +82,8 @@ export class Launcher {
         for (const [held] of batch) this.#settle(held, "running", null);
         if (!(await this.#options.settlements.flush())) {
           // Not recorded, so not begun: the store is away. Nor must that be recorded later, when others may lead.
-          for (const [held, , giveBack] of batch) {
-            giveBack();
+          for (const [held, place] of batch) {
+            place.giveBack();
             held.state = "waiting";
             this.#settle(held, "claimed", null);
             this.#queued.push(held);
@@ -170,7 +170,7 @@ export class Launcher {
     const run = runOf(held);
     const answer = runner.admit(run);
     if (answer === undefined) {
-      batch.push([held, run, runner.reserve(run)]);
+      batch.push([held, runner.reserve(run)]);
       held.state = "starting";
     } else if (answer.result === "skipped" && held.attempts > 0)
       this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
@@ -208,10 +208,10 @@ export class Launcher {
 
   // --------------------------------------------------------------------------------------------------------- running
 
-  #start([held, run, giveBack]: Admitted): void {
-    const { clock, outbox, herald, runner, tally } = this.#options;
+  #start([held, place]: Admitted): void {
+    const { clock, outbox, herald, tally } = this.#options;
     if (this.#closed || !outbox.leading) {
-      giveBack();
+      place.giveBack();
       held.state = "waiting";
       this.#settle(held, "claimed", null);
       outbox.delete(held);
@@ -223,7 +223,7 @@ export class Launcher {
     const lateMs = Math.max(0, held.startedAt - held.dueAt);
     if (held.attempts === 1) tally.lateness.run.add(lateMs);
     herald.started(held, lateMs);
-    runner.start(run, (_, outcome) => this.#onOutcome(held, outcome));
+    place.start((outcome) => this.#onOutcome(held, outcome));
     // It is there to be cancelled now.
     if (held.compiled.policy.overlap === "cancel") this.#releaseBehind(held);
   }

@@ -12,12 +12,13 @@
 import type { CommandResult } from "../core/command-result.ts";
 import { type Definition, type Policy, policyOf } from "../core/definition.ts";
 import { JobError } from "../core/errors.ts";
-import type { Clock, Closed, Log, Run, Runner, RunOutcome } from "../core/ports.ts";
+import type { Clock, Closed, Log, Place, Run, Runner, RunOutcome } from "../core/ports.ts";
 import { isMessage, type Target, targetOf } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
-import { type JobContext, type JobFunction, type JobLimits, Jobs } from "./job.ts";
+import { Context, Ended, Execution, type Owner } from "./execution.ts";
+import { type JobFunction, type JobLimits, Jobs } from "./job.ts";
 import { failureReason } from "./reason.ts";
 import { keptResult } from "./result.ts";
 import { Threads } from "./threads.ts";
@@ -44,50 +45,22 @@ export interface RunnerOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-type Settle = (run: Run, outcome: RunOutcome) => void;
-
-interface Execution {
-  readonly run: Run;
-  readonly settle: Settle;
-  readonly policy: Policy;
-  readonly target: Target;
-  readonly controller: AbortController;
-  readonly beganAtMs: number;
-  /** Why it was ended from outside. */
-  ended: Ended | undefined;
-  settled: boolean;
-  /** What a command left. */
-  left: CommandResult | undefined;
-  cancelTimeout: () => void;
-  cancelGiveUp: () => void;
-}
-
-/** Why a run was ended from outside. */
-class Ended extends JobError {
-  readonly how: "timedOut" | "stopped" | "cancelled";
-
-  constructor(how: Ended["how"], message: string) {
-    super(message);
-    this.name = "JobError";
-    this.how = how;
-  }
-}
-
 export function createRunner(options: RunnerOptions): LocalRunner {
   return new LocalRunner(options);
 }
 
-export class LocalRunner implements Runner {
+export class LocalRunner implements Runner, Owner {
   readonly #options: RunnerOptions;
   readonly #jobs: Jobs;
   readonly #threads: Threads;
   readonly #maxRuns: number;
-  /** What has begun and not ended, by entry id; given-up runs included. */
+  /** What has a place and has not ended, by entry id; given-up runs included. */
   readonly #byEntry = new Map<number, Execution[]>();
-  readonly #going = new Set<Execution>();
-  /** Admitted, and not begun yet, by run id; and how many of them by entry id. */
-  readonly #reserved = new Map<string, Run>();
-  readonly #reservedOf = new Map<number, number>();
+  /** What has a place and is not settled, and how many of it have not begun. */
+  readonly #places = new Set<Execution>();
+  #reserved = 0;
+  /** What became of runs, to be handed on in the next turn. */
+  #outcomes: (readonly [Execution, RunOutcome])[] = [];
   /** Definitions never change: each is read once. */
   readonly #known = new WeakMap<Definition, { readonly policy: Policy; readonly target: Target }>();
   #whenIdle: (() => void)[] = [];
@@ -107,7 +80,7 @@ export class LocalRunner implements Runner {
   }
 
   get running(): number {
-    return this.#going.size;
+    return this.#places.size - this.#reserved;
   }
 
   admit(run: Run): ReturnType<Runner["admit"]> {
@@ -116,31 +89,29 @@ export class LocalRunner implements Runner {
     const crowded = this.#crowd(run);
     if (crowded !== undefined) return crowded;
     if (this.#closing !== undefined) return { result: "wait", reason: "Beat is stopping" };
-    const going = this.running + this.#reserved.size;
+    const going = this.#places.size;
     if (going < this.#maxRuns) return undefined;
     return { result: "wait", reason: `${going} runs are going on, the most at once is ${this.#maxRuns}` };
   }
 
-  reserve(run: Run): () => void {
-    const { id } = run.entry;
-    this.#reserved.set(run.id, run);
-    this.#reservedOf.set(id, (this.#reservedOf.get(id) ?? 0) + 1);
-    return () => this.#release(run);
+  reserve(run: Run): Place {
+    const execution = new Execution(run, this.#read(run), this);
+    this.#reserved++;
+    this.#places.add(execution);
+    const siblings = this.#byEntry.get(run.entry.id);
+    if (siblings === undefined) this.#byEntry.set(run.entry.id, [execution]);
+    else siblings.push(execution);
+    return execution;
   }
 
-  #release(run: Run): void {
-    const { id } = run.entry;
-    if (!this.#reserved.delete(run.id)) return;
-    const count = this.#reservedOf.get(id)! - 1;
-    if (count === 0) this.#reservedOf.delete(id);
-    else this.#reservedOf.set(id, count);
-  }
-
-  start(run: Run, settle: Settle): void {
-    this.#release(run);
-    if (this.#closed)
-      void this.#report({ run, settle }, { result: "failed", reason: "it was not begun: Beat stopped" });
-    else this.#begin(run, settle);
+  /** Its place is free. */
+  leave(execution: Execution): void {
+    if (execution.beganAtMs === undefined) this.#reserved--;
+    this.#places.delete(execution);
+    const { id } = execution.run.entry;
+    const siblings = this.#byEntry.get(id);
+    if (siblings === undefined || siblings.length === 1) this.#byEntry.delete(id);
+    else siblings.splice(siblings.indexOf(execution), 1);
   }
 
   close(drainMs: number): Promise<Closed> {
@@ -150,21 +121,19 @@ export class LocalRunner implements Runner {
 
   /** What becomes of a run while others of its entry are going on; undefined: it may begin beside them. */
   #overlap(run: Run): ReturnType<Runner["admit"]> {
-    const siblings = this.#byEntry.get(run.entry.id);
-    const reserved = this.#reservedOf.get(run.entry.id) ?? 0;
+    const all = this.#byEntry.get(run.entry.id);
+    if (all === undefined) return undefined;
     const { overlap, maxInstances } = this.#read(run).policy;
-    if (siblings === undefined && reserved < maxInstances) return undefined;
-    const others = siblings ?? [];
-    const givenUp = others.filter((other) => other.settled).length;
+    const givenUp = all.filter((other) => other.settled).length;
     if (overlap !== "skip" && givenUp >= maxGivenUpRuns)
       return { result: "skipped", reason: `${givenUp} runs of it were given up and have not stopped` };
     // One that was given up can't be waited for.
-    const going = overlap === "skip" ? others : others.filter((other) => !other.settled);
-    if (going.length + reserved < maxInstances) return undefined;
+    const going = overlap === "skip" ? all : all.filter((other) => !other.settled);
+    if (going.length < maxInstances) return undefined;
     const result = overlap === "skip" || overlap === "allow" ? "skipped" : "queued";
-    const [oldest] = going;
+    const oldest = going.find(({ beganAtMs }) => beganAtMs !== undefined);
     if (oldest === undefined) return { result, reason: "another run of it is about to begin" };
-    const forMs = Math.round(this.#options.clock.monotonic() - oldest.beganAtMs);
+    const forMs = Math.round(this.#options.clock.monotonic() - oldest.beganAtMs!);
     const state = oldest.settled ? "was given up and has not stopped" : "is still going on";
     const reason = `the run of ${timeText(oldest.run.fireAt)} ${state}, ${formatDuration(forMs)} after its start`;
     if (overlap === "cancel")
@@ -177,16 +146,10 @@ export class LocalRunner implements Runner {
     const { job } = definition;
     const most = job === undefined ? undefined : this.#options.limits?.get(job)?.maxInstances;
     if (most === undefined) return undefined;
-    const ofJob = (one: Run) => one.entry.definition.job === job;
-    const going = this.#count(this.#going, (one) => ofJob(one.run)) + this.#count(this.#reserved.values(), ofJob);
+    let going = 0;
+    for (const { run } of this.#places) if (run.entry.definition.job === job) going++;
     if (going < most) return undefined;
     return { result: "crowded", reason: `${going} runs of the job ${job} are going on, the most at once is ${most}` };
-  }
-
-  #count<One>(all: Iterable<One>, wanted: (one: One) => boolean): number {
-    let count = 0;
-    for (const one of all) if (wanted(one)) count++;
-    return count;
   }
 
   #read({ entry: { definition } }: Run): { readonly policy: Policy; readonly target: Target } {
@@ -198,32 +161,29 @@ export class LocalRunner implements Runner {
     return known;
   }
 
-  /** Never throws. */
-  #begin(run: Run, settle: Settle): void {
-    const execution: Execution = {
-      run,
-      settle,
-      ...this.#read(run),
-      controller: new AbortController(),
-      beganAtMs: this.#options.clock.monotonic(),
-      ended: undefined,
-      settled: false,
-      left: undefined,
-      cancelTimeout: () => {},
-      cancelGiveUp: () => {},
-    };
-    this.#enter(execution);
-    if (!inThread(execution)) this.#armTimeout(execution);
-    const end = (outcome: RunOutcome) => this.#end(execution, outcome);
-    const fail = (error: unknown) => end(this.#failed(execution, error));
+  begin(execution: Execution): void {
+    this.#reserved--;
+    execution.beganAtMs = this.#options.clock.monotonic();
+    if (this.#closed) {
+      this.#end(execution, { result: "failed", reason: "it was not begun: Beat stopped" });
+      return;
+    }
+    if (!execution.inThread) this.#armTimeout(execution);
     try {
       const given = this.#perform(execution);
       // Most jobs are done by now: they wait for nothing, and nothing waits for them.
-      if (isThenable(given)) Promise.resolve(given).then((value) => end(this.#succeeded(execution, value)), fail);
-      else end(this.#succeeded(execution, given));
+      if (isThenable(given)) this.#await(execution, given);
+      else this.#end(execution, this.#succeeded(execution, given));
     } catch (error) {
-      fail(error);
+      this.#end(execution, this.#failed(execution, error));
     }
+  }
+
+  #await(execution: Execution, given: PromiseLike<unknown>): void {
+    Promise.resolve(given).then(
+      (value) => this.#end(execution, this.#succeeded(execution, value)),
+      (error) => this.#end(execution, this.#failed(execution, error)),
+    );
   }
 
   #armTimeout(execution: Execution): void {
@@ -237,23 +197,22 @@ export class LocalRunner implements Runner {
   /** Asks it to end, and gives it up when it has not after a while. */
   #abort(execution: Execution, why: Ended): void {
     if (execution.ended !== undefined) return;
-    execution.ended = why;
     // A command, or a thread, is killed at the end of the grace, and has as long again to vanish.
-    const canBeKilled = execution.target.kind === "run" || inThread(execution);
+    const canBeKilled = execution.target.kind === "run" || execution.inThread;
     execution.cancelGiveUp = this.#options.clock.setTimer(canBeKilled ? 2 * stopGraceMs : stopGraceMs, () =>
-      this.#settle(execution, ended(why, " and did not stop")),
+      this.#settle(execution, outcomeOf(why, " and did not stop")),
     );
-    execution.controller.abort(why);
+    execution.end(why);
   }
 
   #end(execution: Execution, outcome: RunOutcome): void {
-    const { run, ended: why, left } = execution;
-    execution.cancelTimeout();
-    execution.cancelGiveUp();
-    this.#leave(execution);
+    const { run, ended, left } = execution;
+    execution.cancelTimeout?.();
+    execution.cancelGiveUp?.();
+    this.leave(execution);
     if (execution.settled)
       this.#options.log.warn("A run that was given up has ended", { entry: run.entry.name, run: run.id });
-    else this.#settle(execution, why === undefined ? outcome : { ...ended(why), ...jsonOf(left) });
+    else this.#settle(execution, ended === undefined ? outcome : { ...outcomeOf(ended), ...jsonOf(left) });
   }
 
   #succeeded({ left }: Execution, value: unknown): RunOutcome {
@@ -275,22 +234,22 @@ export class LocalRunner implements Runner {
 
   /** What the job gives, or a promise of it; that of a command and of a thread ends when they have. */
   #perform(execution: Execution): unknown {
-    const { run, target, controller } = execution;
+    const { target } = execution;
     if (isMessage(target)) throw new JobError(`a ${target.kind === "task" ? "Celery task" : "request"} can't run here`);
     if (target.kind === "run") return this.#performCommand(execution, target);
     const job = target.in === "thread" ? undefined : this.#jobs.registered(target.job);
-    return job === undefined ? this.#performModule(execution, target) : job(this.#contextOf(run, controller));
+    return job === undefined ? this.#performModule(execution, target) : job(this.#contextOf(execution));
   }
 
   #performCommand(execution: Execution, target: Target & { readonly kind: "run" }): Promise<void> {
-    const { run, controller } = execution;
+    const { run, signal, log } = execution;
     return runCommand({
       ...target,
       env: { ...(this.#options.env ?? process.env), ...target.env, ...variablesOf(run) },
-      signal: controller.signal,
+      signal,
       graceMs: stopGraceMs,
       clock: this.#options.clock,
-      log: this.#logOf(run),
+      log,
       onEnd: (left) => {
         execution.left = left;
       },
@@ -298,75 +257,44 @@ export class LocalRunner implements Runner {
   }
 
   async #performModule(execution: Execution, target: Target & { readonly kind: "job" }): Promise<unknown> {
-    const { run, controller } = execution;
     if (target.in === "thread") {
       const source = await this.#jobs.source(target.job);
-      const { signal, log, ...context } = this.#contextOf(run, controller);
+      const { signal, log } = execution;
+      const context = { ...this.#contextOf(execution) };
       return this.#threads.run({ source, context, signal, log, onBegin: () => this.#armTimeout(execution) });
     }
     const job = await this.#jobs.find(target.job);
-    controller.signal.throwIfAborted();
-    return job(this.#contextOf(run, controller));
+    execution.signal.throwIfAborted();
+    return job(this.#contextOf(execution));
   }
 
-  #contextOf(run: Run, controller: AbortController): JobContext {
-    const logOf = () => this.#logOf(run);
-    return {
-      entry: run.entry,
-      params: run.params === undefined ? undefined : structuredClone(run.params),
-      fireTime: new Date(run.fireAt),
-      dueTime: new Date(run.dueAt),
-      lateMs: Math.max(0, this.#options.clock.now() - run.dueAt),
-      missedCount: run.missedCount,
-      runId: run.id,
-      attempt: run.attempt,
-      manual: run.manual,
-      // Made for those that ask.
-      get signal() {
-        return controller.signal;
-      },
-      get log() {
-        return logOf();
-      },
-    };
+  #contextOf(execution: Execution): Context {
+    return new Context(execution, this.#options.clock.now());
   }
 
-  #logOf({ id, entry }: Run): Log {
+  logOf({ id, entry }: Run): Log {
     return withFields(this.#options.log, { entry: entry.name, run: id });
-  }
-
-  #enter(execution: Execution): void {
-    this.#going.add(execution);
-    const { id } = execution.run.entry;
-    const siblings = this.#byEntry.get(id);
-    if (siblings === undefined) this.#byEntry.set(id, [execution]);
-    else siblings.push(execution);
-  }
-
-  #leave(execution: Execution): void {
-    const { id } = execution.run.entry;
-    const siblings = this.#byEntry.get(id);
-    if (siblings === undefined || siblings.length === 1) this.#byEntry.delete(id);
-    else siblings.splice(siblings.indexOf(execution), 1);
   }
 
   #settle(execution: Execution, outcome: RunOutcome): void {
     execution.settled = true;
-    this.#going.delete(execution);
-    void this.#report(execution, outcome);
+    this.#places.delete(execution);
+    // Never in the caller's turn.
+    if (this.#outcomes.push([execution, outcome]) === 1) queueMicrotask(() => this.#handOn());
     if (this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  /** Never in the caller's turn, and never harmed by what the caller does with it. */
-  async #report({ run, settle }: { readonly run: Run; readonly settle: Settle }, outcome: RunOutcome): Promise<void> {
-    await Promise.resolve();
-    try {
-      settle(run, outcome);
-    } catch (error) {
-      this.#options.log.error(`A run's end could not be handed on: ${failureReason(error)}`, {
-        entry: run.entry.name,
-        run: run.id,
-      });
+  /** Never harmed by what becomes of it. */
+  #handOn(): void {
+    const outcomes = this.#outcomes;
+    this.#outcomes = [];
+    for (const [{ run, settle }, outcome] of outcomes) {
+      try {
+        settle(outcome);
+      } catch (error) {
+        const fields = { entry: run.entry.name, run: run.id };
+        this.#options.log.error(`A run's end could not be handed on: ${failureReason(error)}`, fields);
+      }
     }
   }
 
@@ -381,16 +309,14 @@ export class LocalRunner implements Runner {
     cancel();
     this.#closed = true;
     const aborted = this.running;
-    for (const execution of this.#going)
-      this.#abort(execution, new Ended("stopped", "stopped: Beat ended while it was going on"));
-    if (this.#going.size > 0) await idle;
+    for (const execution of this.#places) {
+      if (execution.beganAtMs !== undefined)
+        this.#abort(execution, new Ended("stopped", "stopped: Beat ended while it was going on"));
+    }
+    if (aborted > 0) await idle;
     await this.#threads.close();
     return { finished: going - aborted, aborted };
   }
-}
-
-function inThread({ target }: Execution): boolean {
-  return target.kind === "job" && target.in === "thread";
 }
 
 function jsonOf(left: CommandResult | undefined): { readonly json?: string } {
@@ -410,7 +336,7 @@ function withFields(log: Log, own: Readonly<Record<string, unknown>>): Log {
   };
 }
 
-function ended(error: Ended, more = ""): RunOutcome {
+function outcomeOf(error: Ended, more = ""): RunOutcome {
   const outcome = { reason: `${failureReason(error)}${more}`, error };
   return error.how === "cancelled"
     ? { result: "cancelled", ...outcome }

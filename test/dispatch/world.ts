@@ -12,6 +12,7 @@ import type {
   Log,
   Message,
   Occurrence,
+  Place,
   PublishOutcome,
   Run,
   Runner,
@@ -95,17 +96,17 @@ export class ScriptedRunner implements Runner {
       : undefined;
   }
 
-  reserve({ id }: Run): () => void {
-    this.#reserved.add(id);
-    return () => this.#reserved.delete(id);
+  reserve(run: Run): Place {
+    this.#reserved.add(run.id);
+    return { start: (settle) => this.#start(run, settle), giveBack: () => this.#reserved.delete(run.id) };
   }
 
-  start(run: Run, settle: (run: Run, outcome: RunOutcome) => void): void {
+  #start(run: Run, settle: (outcome: RunOutcome) => void): void {
     this.#reserved.delete(run.id);
     this.started.push(run);
     this.going.set(run.id, (outcome) => {
       this.going.delete(run.id);
-      settle(run, outcome);
+      settle(outcome);
     });
     if (!this.manual) this.#clock.setTimer(0, () => this.finish(run.id));
   }

@@ -214,9 +214,7 @@ test("the ledger is given its exit code and the end of each stream, however it e
   const jsonOf = async (command: string, changes = {}) => {
     const setting = setUp();
     const definition = entryOf({ run: command, ...changes });
-    const ended = new Promise<RunOutcome>((resolve) =>
-      setting.runner.start(runOf(definition), (_, outcome) => resolve(outcome)),
-    );
+    const ended = new Promise<RunOutcome>((resolve) => setting.runner.reserve(runOf(definition)).start(resolve));
     if ("timeout" in changes) {
       await setting.log.line("begun");
       await setting.clock.advance(5_000);

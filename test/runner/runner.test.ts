@@ -270,7 +270,7 @@ test("a timeout longer than any timer of Node is kept", async () => {
 
 test("a settle that throws harms nothing and is logged", async () => {
   const { runner, clock, log } = setUp({ quick: () => {} });
-  runner.start(runOf(entryOf({ job: "quick" })), () => {
+  runner.reserve(runOf(entryOf({ job: "quick" }))).start(() => {
     throw new Error("ledger gone");
   });
   await clock.settle();

@@ -1,0 +1,123 @@
+// One run, from its place among the others to its end: whether it was asked to stop, and what its job is told.
+
+import type { CommandResult } from "../core/command-result.ts";
+import type { Policy } from "../core/definition.ts";
+import type { Entry } from "../core/entry.ts";
+import { JobError } from "../core/errors.ts";
+import type { Log, Place, Run, RunOutcome } from "../core/ports.ts";
+import type { Target } from "../core/target.ts";
+import type { JobContext } from "./job.ts";
+
+/** The runner, as its executions know it. */
+export interface Owner {
+  begin(execution: Execution): void;
+  leave(execution: Execution): void;
+  logOf(run: Run): Log;
+}
+
+/** Why a run was ended from outside. */
+export class Ended extends JobError {
+  readonly how: "timedOut" | "stopped" | "cancelled";
+
+  constructor(how: Ended["how"], message: string) {
+    super(message);
+    this.name = "JobError";
+    this.how = how;
+  }
+}
+
+export class Execution implements Place {
+  readonly run: Run;
+  readonly policy: Policy;
+  readonly target: Target;
+  /** On the monotonic clock; undefined: it is about to begin. */
+  beganAtMs: number | undefined;
+  settled = false;
+  settle: (outcome: RunOutcome) => void = () => {};
+  /** What a command left. */
+  left: CommandResult | undefined;
+  cancelTimeout: (() => void) | undefined;
+  cancelGiveUp: (() => void) | undefined;
+  readonly #owner: Owner;
+  #ended: Ended | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(run: Run, { policy, target }: { readonly policy: Policy; readonly target: Target }, owner: Owner) {
+    this.run = run;
+    this.policy = policy;
+    this.target = target;
+    this.#owner = owner;
+  }
+
+  start(settle: (outcome: RunOutcome) => void): void {
+    this.settle = settle;
+    this.#owner.begin(this);
+  }
+
+  giveBack(): void {
+    this.#owner.leave(this);
+  }
+
+  get inThread(): boolean {
+    return this.target.kind === "job" && this.target.in === "thread";
+  }
+
+  /** Why it was ended from outside, if it was. */
+  get ended(): Ended | undefined {
+    return this.#ended;
+  }
+
+  end(why: Ended): void {
+    this.#ended = why;
+    this.#controller?.abort(why);
+  }
+
+  /** Made for those that ask: most jobs never do. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended);
+    }
+    return this.#controller.signal;
+  }
+
+  get log(): Log {
+    return this.#owner.logOf(this.run);
+  }
+}
+
+/** What a job is told. */
+export class Context implements JobContext {
+  readonly entry: Entry;
+  readonly params: unknown;
+  readonly fireTime: Date;
+  readonly dueTime: Date;
+  readonly lateMs: number;
+  readonly missedCount: number;
+  readonly runId: string;
+  readonly attempt: number;
+  readonly manual: boolean;
+  readonly #execution: Execution;
+
+  constructor(execution: Execution, now: number) {
+    const { id, entry, params, fireAt, dueAt, missedCount, attempt, manual } = execution.run;
+    this.entry = entry;
+    this.params = params === undefined ? undefined : structuredClone(params);
+    this.fireTime = new Date(fireAt);
+    this.dueTime = new Date(dueAt);
+    this.lateMs = Math.max(0, now - dueAt);
+    this.missedCount = missedCount;
+    this.runId = id;
+    this.attempt = attempt;
+    this.manual = manual;
+    this.#execution = execution;
+  }
+
+  get signal(): AbortSignal {
+    return this.#execution.signal;
+  }
+
+  get log(): Log {
+    return this.#execution.log;
+  }
+}
