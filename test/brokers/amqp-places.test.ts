@@ -11,6 +11,7 @@ import { freePorts } from "../servers/own-server.ts";
 import { TcpProxy } from "../servers/proxy.ts";
 import { startRabbitmq } from "../servers/rabbitmq.ts";
 import { available, opened } from "./amqp-opened.ts";
+import { refuses } from "./opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-amqp-places-"));
 const [ca, stranger] = await Promise.all([makeCa(folder), makeCa(folder, "stranger")]);
@@ -72,8 +73,7 @@ suite("several hosts", () => {
   test("where none answers, each one's reason is told, and only a human can help if all say so", async () => {
     const wrong = `amqp://guest:s3cret@127.0.0.1:${server.port}//`;
     await using open = await opened(`${wrong};amqp://127.0.0.1:${nobody}//`);
-    await open.told.until(() => open.told.unavailabilities.length > 0);
-    const { reason, permanent } = open.told.unavailabilities[0]!;
+    const { reason, permanent } = await open.told.trouble();
     assert.match(reason, /refuses the user "guest": wrong user name or password; nothing listens at 127\.0\.0\.1:\d+$/);
     assert.equal(permanent, false);
     await using both = await opened(`${wrong};${wrong}`);
@@ -141,9 +141,7 @@ suite("TLS", () => {
   for (const [name, url, reason, permanent] of refused) {
     test(name, async () => {
       await using open = await opened(url);
-      await open.told.until(() => open.told.unavailabilities.length > 0);
-      assert.match(open.told.unavailabilities[0]!.reason, reason);
-      assert.equal(open.told.unavailabilities[0]!.permanent, permanent);
+      await refuses(open.told, reason, permanent);
       const [outcome] = await publish(open.broker, [messageTo("celery")]);
       assert.equal(outcome?.result, "unavailable");
     });

@@ -4,10 +4,11 @@ import { type ChannelModel, connect as connectAmqp } from "amqplib";
 import { AmqpBroker, type AmqpOptions } from "../../src/brokers/amqp.ts";
 import type { Log } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import { type BrokerFixture, brokerContract, messageTo, publish, Told } from "../contract/broker-contract.ts";
+import { type BrokerFixture, brokerContract, messageTo, publish } from "../contract/broker-contract.ts";
 import { freePorts } from "../servers/own-server.ts";
 import { TcpProxy } from "../servers/proxy.ts";
 import { startRabbitmq } from "../servers/rabbitmq.ts";
+import { openings } from "./opened.ts";
 
 const server = await startRabbitmq();
 const proxy = await TcpProxy.to(server.port);
@@ -55,18 +56,10 @@ async function take(queue: string): Promise<string[]> {
   return ids;
 }
 
-async function opened(url = proxied, options: Partial<AmqpOptions> = {}) {
-  const broker = new AmqpBroker(url, { clock: systemClock, log, declareQueues: false, ...options });
-  const told = new Told();
-  await broker.open(told);
-  return { broker, told, [Symbol.asyncDispose]: () => broker.close(0) };
-}
-
-async function available(url = proxied, options: Partial<AmqpOptions> = {}) {
-  const open = await opened(url, options);
-  await open.told.until(() => open.told.isAvailable);
-  return open;
-}
+const { opened, available } = openings(
+  (url: string = proxied, options: Partial<AmqpOptions> = {}) =>
+    new AmqpBroker(url, { clock: systemClock, log, declareQueues: false, ...options }),
+);
 
 for (const [name, options] of [
   ["amqp", {}],
@@ -106,8 +99,7 @@ suite("what RabbitMQ refuses", () => {
   for (const [name, url, reason] of cases) {
     test(`${name} needs a human, and is tried again`, async () => {
       await using open = await opened(url);
-      await open.told.until(() => open.told.unavailabilities.length > 0);
-      const { permanent, reason: text } = open.told.unavailabilities[0]!;
+      const { permanent, reason: text } = await open.told.trouble();
       assert.equal(permanent, true);
       assert.match(text, reason);
       const [outcome] = await publish(open.broker, [messageTo("celery")]);
@@ -155,8 +147,7 @@ test("a port that says nothing is given up after the connection timeout", async 
   const mute = await TcpProxy.to(server.port);
   mute.silent = true;
   await using open = await opened(`amqp://127.0.0.1:${mute.port}?connection_timeout=1`);
-  await open.told.until(() => open.told.unavailabilities.length > 0);
-  assert.match(open.told.unavailabilities[0]!.reason, /no answer from/);
+  assert.match((await open.told.trouble()).reason, /no answer from/);
   await open.broker.close(0);
   await mute.cut();
 });

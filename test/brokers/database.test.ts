@@ -8,19 +8,19 @@ import Database from "better-sqlite3";
 import { connectBroker } from "../../src/brokers/connect.ts";
 import { parseDatabaseUrl } from "../../src/brokers/database-file.ts";
 import { BrokerError } from "../../src/core/errors.ts";
-import type { Broker, Clock, Log } from "../../src/core/ports.ts";
+import type { Broker, Clock } from "../../src/core/ports.ts";
 import { hourMs, minuteMs } from "../../src/core/time.ts";
+import { silentLog } from "../../src/log.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
 import { type BrokerFixture, brokerContract, messageTo, publish, Told } from "../contract/broker-contract.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-broker-"));
 after(() => rm(folder, { recursive: true, force: true }));
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 let files = 0;
 const freshPath = () => join(folder, `broker-${++files}.sqlite`);
 const connect = (path: string, clock: Clock = systemClock) =>
-  connectBroker(`sqla+sqlite:///${path}`, { clock, log: silent, declareQueues: false, defaultQueue: "celery" });
+  connectBroker(`sqla+sqlite:///${path}`, { clock, log: silentLog, declareQueues: false, defaultQueue: "celery" });
 
 /** Runs SQL on the file as another program does. */
 function other<T>(path: string, use: (database: Database.Database) => T): T {
@@ -193,7 +193,7 @@ test("tables of other names are Celery's queue_tablename and message_tablename",
   const path = freshPath();
   const named = await connectBroker(`sqla+sqlite:///${path}?queue_tablename=queues&message_tablename=My%20messages`, {
     clock: systemClock,
-    log: silent,
+    log: silentLog,
     declareQueues: false,
     defaultQueue: "celery",
   });

@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { FilesystemBroker, type FilesystemBrokerOptions, folderOf } from "../../src/brokers/filesystem.ts";
 import { BrokerError } from "../../src/core/errors.ts";
-import type { Log } from "../../src/core/ports.ts";
+import { silentLog } from "../../src/log.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import { type BrokerFixture, brokerContract, messageTo, publish, Told } from "../contract/broker-contract.ts";
+import { type BrokerFixture, brokerContract, messageTo, publish } from "../contract/broker-contract.ts";
 import { messageOf, untagged } from "./golden-envelope.ts";
+import { openings } from "./opened.ts";
 
 const base = await mkdtemp(join(tmpdir(), "beat-filesystem-"));
 after(() => rm(base, { recursive: true, force: true }));
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 let folders = 0;
 async function freshFolder(): Promise<string> {
   const path = join(base, `folder ${++folders}`);
@@ -22,20 +22,9 @@ async function freshFolder(): Promise<string> {
 }
 const urlOf = (path: string) => `filesystem://?data_folder_out=${encodeURIComponent(path)}`;
 const brokerAt = (path: string, options: Partial<FilesystemBrokerOptions> = {}) =>
-  new FilesystemBroker(urlOf(path), { clock: systemClock, log, ...options });
+  new FilesystemBroker(urlOf(path), { clock: systemClock, log: silentLog, ...options });
 
-async function opened(path: string, options: Partial<FilesystemBrokerOptions> = {}) {
-  const broker = brokerAt(path, options);
-  const told = new Told();
-  await broker.open(told);
-  return { broker, told, [Symbol.asyncDispose]: () => broker.close(0) };
-}
-
-async function available(path: string, options: Partial<FilesystemBrokerOptions> = {}) {
-  const open = await opened(path, options);
-  await open.told.until(() => open.told.isAvailable);
-  return open;
-}
+const { opened, available } = openings(brokerAt);
 
 const isMessage = (name: string) => name.endsWith(".msg");
 const namesIn = async (path: string) => (await readdir(path)).filter(isMessage).toSorted();
@@ -132,8 +121,7 @@ suite("a folder that can't be written to says why", () => {
   test("missing, until it is there", async () => {
     const path = join(base, "later");
     await using open = await opened(path);
-    await open.told.until(() => open.told.unavailabilities.length > 0);
-    assert.deepEqual(open.told.unavailabilities[0], {
+    assert.deepEqual(await open.told.trouble(), {
       reason: `the folder ${path} is not there; create it, or mount what it is on`,
       permanent: false,
     });
@@ -144,8 +132,7 @@ suite("a folder that can't be written to says why", () => {
     const path = join(base, "file");
     await writeFile(path, "");
     await using open = await opened(path);
-    await open.told.until(() => open.told.unavailabilities.length > 0);
-    assert.match(open.told.unavailabilities[0]!.reason, /file is not a folder\. Name a folder as data_folder_out/);
+    assert.match((await open.told.trouble()).reason, /file is not a folder\. Name a folder as data_folder_out/);
   });
   test("without the right to", async () => {
     const path = await freshFolder();
@@ -156,8 +143,7 @@ suite("a folder that can't be written to says why", () => {
     if (isRoot) process.seteuid!(65_534);
     try {
       await using open = await opened(path);
-      await open.told.until(() => open.told.unavailabilities.length > 0);
-      assert.deepEqual(open.told.unavailabilities[0], {
+      assert.deepEqual(await open.told.trouble(), {
         reason: `the folder ${path} may not be written to by this user`,
         permanent: true,
       });

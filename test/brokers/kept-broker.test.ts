@@ -4,11 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeptBroker, type Link, type LinkListener, type Transport } from "../../src/brokers/kept-broker.ts";
 import { confirm } from "../../src/brokers/sending.ts";
-import type { Log } from "../../src/core/ports.ts";
+import { silentLog } from "../../src/log.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
 import { messageTo, publish, Told } from "../contract/broker-contract.ts";
-
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 class FakeLink implements Link {
   unsettled = 0;
@@ -48,7 +46,7 @@ async function kept(...answers: readonly ((link: FakeLink) => void)[]) {
     },
     failure: (error) => ({ reason: String(error), permanent: String(error).includes("password") }),
   };
-  const broker = new KeptBroker(transport, { clock, log, random: () => 0.999_999 });
+  const broker = new KeptBroker(transport, { clock, log: silentLog, random: () => 0.999_999 });
   await broker.open(told);
   await clock.advance(1);
   const waits = () => attempts.slice(1).map((at, index) => Math.round(at - attempts[index]!));

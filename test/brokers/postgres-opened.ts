@@ -1,29 +1,15 @@
 // What the tests of the PostgreSQL broker share.
 
 import { PostgresBroker, type PostgresBrokerOptions } from "../../src/brokers/postgres.ts";
-import type { Log } from "../../src/core/ports.ts";
+import { silentLog } from "../../src/log.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import { Told } from "../contract/broker-contract.ts";
 import type { PostgresServer } from "../servers/postgres.ts";
+import { openings } from "./opened.ts";
 
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
+export const brokerAt = (url: string, options: Partial<PostgresBrokerOptions> = {}) =>
+  new PostgresBroker(url, { clock: systemClock, log: silentLog, ...options });
 
-export function brokerAt(url: string, options: Partial<PostgresBrokerOptions> = {}): PostgresBroker {
-  return new PostgresBroker(url, { clock: systemClock, log, ...options });
-}
-
-export async function opened(url: string, options: Partial<PostgresBrokerOptions> = {}) {
-  const broker = brokerAt(url, options);
-  const told = new Told();
-  await broker.open(told);
-  return { broker, told, [Symbol.asyncDispose]: () => broker.close(0) };
-}
-
-export async function available(url: string, options: Partial<PostgresBrokerOptions> = {}) {
-  const open = await opened(url, options);
-  await open.told.until(() => open.told.isAvailable);
-  return open;
-}
+export const { opened, available } = openings(brokerAt);
 
 /** The ids of the messages in a queue, in the order in which workers take them. It is empty after. */
 export async function take(server: PostgresServer, queue: string): Promise<string[]> {

@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { parsePostgresUrl } from "../../src/brokers/postgres-address.ts";
-import { messageTo, publish, type Told } from "../contract/broker-contract.ts";
+import { messageTo, publish } from "../contract/broker-contract.ts";
 import { makeCa } from "../servers/certificates.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { TcpProxy } from "../servers/proxy.ts";
+import { refuses } from "./opened.ts";
 import { available, freshDatabase, opened, take } from "./postgres-opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-postgres-places-"));
@@ -36,35 +37,27 @@ after(() => plain.stop());
 const at = (port: number, user = "beat:s3cret", database = "beat") =>
   `sqla+postgresql://${user}@localhost:${port}/${database}`;
 
-async function reasonOf(told: Told) {
-  await told.until(() => told.unavailabilities.length > 0);
-  return told.unavailabilities[0]!;
-}
-
-async function refuses(url: string, reason: RegExp, permanent: boolean): Promise<void> {
+async function refusesAt(url: string, reason: RegExp, permanent: boolean): Promise<void> {
   await using open = await opened(url);
-  const told = await reasonOf(open.told);
-  assert.match(told.reason, reason);
-  assert.equal(told.permanent, permanent);
-  assert.doesNotMatch(told.reason, /s3cret/);
+  await refuses(open.told, reason, permanent);
 }
 
 suite("a connection that can't be made says why", () => {
   test("a wrong password", () =>
-    refuses(at(server.port, "beat:nope"), /refuses the user "beat": wrong user name or password$/, true));
-  test("an unknown user", () => refuses(at(server.port, "who:s3cret"), /refuses the user "who"/, true));
-  test("no password", () => refuses(at(server.port, "beat"), /wants a password of the user "beat"/, true));
+    refusesAt(at(server.port, "beat:nope"), /refuses the user "beat": wrong user name or password$/, true));
+  test("an unknown user", () => refusesAt(at(server.port, "who:s3cret"), /refuses the user "who"/, true));
+  test("no password", () => refusesAt(at(server.port, "beat"), /wants a password of the user "beat"/, true));
   test("an unknown database", () =>
-    refuses(at(server.port, undefined, "none"), /has no such database: database "none" does not exist$/, true));
+    refusesAt(at(server.port, undefined, "none"), /has no such database: database "none" does not exist$/, true));
   test("nobody there", async () => {
     const proxy = await TcpProxy.to(server.port);
     await proxy.cut();
-    await refuses(at(proxy.port), /^nothing listens at localhost:/, false);
+    await refusesAt(at(proxy.port), /^nothing listens at localhost:/, false);
   });
   test("a port that answers nothing", async () => {
     const proxy = await TcpProxy.to(server.port);
     proxy.silent = true;
-    await refuses(`${at(proxy.port)}?connect_timeout=1`, /^no answer from localhost:/, false);
+    await refusesAt(`${at(proxy.port)}?connect_timeout=1`, /^no answer from localhost:/, false);
     await proxy.cut();
   });
   test("a port of something else", async () => {
@@ -72,19 +65,23 @@ suite("a connection that can't be made says why", () => {
     const http = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => http.once("listening", resolve));
     const { port } = http.address() as { port: number };
-    await refuses(`${at(port)}?sslmode=disable&connect_timeout=1`, /localhost:\d+/, false);
+    await refusesAt(`${at(port)}?sslmode=disable&connect_timeout=1`, /localhost:\d+/, false);
     http.closeAllConnections();
     http.close();
   });
   test("no socket there", () =>
-    refuses(
+    refusesAt(
       `sqla+postgresql://u:s3cret@/d?host=${encodeURIComponent(folder)}`,
       /^there is no PostgreSQL socket in \//,
       false,
     ));
   test("no connection left", async () => {
     await server.sql("CREATE ROLE few LOGIN PASSWORD 's3cret' CONNECTION LIMIT 0");
-    await refuses(at(server.port, "few:s3cret"), /has no connection left .*too many connections for role "few"/, false);
+    await refusesAt(
+      at(server.port, "few:s3cret"),
+      /has no connection left .*too many connections for role "few"/,
+      false,
+    );
   });
 });
 
@@ -118,13 +115,13 @@ suite("TLS as libpq's sslmode has it", () => {
     assert.equal(await isEncrypted(`${server.url}?sslmode=verify-ca&${known}`), true));
 
   test("require, of a server that has none", () =>
-    refuses(`${at(plain.port)}?sslmode=require`, /speaks no TLS, which sslmode asks for$/, true));
+    refusesAt(`${at(plain.port)}?sslmode=require`, /speaks no TLS, which sslmode asks for$/, true));
   test("an unknown CA", () =>
-    refuses(`${at(server.port)}?sslmode=verify-full`, /shows a TLS certificate that cannot be verified/, true));
+    refusesAt(`${at(server.port)}?sslmode=verify-full`, /shows a TLS certificate that cannot be verified/, true));
   test("another name", () =>
-    refuses(`${server.url}?sslmode=verify-full&${known}`, /cannot be verified: Hostname\/IP does not match/, true));
+    refusesAt(`${server.url}?sslmode=verify-full&${known}`, /cannot be verified: Hostname\/IP does not match/, true));
   test("a file that is not there", () =>
-    refuses(
+    refusesAt(
       `${at(server.port)}?sslmode=verify-full&sslrootcert=/none/ca.pem`,
       /sslrootcert names cannot be read/,
       true,
@@ -143,7 +140,7 @@ suite("places", () => {
     const file = join(folder, "password");
     await writeFile(file, "old\n");
     await using open = await opened(`${at(plain.port, "beat")}?password_file=${encodeURIComponent(file)}`);
-    assert.match((await reasonOf(open.told)).reason, /wrong user name or password/);
+    assert.match((await open.told.trouble()).reason, /wrong user name or password/);
     await writeFile(file, "s3cret\n");
     await open.told.until(() => open.told.isAvailable);
   });
@@ -154,9 +151,11 @@ suite("a server that takes no messages counts as away, and says why", () => {
     await plain.sql("CREATE ROLE reader LOGIN SUPERUSER PASSWORD 's3cret'");
     await plain.sql("ALTER ROLE reader SET default_transaction_read_only = on");
     await using open = await opened(at(plain.port, "reader:s3cret"));
-    const told = await reasonOf(open.told);
-    assert.match(told.reason, /is read-only \(a replica, or default_transaction_read_only\); Beat needs the primary/);
-    assert.equal(told.permanent, false);
+    await refuses(
+      open.told,
+      /is read-only \(a replica, or default_transaction_read_only\); Beat needs the primary/,
+      false,
+    );
     await plain.sql("ALTER ROLE reader RESET default_transaction_read_only");
     await open.told.until(() => open.told.isAvailable);
   });
@@ -188,7 +187,7 @@ suite("a server that takes no messages counts as away, and says why", () => {
     await holder.query("SET statement_timeout = 0; BEGIN; LOCK TABLE kombu_message");
     const [outcome] = await publish(open.broker, [messageTo("celery")]);
     assert.equal(outcome!.result, "unavailable");
-    assert.match((await reasonOf(open.told)).reason, /cancelled the statement \(statement_timeout/);
+    assert.match((await open.told.trouble()).reason, /cancelled the statement \(statement_timeout/);
     await holder.end();
     await open.told.until(() => open.told.isAvailable);
     assert.deepEqual(await publish(open.broker, [messageTo("celery")]), [{ result: "confirmed" }]);
@@ -202,7 +201,7 @@ suite("a server that takes no messages counts as away, and says why", () => {
     await holder.query("BEGIN; LOCK TABLE kombu_message");
     const [outcome] = await publish(open.broker, [messageTo("celery")]);
     assert.equal(outcome!.result, "unavailable");
-    assert.match((await reasonOf(open.told)).reason, /answered nothing for \d s$/);
+    assert.match((await open.told.trouble()).reason, /answered nothing for \d s$/);
     await open.told.until(() => open.told.unavailabilities.length > 1);
     assert.match(
       open.told.unavailabilities[1]!.reason,
@@ -219,7 +218,7 @@ suite("a server that takes no messages counts as away, and says why", () => {
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'beat' AND datname = 'ended'",
     );
     assert.match(
-      (await reasonOf(open.told)).reason,
+      (await open.told.trouble()).reason,
       /was shut down \(terminating connection due to administrator command\)/,
     );
     await open.told.until(() => open.told.isAvailable);
@@ -230,7 +229,7 @@ suite("a server that takes no messages counts as away, and says why", () => {
     const proxy = await TcpProxy.to(plain.port);
     await using open = await available(at(proxy.port));
     proxy.reset();
-    assert.match((await reasonOf(open.told)).reason, /the connection to PostgreSQL at .* broke|closed the connection/);
+    assert.match((await open.told.trouble()).reason, /the connection to PostgreSQL at .* broke|closed the connection/);
     await open.told.until(() => open.told.isAvailable);
     await open.broker.close(0);
     await proxy.cut();
@@ -242,13 +241,13 @@ suite("a user with few rights", () => {
     const { url, sql } = await freshDatabase(plain, "guarded");
     await sql("CREATE ROLE guest LOGIN PASSWORD 's3cret'");
     const guest = url.replace("beat:", "guest:");
-    await refuses(
+    await refusesAt(
       guest,
       /the rights it needs: permission denied for schema public\. Let a worker make the tables, and GRANT/,
       true,
     );
     await (await available(url)).broker.close(0);
-    await refuses(guest, /the rights it needs: permission denied for .*message/, true);
+    await refusesAt(guest, /the rights it needs: permission denied for .*message/, true);
     await sql("GRANT SELECT, INSERT ON kombu_message TO guest; GRANT SELECT ON kombu_queue TO guest");
     await sql("GRANT USAGE ON SEQUENCE message_id_sequence TO guest");
     await using open = await available(guest);
@@ -269,7 +268,7 @@ suite("a user with few rights", () => {
   test("finds tables that are not kombu's", async () => {
     const { url, sql } = await freshDatabase(plain, "foreign_tables");
     await sql("CREATE TABLE kombu_message (id int); CREATE TABLE kombu_queue (id int, name text)");
-    await refuses(
+    await refusesAt(
       url,
       /its table kombu_message is not kombu's: it has other columns\. Give the broker a database/,
       true,

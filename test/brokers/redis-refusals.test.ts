@@ -9,6 +9,7 @@ import { after, suite, test } from "node:test";
 import { systemClock } from "../../src/system-clock.ts";
 import { messageTo, publish } from "../contract/broker-contract.ts";
 import { startRedis } from "../servers/redis.ts";
+import { refuses } from "./opened.ts";
 import { available, opened, take } from "./redis-opened.ts";
 
 const [server, guarded, cluster] = await Promise.all([
@@ -33,9 +34,7 @@ suite("at the start", () => {
   for (const [name, url, reason, permanent] of cases) {
     test(`${name}: one sentence, and it is tried again`, async () => {
       await using open = await opened(url);
-      await open.told.until(() => open.told.unavailabilities.length > 0);
-      assert.match(open.told.unavailabilities[0]!.reason, reason);
-      assert.equal(open.told.unavailabilities[0]!.permanent, permanent);
+      await refuses(open.told, reason, permanent);
       const [outcome] = await publish(open.broker, [messageTo("celery")]);
       assert.ok(outcome?.result === "unavailable" && reason.test(outcome.reason));
       assert.doesNotMatch(JSON.stringify([open, open.broker.url, outcome]), /s3cret/);
@@ -57,9 +56,7 @@ suite("at the start", () => {
       );
       await new Promise<void>((resolve) => fake.listen(0, "127.0.0.1", resolve));
       const open = await opened(`redis://127.0.0.1:${(fake.address() as { port: number }).port}`);
-      await open.told.until(() => open.told.unavailabilities.length > 0);
-      assert.match(open.told.unavailabilities[0]!.reason, reason);
-      assert.equal(open.told.unavailabilities[0]!.permanent, permanent);
+      await refuses(open.told, reason, permanent);
       await open.broker.close(0);
       fake.close();
     });
@@ -71,8 +68,7 @@ test("a password may stand in a file, which is read at each connection", async (
   context.after(() => rm(folder, { recursive: true }));
   const file = join(folder, "password");
   await using open = await opened(`redis://127.0.0.1:${guarded.port}?password_file=${encodeURIComponent(file)}`);
-  await open.told.until(() => open.told.unavailabilities.length > 0);
-  assert.match(open.told.unavailabilities[0]!.reason, /the file that password_file names cannot be read: ENOENT/);
+  assert.match((await open.told.trouble()).reason, /the file that password_file names cannot be read: ENOENT/);
   await writeFile(file, "right\n");
   await using again = await available(`redis://127.0.0.1:${guarded.port}?password_file=${encodeURIComponent(file)}`);
   assert.equal(again.told.isAvailable, true);

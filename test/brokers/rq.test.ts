@@ -22,6 +22,7 @@ import { type BrokerFixture, brokerContract, publish, Told } from "../contract/b
 import { TcpProxy } from "../servers/proxy.ts";
 import { startRedis } from "../servers/redis.ts";
 import { startRqWorker } from "../servers/rq.ts";
+import { openings } from "./opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-rq-"));
 const server = await startRedis();
@@ -34,13 +35,10 @@ after(async () => {
 
 const listOf = (queue: string) => `rq:queue:${queue}`;
 
-async function opened(options: Partial<ConstructorParameters<typeof RqBroker>[1]> = {}) {
-  const broker = new RqBroker(`rq+${server.url}`, { clock: systemClock, log: silentLog, ...options });
-  const told = new Told();
-  await broker.open(told);
-  await told.until(() => told.isAvailable);
-  return { broker, told, [Symbol.asyncDispose]: () => broker.close(0) };
-}
+const { available } = openings(
+  (options: Partial<ConstructorParameters<typeof RqBroker>[1]> = {}) =>
+    new RqBroker(`rq+${server.url}`, { clock: systemClock, log: silentLog, ...options }),
+);
 
 /** The message of an entry as it is written. */
 function message(definition: Parameters<typeof targetOf>[0], id: string = randomUUID(), fireAt = Date.now()): Message {
@@ -77,7 +75,7 @@ test("a job is what RQ's own client writes", async () => {
   const ours = new Set(["periodic_task_name", "beat_fire_time"]);
   for (const [version, keys] of Object.entries(captures)) {
     await server.client.flushall();
-    await using open = await opened();
+    await using open = await available();
     for (const [key, { value }] of Object.entries(keys).filter(([key]) => key.startsWith("rq:job:"))) {
       const isScheduled = value["status"] === "scheduled";
       const call = isScheduled ? { args: [3] } : { args: [1, 2], kwargs: { x: "y" } };
@@ -135,7 +133,7 @@ suite("what RQ has no place for is refused, and that alone", () => {
 
 test("a second send changes nothing", async () => {
   await server.client.flushall();
-  await using open = await opened();
+  await using open = await available();
   const one = message({ task: "a.b", args: [1], options: { queue: "twice" } });
   await publish(open.broker, [one, { ...one }]);
   await publish(open.broker, [{ ...one, body: Buffer.from('[[2], {}, {"chain": null}]') }]);
@@ -147,7 +145,7 @@ test("a second send changes nothing", async () => {
 test("a queue's name that is taken by something else holds up its own jobs, and leaves none half written", async () => {
   await server.client.flushall();
   await server.client.set(listOf("taken"), "x");
-  await using open = await opened();
+  await using open = await available();
   const [bad, good] = [
     message({ task: "a.b", options: { queue: "taken" } }),
     message({ task: "a.b", options: { queue: "free" } }),
@@ -198,7 +196,7 @@ test("jobs that nobody takes are told of, with a worker's command", async () => 
       return () => undefined;
     },
   };
-  await using open = await opened({ clock });
+  await using open = await available({ clock });
   await publish(open.broker, [message({ task: "a.b", options: { queue: "alone" } })]);
   for (const before = probe; probe === before; ) {
     probe();
@@ -227,7 +225,7 @@ test("URLs: RQ's own, without kombu's parameters", async () => {
 
 test("real workers run the functions, with their arguments and options", async () => {
   await server.client.flushall();
-  await using open = await opened();
+  await using open = await available();
   const task = "rq_functions.echo";
   const args = ["hé中😀", 'it\'s "quoted"\n', 1.5, 2 ** 53 - 1, null, [1, ["a"]], { k: { deep: [{}] } }];
   const kwargs = { attach: true, ключ: "значение" };

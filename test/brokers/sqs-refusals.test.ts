@@ -8,6 +8,7 @@ import type { PublishOutcome } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { messageTo, publish } from "../contract/broker-contract.ts";
 import { freePorts } from "../servers/own-server.ts";
+import { refuses } from "./opened.ts";
 import { available, opened, urlAt } from "./sqs-opened.ts";
 
 interface Entry {
@@ -115,9 +116,7 @@ suite("at the start", () => {
     test(`${name}: one sentence, and it is tried again`, async () => {
       const sqs = await scripted(() => answer);
       await using open = await opened(urlAt(sqs.port));
-      await open.told.until(() => open.told.unavailabilities.length > 0);
-      assert.match(open.told.unavailabilities[0]!.reason, reason);
-      assert.equal(open.told.unavailabilities[0]!.permanent, permanent);
+      await refuses(open.told, reason, permanent);
       const [outcome] = await publish(open.broker, [messageTo("celery")]);
       assert.ok(outcome?.result === "unavailable" && reason.test(outcome.reason));
       assert.doesNotMatch(JSON.stringify([open, open.broker.url, outcome]), /s3cret/);
@@ -134,8 +133,7 @@ suite("at the start", () => {
   test("nothing listens", async () => {
     const [port] = await freePorts(1);
     await using open = await opened(urlAt(port!));
-    await open.told.until(() => open.told.unavailabilities.length > 0);
-    assert.deepEqual(open.told.unavailabilities[0], {
+    assert.deepEqual(await open.told.trouble(), {
       reason: `nothing listens at 127.0.0.1:${port}`,
       permanent: false,
     });
@@ -144,8 +142,7 @@ suite("at the start", () => {
   test("no answer", async () => {
     const sqs = await scripted(() => "silence");
     await using open = await opened(urlAt(sqs.port), { confirmLimitMs: 200 });
-    await open.told.until(() => open.told.unavailabilities.length > 0);
-    assert.equal(open.told.unavailabilities[0]!.reason, `no answer from 127.0.0.1:${sqs.port}`);
+    assert.equal((await open.told.trouble()).reason, `no answer from 127.0.0.1:${sqs.port}`);
   });
 
   test("no credentials anywhere", async () => {
@@ -160,9 +157,7 @@ suite("at the start", () => {
     try {
       const sqs = await scripted(() => undefined);
       await using open = await opened(`sqs://127.0.0.1:${sqs.port}`);
-      await open.told.until(() => open.told.unavailabilities.length > 0);
-      assert.match(open.told.unavailabilities[0]!.reason, /^there are no AWS credentials: .* sqs:\/\/key:secret@$/);
-      assert.equal(open.told.unavailabilities[0]!.permanent, true);
+      await refuses(open.told, /^there are no AWS credentials: .* sqs:\/\/key:secret@$/, true);
     } finally {
       for (const name of ["AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
         delete process.env[name];
@@ -358,8 +353,7 @@ suite("SQS is too busy", () => {
     await using open = await available(urlAt(sqs.port), { clock: hasty });
     const [outcome] = await publish(open.broker, [messageTo("celery")]);
     assert.equal(outcome?.result, "unavailable");
-    await open.told.until(() => open.told.unavailabilities.length > 0);
-    assert.match(open.told.unavailabilities[0]!.reason, /answers 503: as told$/);
+    assert.match((await open.told.trouble()).reason, /answers 503: as told$/);
     sqs.answer = () => undefined;
     await open.told.until(() => open.told.isAvailable);
     assert.deepEqual(results(await publish(open.broker, [messageTo("celery")])), ["confirmed"]);
@@ -394,7 +388,6 @@ suite("a network that fails", () => {
     sqs.answer = () => refusal(503, "ServiceUnavailable");
     await new Promise((resolve) => setImmediate(resolve));
     probe();
-    await open.told.until(() => open.told.unavailabilities.length > 0);
-    assert.match(open.told.unavailabilities[0]!.reason, /answers 503/);
+    assert.match((await open.told.trouble()).reason, /answers 503/);
   });
 });

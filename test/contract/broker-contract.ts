@@ -76,6 +76,12 @@ export class Told implements BrokerListener {
     }
   }
 
+  /** Why it was away for the first time, as soon as it is. */
+  async trouble(): Promise<{ readonly reason: string; readonly permanent: boolean }> {
+    await this.until(() => this.unavailabilities.length > 0);
+    return this.unavailabilities[0]!;
+  }
+
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }

@@ -9,15 +9,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectBroker } from "../../src/brokers/connect.ts";
 import { buildMessage } from "../../src/celery/message.ts";
 import { parseDefinition } from "../../src/core/definition.ts";
-import type { Log, Message } from "../../src/core/ports.ts";
+import type { Message } from "../../src/core/ports.ts";
 import { type TaskTarget, targetOf } from "../../src/core/target.ts";
+import { silentLog } from "../../src/log.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { publish, Told } from "../contract/broker-contract.ts";
 import { type CeleryVersion, type Received, receivedIn, startWorker, untilReceived } from "../servers/celery.ts";
 import type { Place } from "./brokers.ts";
 import { type Case, casesAt, entryName, eta, expired, expiredAfterMs, inOrder, priorities } from "./cases.ts";
 
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const receiveLimitMs = 120_000;
 const emptyLimitMs = 10_000;
 
@@ -27,7 +27,7 @@ export async function proveCell(version: CeleryVersion, place: Place): Promise<v
   const results = join(folder, "results");
   await mkdir(results);
   const file = join(folder, "received.jsonl");
-  const options = { clock: systemClock, log, declareQueues: true, defaultQueue: place.queue };
+  const options = { clock: systemClock, log: silentLog, declareQueues: true, defaultQueue: place.queue };
   const broker = await connectBroker(place.url, options);
   const told = new Told();
   await broker.open(told);

@@ -8,13 +8,12 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { connectBroker } from "../../src/brokers/connect.ts";
 import { buildMessage } from "../../src/celery/message.ts";
-import type { Log } from "../../src/core/ports.ts";
+import { silentLog } from "../../src/log.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { publish, Told } from "../contract/broker-contract.ts";
 import { startRabbitmq } from "../servers/rabbitmq.ts";
 import { startRedis } from "../servers/redis.ts";
 
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const script = join(import.meta.dirname, "../servers/node_worker.cjs");
 const queue = "nodes";
 const args = ["hé中😀", 1.5, null, [1, { deep: [true] }]];
@@ -32,7 +31,7 @@ for (const [name, start] of [
     let complaints = "";
     worker.stderr.on("data", (text) => (complaints += text));
     const lines = createInterface({ input: worker.stdout })[Symbol.asyncIterator]();
-    const options = { clock: systemClock, log, declareQueues: false, defaultQueue: queue };
+    const options = { clock: systemClock, log: silentLog, declareQueues: false, defaultQueue: queue };
     const broker = await connectBroker(server.url, options);
     try {
       assert.equal((await lines.next()).value, "ready", complaints);
