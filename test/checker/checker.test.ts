@@ -43,6 +43,11 @@ function without(evidence: Evidence, fireAt: number): Evidence {
   return { ...evidence, deliveries: evidence.deliveries.filter((one) => one.fireAt !== fireAt) };
 }
 
+/** Nobody decided it. */
+function never(evidence: Evidence, fireAt: number): Evidence {
+  return { ...without(evidence, fireAt), ledger: evidence.ledger!.filter((one) => one.fireAt !== fireAt) };
+}
+
 function withRow(evidence: Evidence, changed: LedgerRow): Evidence {
   const others = evidence.ledger!.filter(({ fireAt }) => fireAt < changed.fireAt || fireAt > changed.untilFireAt);
   return { ...evidence, ledger: [...others, changed] };
@@ -354,6 +359,7 @@ describe("the checker, when the clock is put forward or back", () => {
     });
     assertValid(interval);
     assert.deepEqual(kinds(without(interval, times[6]!)), ["missing: sent, not delivered"]);
+    assert.deepEqual(kinds(never(interval, times[3]!)), ["missing: never decided"]);
     const silent = perfect({
       faults,
       endAt: until,
@@ -361,6 +367,22 @@ describe("the checker, when the clock is put forward or back", () => {
       ledger: interval.ledger!.slice(0, 4),
     });
     assert.deepEqual(kinds(silent), ["missing: never decided"]);
+  });
+
+  it("back just after a time: where it was sent it had to be, and where nobody decided it, nobody can say", () => {
+    const at = start + 4 * minute + 600;
+    const faults = [{ what: "clock", from: at, until: at, clockStepMs: -2.25 * minute }];
+    const times = [1, 2, 3, 4, 2.75, 3.75, 4.75, 5.75, 6.75].map((count) => start + count * minute);
+    const came = times.map((fireAt, index) => ({ ...delivery(fireAt), at: start + (index + 1) * minute + 3 }));
+    const ledger = times.map((time) => row(time));
+    const sent = perfect({ faults, endAt: start + 9.5 * minute, deliveries: came, ledger });
+    assertValid(sent);
+    assert.equal(check(sent).counts.uncertain, 0);
+    const undecided = never(sent, times[3]!);
+    assertValid(undecided);
+    assert.equal(check(undecided).counts.uncertain, 1);
+    assert.deepEqual(kinds(never(sent, times[2]!)), ["missing: never decided"]);
+    assert.deepEqual(kinds(without(sent, times[4]!)), ["missing: sent, not delivered"]);
   });
 
   it("back twice: what the second step brought is no sign of what the first one did", () => {

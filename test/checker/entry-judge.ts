@@ -118,8 +118,9 @@ export class EntryJudge {
     const { endAt } = this.#case.evidence;
     this.#judgeIds(nominal.fireAt, deliveries);
     this.#judgeTimes(account);
-    const isOver = deadline <= endAt;
-    const life = isOver ? nominal.life : nominal.life === "must" ? "may" : nominal.life;
+    // It may still have come after the end, unless it had come already.
+    const isOpen = deadline > endAt && deliveries.length === 0;
+    const life = isOpen && nominal.life === "must" ? "may" : nominal.life;
     if (life === "never") this.#counts.forbidden++;
     else if (life === "may") this.#counts.uncertain++;
     else if (outage === undefined) this.#counts.certain++;

@@ -322,10 +322,11 @@ class Elapsed {
     if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
     const expected = [next - byMs, next + this.#every - byMs];
     const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));
-    // What nobody had decided by then may have given way to the new beginning.
-    const from = window.reduce((least, fault) => Math.min(least, fault.from), at);
+    // What came so late that nobody need have decided it by then may have given way to the new beginning. What was sent was decided.
+    const from = window.reduce((least, fault) => Math.min(least, fault.from), at) - this.#evidence.tolerance.lateMs;
+    const wasSent = (fireAt: number) => (this.#witness.sentAt.get(fireAt) ?? Number.POSITIVE_INFINITY) < at;
     for (const [place, one] of this.#listed.entries())
-      if (one.arrivesAt >= from - this.#every) this.#listed[place] = { ...one, optional: true };
+      if (one.arrivesAt >= from && !wasSent(one.fireAt)) this.#listed[place] = { ...one, optional: true };
     this.#next = fits ? seen : expected[0]!;
     this.#since = at;
     this.#phase++;
