@@ -1,15 +1,10 @@
 // The ledger says why a nominal time did not run: whether what happened bears it out.
 
-import type { Account, Case } from "./entry-judge.ts";
+import type { Account, Accounts, Case } from "./accounts.ts";
 import type { LedgerRow } from "./evidence.ts";
 
 /** Undefined where the reason holds; else why it does not. */
-export function judgeGivenUp(
-  account: Account,
-  row: LedgerRow,
-  accounts: readonly Account[],
-  given: Case,
-): string | undefined {
+export function judgeGivenUp(account: Account, row: LedgerRow, accounts: Accounts, given: Case): string | undefined {
   if (wasChanged(account, given)) return undefined;
   switch (row.state) {
     case "coalesced":
@@ -46,40 +41,39 @@ function wasChanged({ nominal, deadline }: Account, { history, clock, evidence: 
 
 function judgeCoalesced(
   account: Account,
-  accounts: readonly Account[],
+  { all, decided }: Accounts,
   { evidence: { tolerance } }: Case,
 ): string | undefined {
   const { nominal, place, outage } = account;
   const { policy } = nominal;
-  const wasSent = ({ row }: Account) => row !== undefined && row.state !== "coalesced";
-  const newer = accounts.slice(place + 1).find(wasSent);
+  const newer = decided.find((one) => one.place > place);
   if (policy.coalesce === "all") {
-    const kept = accounts.slice(place + 1).filter((one) => wasSent(one) && one.outage === outage);
-    const made = accounts.filter((one) => one.nominal.era === nominal.era && wasSent(one));
+    const kept = decided.filter((one) => one.place > place && one.outage === outage);
+    const made = decided.filter((one) => one.nominal.era === nominal.era);
     return outage !== undefined && (kept.length >= policy.catchUpLimit || made.length >= policy.maxRuns)
       ? undefined
       : `all were to be made, up to ${policy.catchUpLimit}, and ${kept.length} newer ones were`;
   }
   const isNear = newer !== undefined && newer.nominal.arrivesAt - nominal.arrivesAt <= tolerance.lateMs;
   if (outage === undefined && !isNear) return "nothing kept it from being made in time";
-  const older = accounts.slice(0, place).findLast(wasSent);
+  const older = decided.findLast((one) => one.place < place);
   if (policy.coalesce === "earliest" && older !== undefined && older.outage === outage) return undefined;
   if (newer === undefined) return "no other run was made in its place";
   if (isNear || outage === undefined) return undefined;
-  const between = newer.nominal.arrivesAt > outage.until && accounts[newer.place - 1]!.nominal.arrivesAt > outage.until;
+  const between = newer.nominal.arrivesAt > outage.until && all[newer.place - 1]!.nominal.arrivesAt > outage.until;
   return between ? "the run that was made in its place belongs to another time" : undefined;
 }
 
 function judgeMissed(
-  { nominal, outage, deadline }: Account,
-  accounts: readonly Account[],
+  { nominal, place, outage, deadline }: Account,
+  { all }: Accounts,
   { clock }: Case,
 ): string | undefined {
   const { policy, fireAt, arrivesAt } = nominal;
   const latest = clock.highest(arrivesAt, deadline);
   if (outage === undefined) return "nothing kept it from being made in time";
   if (policy.graceMs !== null && latest - fireAt > policy.graceMs) return undefined;
-  const next = accounts.find((one) => one.nominal.fireAt > fireAt)?.nominal.fireAt ?? Number.POSITIVE_INFINITY;
+  const next = all[place + 1]?.nominal.fireAt ?? Number.POSITIVE_INFINITY;
   const expiresAt = policy.expiresMs === "next" ? next : fireAt + (policy.expiresMs ?? Number.POSITIVE_INFINITY);
   return expiresAt <= latest ? undefined : "its grace time had not passed, and it had not expired";
 }
