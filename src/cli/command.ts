@@ -2,8 +2,12 @@
 
 import { readFile } from "node:fs/promises";
 import type { Options } from "yargs";
+import type { Entry } from "../core/entry.ts";
 import { reasonOf, UsageError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
+import { parseDateTime, startOf } from "../core/triggers/date-time.ts";
+import { zoneOf } from "../core/zone.ts";
 import { createLog } from "../log.ts";
 import { Scheduler } from "../scheduler.ts";
 import { type SchedulerOptions, sqlite } from "../scheduler-options.ts";
@@ -81,6 +85,11 @@ export function jsonFlagValue(flag: string, text: string | undefined): unknown {
       remedy: `Quote it for the shell, like --${flag} '["a", 1]'.`,
     });
   }
+}
+
+/** A time on the command line: in the entry's zone unless it says otherwise; a date alone is the day's beginning. */
+export function timeFor(entry: Entry, text: string, flag: string): Instant {
+  return startOf(parseDateTime(text, flag), zoneOf(entry.definition.timezone ?? "UTC"));
 }
 
 /** What a file holds whose name a flag gives. */

@@ -1,7 +1,14 @@
 import { UsageError } from "../../core/errors.ts";
-import { parseDateTime, startOf } from "../../core/triggers/date-time.ts";
-import { zoneOf } from "../../core/zone.ts";
-import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
+import {
+  type Command,
+  flags,
+  type JsonFlag,
+  jsonFlag,
+  type StoreFlags,
+  storeFlag,
+  timeFor,
+  withScheduler,
+} from "../command.ts";
 import { print, printJson } from "../output.ts";
 
 interface Flags extends StoreFlags, JsonFlag {
@@ -31,9 +38,7 @@ export const retry: Command<Flags> = {
       }
       if (at !== undefined && name === undefined) throw new UsageError("--at needs the name of an entry");
       const fireAt =
-        name === undefined || at === undefined
-          ? undefined
-          : startOf(parseDateTime(at, "--at"), zoneOf((await scheduler.get(name)).definition.timezone ?? "UTC"));
+        name === undefined || at === undefined ? undefined : timeFor(await scheduler.get(name), at, "--at");
       const count = await scheduler.retry({
         limit,
         ...(name !== undefined && { name }),

@@ -1,7 +1,14 @@
-import { parseDateTime, startOf } from "../../core/triggers/date-time.ts";
-import { zoneOf } from "../../core/zone.ts";
-import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
-import { localTime, occurrenceJson, print, printJson, utc } from "../output.ts";
+import {
+  type Command,
+  flags,
+  type JsonFlag,
+  jsonFlag,
+  type StoreFlags,
+  storeFlag,
+  timeFor,
+  withScheduler,
+} from "../command.ts";
+import { localTime, occurrenceJson, print, printJson, utc, zoneOf } from "../output.ts";
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly name: string;
@@ -15,11 +22,10 @@ export const why: Command<Flags> = {
   run: (options) =>
     withScheduler(options, async (scheduler) => {
       const { name, time } = options;
-      const zone = (await scheduler.get(name)).definition.timezone ?? "UTC";
-      const at = time === undefined ? undefined : startOf(parseDateTime(time, "time"), zoneOf(zone));
+      const entry = await scheduler.get(name);
       const found = await scheduler.why(name, {
-        ...(at !== undefined && { at }),
-        show: (instant) => localTime(instant, zone),
+        ...(time !== undefined && { at: timeFor(entry, time, "time") }),
+        show: (instant) => localTime(instant, zoneOf(entry)),
       });
       if (options.json) {
         const { occurrence, at: asked, ...rest } = found;
