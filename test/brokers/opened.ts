@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Broker } from "../../src/core/ports.ts";
+import { systemClock } from "../../src/system-clock.ts";
 import { Told } from "../contract/broker-contract.ts";
 
 /** Opens what `make` makes; `available` waits until it takes messages. */
@@ -18,6 +19,22 @@ export function openings<Args extends readonly unknown[]>(make: (...args: Args) 
     return open;
   }
   return { opened, available };
+}
+
+/** The system's clock, but for timers of `delayMs`: the last of them goes off by `fire`, which a new one replaces. */
+export function heldTimer(delayMs: number) {
+  const timer = {
+    fire: () => {},
+    clock: {
+      ...systemClock,
+      setTimer(ms: number, callback: () => void) {
+        if (ms !== delayMs) return systemClock.setTimer(ms, callback);
+        timer.fire = callback;
+        return () => undefined;
+      },
+    },
+  };
+  return timer;
 }
 
 /** Waits until a broker is told to be away, for this reason. */

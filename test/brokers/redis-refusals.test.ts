@@ -6,10 +6,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
-import { systemClock } from "../../src/system-clock.ts";
 import { messageTo, publish } from "../contract/broker-contract.ts";
 import { startRedis } from "../servers/redis.ts";
-import { refuses } from "./opened.ts";
+import { heldTimer, refuses } from "./opened.ts";
 import { available, opened, take } from "./redis-opened.ts";
 
 const [server, guarded, cluster] = await Promise.all([
@@ -112,18 +111,10 @@ suite("a server that takes no writes any more counts as away until it does", () 
   }
 
   test("found out without a message, too", async () => {
-    let probe = () => {};
-    const clock = {
-      ...systemClock,
-      setTimer(delayMs: number, callback: () => void) {
-        if (delayMs !== 10_000) return systemClock.setTimer(delayMs, callback);
-        probe = callback;
-        return () => undefined;
-      },
-    };
-    await using open = await available(server.url, { clock });
+    const probe = heldTimer(10_000);
+    await using open = await available(server.url, { clock: probe.clock });
     await set("min-replicas-to-write", "1");
-    probe();
+    probe.fire();
     await open.told.until(() => !open.told.isAvailable);
     await set("min-replicas-to-write", "0");
     await open.told.until(() => open.told.isAvailable);

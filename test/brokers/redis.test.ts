@@ -10,6 +10,7 @@ import { type BrokerFixture, brokerContract, messageTo, publish } from "../contr
 import { freePorts } from "../servers/own-server.ts";
 import { TcpProxy } from "../servers/proxy.ts";
 import { startRedis } from "../servers/redis.ts";
+import { heldTimer } from "./opened.ts";
 import { available, opened, take } from "./redis-opened.ts";
 
 const server = await startRedis();
@@ -61,18 +62,10 @@ suite("a network that fails", () => {
   });
 
   test("an idle connection that broke is found out before a message needs it", async () => {
-    let probe = () => {};
-    const clock = {
-      ...systemClock,
-      setTimer(delayMs: number, callback: () => void) {
-        if (delayMs !== 10_000) return systemClock.setTimer(delayMs, callback);
-        probe = callback;
-        return () => undefined;
-      },
-    };
-    await using open = await available(proxied, { clock, confirmLimitMs: 300 });
+    const probe = heldTimer(10_000);
+    await using open = await available(proxied, { clock: probe.clock, confirmLimitMs: 300 });
     proxy.blackhole();
-    probe();
+    probe.fire();
     assert.match((await open.told.trouble()).reason, /answered nothing for/);
     await open.told.until(() => open.told.isAvailable);
   });

@@ -22,7 +22,7 @@ import { type BrokerFixture, brokerContract, publish, Told } from "../contract/b
 import { TcpProxy } from "../servers/proxy.ts";
 import { startRedis } from "../servers/redis.ts";
 import { startRqWorker } from "../servers/rq.ts";
-import { openings } from "./opened.ts";
+import { heldTimer, openings } from "./opened.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "beat-rq-"));
 const server = await startRedis();
@@ -185,25 +185,16 @@ test("an error within the script is the queue's, in Redis 6 too", () => {
 
 test("jobs that nobody takes are told of, with a worker's command", async () => {
   await server.client.flushall();
-  let probe = () => {};
+  const probe = heldTimer(10_000);
   let nowMs = 0;
-  const clock = {
-    ...systemClock,
-    monotonic: () => nowMs,
-    setTimer(delayMs: number, callback: () => void) {
-      if (delayMs !== 10_000) return systemClock.setTimer(delayMs, callback);
-      probe = callback;
-      return () => undefined;
-    },
-  };
-  await using open = await available({ clock });
+  await using open = await available({ clock: { ...probe.clock, monotonic: () => nowMs } });
   await publish(open.broker, [message({ task: "a.b", options: { queue: "alone" } })]);
-  for (const before = probe; probe === before; ) {
-    probe();
+  for (const before = probe.fire; probe.fire === before; ) {
+    probe.fire();
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   nowMs += 60_000;
-  probe();
+  probe.fire();
   await open.told.until(() => open.told.notices.length > 0);
   assert.match(
     open.told.notices[0]!,

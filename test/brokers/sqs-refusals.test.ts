@@ -8,7 +8,7 @@ import type { PublishOutcome } from "../../src/core/ports.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { messageTo, publish } from "../contract/broker-contract.ts";
 import { freePorts } from "../servers/own-server.ts";
-import { refuses } from "./opened.ts";
+import { heldTimer, refuses } from "./opened.ts";
 import { available, opened, urlAt } from "./sqs-opened.ts";
 
 interface Entry {
@@ -374,20 +374,12 @@ suite("a network that fails", () => {
 
   test("an idle connection that broke is found out before a message needs it", async () => {
     const sqs = await scripted(() => undefined);
-    let probe = () => {};
-    const clock = {
-      ...systemClock,
-      setTimer(delayMs: number, callback: () => void) {
-        if (delayMs !== 30_000) return systemClock.setTimer(delayMs, callback);
-        probe = callback;
-        return () => undefined;
-      },
-    };
-    await using open = await available(urlAt(sqs.port), { clock });
-    probe(); // What was answered since the last one speaks for itself.
+    const probe = heldTimer(30_000);
+    await using open = await available(urlAt(sqs.port), { clock: probe.clock });
+    probe.fire(); // What was answered since the last one speaks for itself.
     sqs.answer = () => refusal(503, "ServiceUnavailable");
     await new Promise((resolve) => setImmediate(resolve));
-    probe();
+    probe.fire();
     assert.match((await open.told.trouble()).reason, /answers 503/);
   });
 });

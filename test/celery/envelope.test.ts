@@ -2,43 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { encodeEnvelope, expirationOf } from "../../src/celery/envelope.ts";
-import type { Message } from "../../src/core/ports.ts";
-
-interface Envelope {
-  readonly body: string;
-  readonly headers: Record<string, unknown>;
-  readonly properties: {
-    readonly correlation_id: string;
-    readonly reply_to: string;
-    readonly delivery_mode: number;
-    readonly delivery_info: { readonly exchange: string; readonly routing_key: string };
-    readonly priority: number;
-    readonly delivery_tag: string;
-    readonly expiration?: string;
-  };
-}
+import { messageOf } from "../brokers/golden-envelope.ts";
 
 const golden = (name: string) => JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8"));
 
 /** Takes an envelope apart and writes it again. */
 function rewritten(text: string): string {
-  const { body, headers, properties } = JSON.parse(text) as Envelope;
   const now = 1_000;
-  const message: Message = {
-    id: properties.correlation_id,
-    queue: properties.delivery_info.routing_key,
-    exchange: properties.delivery_info.exchange,
-    routingKey: properties.delivery_info.routing_key,
-    headers,
-    body: Buffer.from(body, "base64"),
-    contentType: "application/json",
-    contentEncoding: "utf-8",
-    priority: properties.priority,
-    persistent: properties.delivery_mode === 2,
-    replyTo: properties.reply_to,
-    expiresAt: properties.expiration === undefined ? null : now + Number(properties.expiration),
-  };
-  return encodeEnvelope(message, properties.delivery_tag, now);
+  return encodeEnvelope(messageOf(text, now), JSON.parse(text).properties.delivery_tag, now);
 }
 
 suite("byte for byte what kombu writes", () => {

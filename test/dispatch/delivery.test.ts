@@ -46,9 +46,7 @@ test("with coalesce: earliest, the first of an outage is sent after it, and stan
   const engine = world.engine();
   await engine.start();
   await world.clock.advance(1_100);
-  world.broker.listener.unavailable("gone", false);
-  await world.clock.advance(3_000);
-  world.broker.listener.available();
+  await world.outage(3_000);
   await world.clock.advance(100);
   await engine.stop(1_000);
   assert.deepEqual(sentFor(world, "ping"), [1, 2]);
@@ -69,9 +67,7 @@ test("with coalesce: all, an outage leaves no more than catch_up_limit in the ou
   const engine = world.engine();
   await engine.start();
   await world.clock.advance(100);
-  world.broker.listener.unavailable("gone", false);
-  await world.clock.advance(10_000);
-  world.broker.listener.available();
+  await world.outage(10_000);
   await world.clock.advance(100);
   await engine.stop(1_000);
   assert.deepEqual(sentFor(world, "each"), [8, 9, 10]);
@@ -84,9 +80,7 @@ test("an outage longer than misfire_grace_time: missed, and said why", async () 
   const engine = world.engine();
   await engine.start();
   await world.clock.advance(3_590_000);
-  world.broker.listener.unavailable("gone", false);
-  await world.clock.advance(20_000);
-  world.broker.listener.available();
+  await world.outage(20_000);
   await world.clock.advance(100);
   await engine.stop(1_000);
   assert.deepEqual(
@@ -122,9 +116,7 @@ test("a pile of late messages holds up nothing that has just fallen due", async 
   const engine = world.engine({ maxRate: 20 });
   await engine.start();
   await world.clock.advance(100);
-  world.broker.listener.unavailable("gone", false);
-  await world.clock.advance(5_000);
-  world.broker.listener.available();
+  await world.outage(5_000);
   await world.clock.advance(5_900);
   const [fresh] = world.sent.filter(({ name }) => name === "fresh");
   assert.equal(fresh?.atSeconds, 10);

@@ -170,9 +170,7 @@ test("messages that expire while they wait are recorded as missed", async () => 
   const engine = world.engine();
   await engine.start();
   await world.clock.advance(500);
-  world.broker.listener.unavailable("gone", false);
-  await world.clock.advance(5_000);
-  world.broker.listener.available();
+  await world.outage(5_000);
   await world.clock.advance(100);
   await engine.stop(1_000);
   assert.deepEqual(world.sent, []);

@@ -185,6 +185,13 @@ export class World {
     return entry!;
   }
 
+  /** The broker is away for so long. */
+  async outage(forMs: number): Promise<void> {
+    this.broker.listener.unavailable("gone", false);
+    await this.clock.advance(forMs);
+    this.broker.listener.available();
+  }
+
   /** Rows of the ledger, oldest first: state, seconds since the start, count, reason. */
   async ledger(
     name?: string,
