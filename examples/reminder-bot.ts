@@ -23,30 +23,26 @@ const folder = await mkdtemp(join(tmpdir(), "reminder-bot-"));
 {
   await using scheduler = new Scheduler({ store: sqlite(join(folder, "bot.sqlite")), log: silentLog });
   let latestMs = 0;
-  scheduler.job(
+  const remind = scheduler.job(
     "remind",
     async ({ chat, text }: { chat: number; text: string }, { lateMs }) => {
       latestMs = Math.max(latestMs, lateMs);
       await messenger.send(chat, text);
     },
     // The messenger takes thirty at a time.
-    { maxInstances: 30 },
+    { maxInstances: 30, retries: 5 },
   );
 
   // Half of them fall due within the next seconds, the others in the years to come.
   const soon = Date.now() + 6_000;
   const dateOf = (index: number) =>
     new Date(index % 2 === 0 ? soon + (index / reminders) * 4_000 : soon + index * 86_400_000);
-  // Many at once are one transaction for each thousand; one alone is `remind.at(date, params)`.
-  await scheduler.addAll(
+  // Many at once are one transaction; one alone is `remind.at(date, params)`.
+  await remind.addAll(
     Array.from({ length: reminders }, (_, index) => ({
       name: `reminder ${index}`,
-      definition: {
-        at: dateOf(index).toISOString(),
-        job: "remind",
-        params: { chat: index % chats, text: `reminder ${index}` },
-        retries: 5,
-      },
+      at: dateOf(index),
+      params: { chat: index % chats, text: `reminder ${index}` },
     })),
   );
   await scheduler.start();

@@ -19,9 +19,9 @@ const remind = scheduler.job("remind", ({ text }: { text: string }, { lateMs }) 
 async function answer(request: IncomingMessage): Promise<unknown> {
   if (request.method === "POST") {
     const { text: what, at } = JSON.parse(await text(request)) as { text: string; at: string };
+    if (new Date(at) < new Date()) throw new UsageError(`${at} is over already`, { remedy: "Give a time to come." });
     // Named after its text: asking again changes the one that is there.
     const reminder = await remind.at(at, { text: what }, { name: `reminder: ${what}` });
-    if (reminder.next().length === 0) throw new UsageError(`${at} is over already`, { remedy: "Give a time to come." });
     return { added: reminder.name };
   }
   const entries = await scheduler.list();

@@ -27,6 +27,7 @@ export {
   defineJob,
   Job,
   type JobDefinition,
+  type JobEntry,
   type JobOptions,
   type JobWork,
   type Jsonable,

@@ -9,7 +9,7 @@ import type { Clock, Log, Store } from "./core/ports.ts";
 import type { targetKeys } from "./core/target.ts";
 import { parseDuration } from "./core/time.ts";
 import type { scheduleKeys, triggerKeys } from "./core/triggers/schedule.ts";
-import type { Conflict } from "./definitions/operations.ts";
+import type { Conflict } from "./definitions/addition.ts";
 import type { SecurityOptions } from "./message-signing.ts";
 import type { JobFunction } from "./runner/job.ts";
 import { MemoryStore } from "./store/memory.ts";
@@ -40,7 +40,7 @@ export interface SchedulerOptions {
   readonly timezone?: string;
   /** How long the ledger is kept. Default 7 days. */
   readonly retention?: string | number;
-  /** How many rows the ledger keeps at most; the oldest go first. Default 1,000,000. */
+  /** How many rows the ledger keeps at most; the oldest go first. Default 1,000,000, in memory 100,000. */
   readonly retentionRows?: number;
   /** How many local runs go on at once at most; others wait for their turn. Default 100. */
   readonly maxConcurrentRuns?: number;
@@ -60,6 +60,14 @@ export interface SchedulerOptions {
   readonly metrics?: string | number;
   readonly log?: Log;
   readonly clock?: Clock;
+}
+
+/** Beyond that, what is in a file takes room on a disk, and what is in memory takes it from the program. */
+const defaultRows = { memory: 100_000, elsewhere: 1_000_000 };
+
+/** How many rows the ledger of this store keeps at most. */
+export function retentionRowsOf({ retentionRows }: SchedulerOptions, store: Store): number {
+  return retentionRows ?? (store instanceof MemoryStore ? defaultRows.memory : defaultRows.elsewhere);
 }
 
 /** A broker by its parts. Further options are those of Celery that change the wire, as `global_keyprefix`; they go into the URL's query. */

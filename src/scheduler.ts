@@ -10,7 +10,7 @@ import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
 import type { BeatEvent, EntryEvent, EventPattern } from "./core/events.ts";
 import type { Occurrence } from "./core/ports.ts";
 import type { Told } from "./definitions/operations.ts";
-import { type LoadedFiles, loadScheduleFiles, schedulesRoot } from "./definitions/parse.ts";
+import { schedulesRoot } from "./definitions/parse.ts";
 import { Engine, type EngineReport, type Stopped } from "./dispatch/engine.ts";
 import type { EntryHandle } from "./embedding/entry-handle.ts";
 import { type EventStream, Events, type Listener } from "./embedding/events.ts";
@@ -37,6 +37,7 @@ import {
   durationOption,
   type EntryOptions,
   memory,
+  retentionRowsOf,
   type SchedulerOptions,
   type Triggers,
   type Work,
@@ -89,7 +90,8 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       throw new UsageError("overdue-tolerance: less than a second is no sign of trouble", {
         remedy: "Give 1s or more.",
       });
-    const { maxRate = Number.POSITIVE_INFINITY, maxConcurrentRuns = 1 } = options;
+    const { maxRate = Number.POSITIVE_INFINITY, maxConcurrentRuns = 1, retentionRows = 1 } = options;
+    if (!(retentionRows >= 0)) throw new UsageError(`retention-rows: ${retentionRows} is not a number of rows`);
     if (!(Number.isInteger(maxConcurrentRuns) && maxConcurrentRuns >= 1))
       throw new UsageError(`max-concurrent-runs: ${maxConcurrentRuns} is not a number of runs`, {
         remedy: "Give 1 or more.",
@@ -340,7 +342,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       isDead,
       random: Math.random,
       retentionMs: this.#retentionMs,
-      ...(this.#options.retentionRows !== undefined && { retentionRows: this.#options.retentionRows }),
+      retentionRows: retentionRowsOf(this.#options, store),
       timeZoneData: process.versions["tz"] ?? "unknown",
       overdueToleranceMs: this.#overdueToleranceMs,
       onAlert: (alert) => {
@@ -418,9 +420,4 @@ export interface Health {
   /** Whether its loops go on. */
   readonly alive: boolean;
   readonly alerts: EngineReport["alerts"]["active"];
-}
-
-/** Reads and checks schedule files without a store. */
-export async function checkScheduleFiles(paths: readonly string[]): Promise<LoadedFiles> {
-  return loadScheduleFiles(paths);
 }

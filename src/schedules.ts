@@ -14,7 +14,8 @@ import {
   type Store,
 } from "./core/ports.ts";
 import type { Instant } from "./core/time.ts";
-import { type Conflict, Operations, type Told, type Writer } from "./definitions/operations.ts";
+import type { Conflict, Writer } from "./definitions/addition.ts";
+import { Operations, type Told } from "./definitions/operations.ts";
 import type { EngineReport } from "./dispatch/engine.ts";
 import { fireTimesAfter } from "./embedding/entry-handle.ts";
 import { Run } from "./embedding/run.ts";
@@ -81,9 +82,12 @@ export abstract class Schedules {
     return this.#change((operations) => operations.reschedule(name, writtenOptions(trigger), origin));
   }
 
-  /** Adds many at once: all of them are checked before the first is written. */
-  async addAll(entries: readonly { readonly name: string; readonly definition: unknown }[]): Promise<void> {
-    await this.#change((operations) => operations.addAll(entries, "code"));
+  /** Adds many as schedule files would write them, in one transaction: all of them, or none. */
+  async addAll(
+    entries: readonly { readonly name: string; readonly definition: unknown }[],
+    { conflict = "throw" }: { readonly conflict?: Conflict } = {},
+  ): Promise<Entry[]> {
+    return this.#change((operations) => operations.addAll(entries, "code", { conflict }));
   }
 
   async remove(name: string): Promise<void> {

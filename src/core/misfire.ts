@@ -4,7 +4,7 @@
 import type { Policy } from "./definition.ts";
 import { BeatError } from "./errors.ts";
 import type { PassedRange } from "./ports.ts";
-import { formatDuration, type Instant } from "./time.ts";
+import { formatDuration, type Instant, minuteMs } from "./time.ts";
 import { fireTimesBetween, nextFireTime, previousFireTime, type Trigger } from "./triggers/trigger.ts";
 
 export interface Decision {
@@ -26,25 +26,33 @@ export interface Situation {
   /** How many earlier ones are late and still to be sent. */
   readonly unsent: number;
   readonly now: Instant;
+  /** When dates were given that may have passed already. */
+  readonly datesGivenAt?: Instant | undefined;
 }
+
+/**
+ * A date that is given while it passes runs. One of long ago is rather that of a program which starts anew and names it again:
+ * unless its entry says how late it may be, it does not run.
+ */
+const passingMs = minuteMs;
 
 /**
  * Decides every fire time from `firstFireAt` up to now; at least `firstFireAt` itself, which may lie a little ahead.
  * Throws BeatError where the trigger does not advance.
  */
-export function decide({ trigger, policy, firstFireAt, runCount, unsent, now }: Situation): Decision {
+export function decide({ trigger, policy, firstFireAt, runCount, unsent, now, datesGivenAt }: Situation): Decision {
   const until = Math.max(firstFireAt, now);
   const passed: PassedRange[] = [];
   const all = rangeOf(trigger, firstFireAt, until);
   let open: Range | undefined = all;
 
-  if (policy.misfireGraceMs !== null && firstFireAt < now - policy.misfireGraceMs) {
-    const missed = rangeOf(trigger, firstFireAt, now - policy.misfireGraceMs - 1);
-    passed.push({
-      ...missed,
-      state: "missed",
-      reason: missedReason(policy.misfireGraceMs),
-    });
+  const [earliest, reason] =
+    policy.misfireGraceMs !== null
+      ? [now - policy.misfireGraceMs, missedReason(policy.misfireGraceMs)]
+      : [(datesGivenAt ?? Number.NEGATIVE_INFINITY) - passingMs, "it had passed when it was added"];
+  if (firstFireAt < earliest) {
+    const missed = rangeOf(trigger, firstFireAt, earliest - 1);
+    passed.push({ ...missed, state: "missed", reason });
     open = missed.count < all.count ? rangeOf(trigger, next(trigger, missed.untilFireAt)!, until) : undefined;
   }
 

@@ -1,16 +1,17 @@
 // The one place through which anybody but the dispatcher writes entries: the command line, programs, the API, files.
 
 import { randomUUID } from "node:crypto";
-import { type Definition, nameProblem } from "../core/definition.ts";
-import { type Entry, firesAtStart, type Origin } from "../core/entry.ts";
+import { nameProblem } from "../core/definition.ts";
+import type { Entry } from "../core/entry.ts";
 import { type BeatError, ConflictError, DefinitionError, EntryNotFoundError, nearest } from "../core/errors.ts";
 import { checkedParams } from "../core/json-params.ts";
 import type { Clock, EntryChange, Occurrence, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
+import { type Addition, type Conflict, planAddition, type Wanted, type Writer } from "./addition.ts";
 import { checkedDefinition } from "./checked.ts";
 import type { LoadedFiles } from "./parse.ts";
-import { changeOfDefinition, type Effect, endOfPause, freshProgress, removal } from "./progress.ts";
+import { type Effect, endOfPause, removal } from "./progress.ts";
 import { type FilesPlan, fileOf, type PlannedChange, planReconcile } from "./reconcile.ts";
 
 const maxAttempts = 10;
@@ -18,9 +19,6 @@ const pageSize = 1_000;
 const maxNamesToGuess = 10_000;
 const maxNoteLength = 1_000;
 const maxNamesInSummary = 5;
-
-/** Who writes, when it is not a file. */
-export type Writer = Exclude<Origin, `file:${string}`>;
 
 export interface AppliedFiles {
   readonly added: readonly string[];
@@ -32,9 +30,6 @@ export interface AppliedFiles {
   /** One sentence or two for people; empty where nothing changed. */
   readonly summary: string;
 }
-
-/** What becomes of an entry that has the name already: it is changed, it stays as it is, or that is an error. */
-export type Conflict = "replace" | "keep" | "throw";
 
 /** What was done to entries. Told once it is written. */
 export type Told =
@@ -69,23 +64,11 @@ export class Operations {
     origin: Writer,
     { conflict = "throw" }: { readonly conflict?: Conflict } = {},
   ): Promise<Entry> {
-    const place = { entry: name };
-    const wrong = nameProblem(name);
-    if (wrong !== undefined) throw new DefinitionError(wrong);
-    const parsed = checkedDefinition(withZone(definition), place);
+    const wanted = checked(name, definition);
     return this.#retrying(async () => {
-      const now = this.#clock.now();
       const existing = await this.#store.entryByName(name);
-      if (existing === undefined) return this.#insert(name, parsed, origin, now);
-      if (conflict === "keep") return existing;
-      refuseForeign(existing, origin);
-      if (conflict === "throw")
-        throw new DefinitionError("there is an entry of that name already", {
-          remedy: "Choose another name, or replace it.",
-          place,
-        });
-      const effect = changeOfDefinition(existing, parsed, now);
-      return effect === undefined ? existing : this.#update(existing, effect, now, "changed");
+      const addition = planAddition(existing, wanted, { origin, conflict }, this.#clock.now());
+      return addition === undefined ? existing! : (await this.#write([addition]))[0]!;
     });
   }
 
@@ -96,49 +79,40 @@ export class Operations {
     return this.add(name, { ...Object.fromEntries(others), ...schedule }, origin, { conflict: "replace" });
   }
 
-  async #insert(name: string, definition: Definition, origin: Writer, createdAt: Instant): Promise<Entry> {
-    const progress = freshProgress(name, definition, createdAt);
-    if (progress.nextFireAt === null && origin !== "code" && !firesAtStart(definition)) {
-      throw new DefinitionError("it would never fire: every date lies in the past", {
-        remedy: "Give a date to come.",
-        place: { entry: name },
-      });
-    }
-    const [entry] = await this.#store.change([
-      { change: "insert", name, origin, definition, createdAt, ...progress, quarantine: null },
-    ]);
-    this.#tell({ did: "added", entry: entry! });
-    return entry!;
-  }
-
   /**
-   * Adds many entries, in transactions of a thousand. Every definition is checked before anything is written: one
-   * DefinitionError holds all problems. A name that is taken is one; what was written before it stays.
+   * Adds many entries in one transaction, all or none. One DefinitionError holds all problems. Returns the entries, as they are
+   * then, in the same order.
    */
   async addAll(
     entries: readonly { readonly name: string; readonly definition: unknown }[],
     origin: Writer,
-  ): Promise<void> {
-    const createdAt = this.#clock.now();
-    const problems: BeatError[] = [];
-    const changes = entries.flatMap(({ name, definition }): EntryChange[] => {
-      try {
-        const wrong = nameProblem(name);
-        if (wrong !== undefined) throw new DefinitionError(wrong);
-        const parsed = checkedDefinition(withZone(definition), { entry: name });
-        const progress = freshProgress(name, parsed, createdAt);
-        return [{ change: "insert", name, origin, definition: parsed, createdAt, ...progress, quarantine: null }];
-      } catch (error) {
-        if (!(error instanceof DefinitionError)) throw error;
-        problems.push(...error.problems);
-        return [];
-      }
+    { conflict = "throw" }: { readonly conflict?: Conflict } = {},
+  ): Promise<Entry[]> {
+    const names = new Set<string>();
+    const wanted = withoutProblems(entries, ({ name, definition }) => {
+      if (names.has(name)) throw new DefinitionError("there are two entries of that name", { place: { entry: name } });
+      names.add(name);
+      return checked(name, definition);
     });
-    if (problems.length > 0) throw new DefinitionError("some of the entries can't be added", { problems });
-    for (let start = 0; start < changes.length; start += pageSize) {
-      const added = await this.#store.change(changes.slice(start, start + pageSize));
-      for (const entry of added) this.#tell({ did: "added", entry });
-    }
+    return this.#retrying(async () => {
+      const existing: (Entry | undefined)[] = [];
+      for (let start = 0; start < wanted.length; start += pageSize) {
+        const page = wanted.slice(start, start + pageSize);
+        existing.push(...(await Promise.all(page.map(({ name }) => this.#store.entryByName(name)))));
+      }
+      const now = this.#clock.now();
+      const additions = withoutProblems(wanted, (one, index) =>
+        planAddition(existing[index], one, { origin, conflict }, now),
+      );
+      const written = (await this.#write(additions.filter((one) => one !== undefined))).values();
+      return additions.map((one, index) => (one === undefined ? existing[index]! : written.next().value!));
+    });
+  }
+
+  async #write(additions: readonly Addition[]): Promise<Entry[]> {
+    const entries = await this.#store.change(additions.map(({ change }) => change));
+    for (const [index, { did }] of additions.entries()) this.#tell({ did, entry: entries[index]! });
+    return entries;
   }
 
   /** Removes an entry and withdraws what it has in the outbox; the ledger stays, and tells what was still to be decided. Throws EntryNotFoundError, and DefinitionError for an entry of a file. */
@@ -282,7 +256,7 @@ export class Operations {
     return names;
   }
 
-  async #update(entry: Entry, effect: Effect, at: Instant, did?: "changed" | "paused"): Promise<Entry> {
+  async #update(entry: Entry, effect: Effect, at: Instant, did?: "paused"): Promise<Entry> {
     const change: EntryChange = { change: "update", id: entry.id, expectedRevision: entry.revision, at, ...effect };
     const [changed] = await this.#store.change([change]);
     if (did !== undefined) this.#tell({ did, entry: changed! });
@@ -312,22 +286,32 @@ function asked(
   return { ...nothingYet, ...when, id, entryId, entryName, manual: true, params: params ?? null, state: "claimed" };
 }
 
-/** Files own theirs alone; a program owns what it defines and takes nothing from the command line or the API. */
-function refuseForeign({ name, origin: owner }: Entry, writer: Writer): void {
-  const file = fileOf(owner);
-  const place = { entry: name };
-  if (file !== undefined) {
-    throw new DefinitionError(`it belongs to the schedule file ${file}`, {
-      remedy: "Change it there, or choose another name.",
-      place,
-    });
-  }
-  if (writer !== "code" || owner === "code") return;
-  const whom = owner === "cli" ? "from the command line" : "through the API";
-  throw new DefinitionError(`an entry of that name was added ${whom}`, {
-    remedy: "Choose another name, or remove that one.",
-    place,
+/** Each one's result. One DefinitionError holds what is wrong with any. */
+function withoutProblems<One, Result>(each: readonly One[], work: (one: One, index: number) => Result): Result[] {
+  const problems: BeatError[] = [];
+  const results = each.flatMap((one, index) => {
+    try {
+      return [work(one, index)];
+    } catch (error) {
+      if (!(error instanceof DefinitionError)) throw error;
+      problems.push(...error.problems);
+      return [];
+    }
   });
+  if (problems.length > 0)
+    throw new DefinitionError(
+      `nothing was added: ${problems.length} of ${each.length} can't be: ${problems[0]!.describe()}`,
+      {
+        problems,
+      },
+    );
+  return results;
+}
+
+function checked(name: string, definition: unknown): Wanted {
+  const wrong = nameProblem(name);
+  if (wrong !== undefined) throw new DefinitionError(wrong);
+  return { name, definition: checkedDefinition(withZone(definition), { entry: name }) };
 }
 
 function withZone(definition: unknown): unknown {

@@ -16,26 +16,36 @@ export type Effect = Pick<Update, "fields" | "withdraw" | "passed">;
 
 /**
  * The progress of a definition that comes into force now. `nextFireAt` is null where it never fires. `max_runs` counts the runs
- * that Beat makes: times since a `start_at` in the past were none.
+ * that Beat makes: times since a `start_at` in the past were none. Dates after `datesAfter` are decided on though they have passed.
  */
 export function freshProgress(
   name: string,
   definition: Definition,
   now: Instant,
+  datesAfter: Instant = now,
 ): Pick<Entry, "anchorAt" | "nextFireAt"> {
-  const { start_at, timezone = "UTC" } = definition;
-  const anchorAt = start_at === undefined ? now : startOf(parseDateTime(start_at, "start_at"), zoneOf(timezone));
+  const { start_at, at, timezone = "UTC" } = definition;
+  const anchorAt =
+    start_at === undefined || at !== undefined ? now : startOf(parseDateTime(start_at, "start_at"), zoneOf(timezone));
   const trigger = triggerOf({ name, definition, anchorAt, lastFireAt: null });
-  return { anchorAt, nextFireAt: nextFireTime(trigger, now) };
+  return { anchorAt, nextFireAt: nextFireTime(trigger, at === undefined ? now : Math.min(datesAfter, now)) };
 }
 
+/** Before all dates that may be given. */
+export const everyDate: Instant = -8e15;
+
 /** Undefined where the new definition says what the old one said. */
-export function changeOfDefinition(entry: Entry, definition: Definition, now: Instant): Effect | undefined {
+export function changeOfDefinition(
+  entry: Entry,
+  definition: Definition,
+  now: Instant,
+  datesAfter?: Instant,
+): Effect | undefined {
   if (JSON.stringify(entry.definition) === JSON.stringify(definition)) return undefined;
   if (entry.quarantine !== null || scheduleOf(entry.definition) !== scheduleOf(definition)) {
     const fields = {
       definition,
-      ...freshProgress(entry.name, definition, now),
+      ...freshProgress(entry.name, definition, now, datesAfter),
       lastFireAt: null,
       runCount: 0,
       quarantine: null,

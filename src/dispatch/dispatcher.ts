@@ -9,6 +9,7 @@ import type { Due } from "../core/timetable.ts";
 import { ClockSteps } from "./clock-steps.ts";
 import type { EntryCache } from "./entry-cache.ts";
 import type { Herald } from "./herald.ts";
+import type { Narrator } from "./narrator.ts";
 import type { Parking } from "./parking.ts";
 import { advanced, planBeyond, planClaim, planQuarantine } from "./planner.ts";
 import type { Relay } from "./relay.ts";
@@ -22,6 +23,7 @@ export interface DispatcherOptions {
   readonly entries: EntryCache;
   readonly relay: Relay;
   readonly herald: Herald;
+  readonly narrator: Narrator;
   readonly parking: Parking;
   readonly tally: Tally;
   /** The lease while it can be trusted. */
@@ -273,7 +275,7 @@ export class Dispatcher {
     results: readonly ClaimResult[],
     compiled: Map<number, CompiledEntry>,
   ): Promise<void> {
-    const { relay, entries, store, tally, herald } = this.#options;
+    const { relay, entries, store, tally, herald, narrator } = this.#options;
     const stale: number[] = [];
     for (const [index, claim] of claims.entries()) {
       const result = results[index]!;
@@ -291,6 +293,7 @@ export class Dispatcher {
         entries.keep(kept);
         this.#upcoming.place(entry);
         herald.passed(kept, claim.passed);
+        narrator.passed(entry.name, claim.passed);
         if (entry.nextFireAt === null) herald.finished(entry);
         for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0, reason: null });
       }

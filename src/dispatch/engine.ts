@@ -160,6 +160,7 @@ export class Engine {
       ...options,
       entries,
       herald,
+      narrator,
       parking,
       tally,
       relay: this.#relay,

@@ -1,6 +1,6 @@
 // One readable line for each dispatch and run; in a burst, one for the lot. A log must not cost more than the work.
 
-import type { Clock, Log } from "../core/ports.ts";
+import type { Clock, Log, PassedRange } from "../core/ports.ts";
 import { formatDuration } from "../core/time.ts";
 import type { Held } from "./outbox.ts";
 
@@ -18,11 +18,17 @@ interface Published {
   readonly lateMs: number;
 }
 
+interface Missed {
+  readonly name: string;
+  readonly range: PassedRange;
+}
+
 export class Narrator {
   readonly #clock: Clock;
   readonly #log: Log;
   #published: Published[] = [];
   #ran: Ran[] = [];
+  #missed: Missed[] = [];
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -49,6 +55,29 @@ export class Narrator {
     const { name } = held.compiled.entry;
     const fields = { ...fieldsOf(held), ...(reason && { reason }) };
     this.#log[outcome === "failed" ? "error" : "warn"](`${outcome} ${name}: ${reason ?? "no reason given"}`, fields);
+  }
+
+  /** Fire times that were found too late; what gives way to another one is not worth a line. */
+  passed(name: string, ranges: readonly PassedRange[]): void {
+    for (const range of ranges)
+      if (range.state === "missed" && this.#missed.push({ name, range }) === 1)
+        this.#clock.setTimer(gatherMs, () => this.#tellMissed());
+  }
+
+  #tellMissed(): void {
+    const batch = this.#missed;
+    this.#missed = [];
+    if (batch.length > linesAtMost) {
+      const count = batch.reduce((sum, { range }) => sum + range.count, 0);
+      this.#log.warn(`missed ${count} fire times of ${batch.length} entries`, { count });
+      return;
+    }
+    for (const { name, range } of batch) {
+      const { reason, count } = range;
+      const fireTime = new Date(range.fromFireAt).toISOString();
+      const which = count === 1 ? fireTime : `${count} fire times from ${fireTime}`;
+      this.#log.warn(`missed ${name}, ${which}: ${reason}`, { entry: name, fireTime, count, reason });
+    }
   }
 
   #tellRan(): void {

@@ -1,9 +1,9 @@
 // Jobs: functions that have a name, so that what is stored can say which of them to run. A closure lives as long as its
 // process; the name of a job, and the JSON that it is given, outlive it.
 
-import type { Definition } from "../core/definition.ts";
 import { nameProblem, parseDefinition } from "../core/definition.ts";
 import { DefinitionError } from "../core/errors.ts";
+import type { Conflict } from "../definitions/addition.ts";
 import type { JobContext, JobFunction, JobLimits } from "../runner/job.ts";
 import { type EntryOptions, type Triggers, writtenOptions } from "../scheduler-options.ts";
 import type { EntryHandle } from "./entry-handle.ts";
@@ -91,14 +91,23 @@ export type Given<Params, Rest extends unknown[]> = undefined extends Params
   ? [params?: Params, ...rest: Rest]
   : [params: Params, ...rest: Rest];
 
+/** One of many: its trigger, what its runs are given, and whatever else an entry may say. */
+export type JobEntry<Params> = Partial<Triggers> &
+  Omit<EntryOptions, "conflict" | "params"> &
+  (undefined extends Params ? { readonly params?: Params } : { readonly params: Params });
+
 /** What a job needs of its scheduler. */
 export interface JobHost {
   addEntry<Params, Result>(
     job: JobDefinition<Params, Result>,
-    trigger: Partial<Definition>,
-    params: unknown,
-    options: EntryOptions,
+    entry: JobEntry<unknown>,
+    conflict: Conflict,
   ): Promise<EntryHandle<Params, Result>>;
+  addEntries<Params, Result>(
+    job: JobDefinition<Params, Result>,
+    entries: readonly JobEntry<unknown>[],
+    conflict: Conflict,
+  ): Promise<EntryHandle<Params, Result>[]>;
   triggerJob<Result>(job: JobDefinition<never, Result>, params: unknown): Promise<Run<Result>>;
 }
 
@@ -137,9 +146,17 @@ export class Job<Params, Result> {
   /** Any trigger that a schedule file may have: `{ calendar: … }`, `{ rrule: … }`, `{ any: […] }`. */
   schedule(
     trigger: Partial<Triggers>,
-    ...[params, options]: Given<Params, [options?: EntryOptions]>
+    ...[params, { conflict = "replace", ...options } = {}]: Given<Params, [options?: EntryOptions]>
   ): Promise<EntryHandle<Params, Result>> {
-    return this.#host.addEntry(this.#definition, writtenOptions(trigger), params, options ?? {});
+    return this.#host.addEntry(this.#definition, { ...options, ...trigger, params }, conflict);
+  }
+
+  /** Many entries in one transaction: all of them, or none. */
+  addAll(
+    entries: readonly JobEntry<Params>[],
+    { conflict = "replace" }: { readonly conflict?: Conflict } = {},
+  ): Promise<EntryHandle<Params, Result>[]> {
+    return this.#host.addEntries(this.#definition, entries, conflict);
   }
 
   /** A run now, beside every schedule. */

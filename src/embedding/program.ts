@@ -2,20 +2,25 @@
 // the store and name them.
 
 import { type Definition, parseDefinition } from "../core/definition.ts";
-import type { Entry } from "../core/entry.ts";
+import { type Entry, firesAtStart } from "../core/entry.ts";
 import { BeatError, EntryNotFoundError, reasonOf } from "../core/errors.ts";
 import { checkedParams } from "../core/json-params.ts";
 import type { Log } from "../core/ports.ts";
-import type { Conflict } from "../definitions/operations.ts";
+import { triggerKeys } from "../core/triggers/schedule.ts";
+import type { Conflict } from "../definitions/addition.ts";
 import type { JobFunction, JobLimits } from "../runner/job.ts";
 import { type EntryOptions, type Work, writtenOptions } from "../scheduler-options.ts";
 import { EntryHandle, type EntryHost } from "./entry-handle.ts";
-import { functionOf, Job, type JobDefinition, type JobHost } from "./job.ts";
+import { functionOf, Job, type JobDefinition, type JobEntry, type JobHost } from "./job.ts";
 import type { Run } from "./run.ts";
 
 /** What it needs of its scheduler. */
 export interface ProgramHost extends EntryHost {
   add(name: string, definition: unknown, options: { readonly conflict: Conflict }): Promise<Entry>;
+  addAll(
+    entries: readonly { readonly name: string; readonly definition: unknown }[],
+    options: { readonly conflict: Conflict },
+  ): Promise<Entry[]>;
 }
 
 export interface ProgramOptions {
@@ -28,7 +33,7 @@ export interface ProgramOptions {
 }
 
 /** An entry that never fires by itself: runs that a program asks of a job, of no entry of its own, are its runs. */
-const neverByItself = { at: "1970-01-01T00:00:00Z", description: "runs that a program asked for" };
+const neverByItself = { cron: "@yearly", end_at: "1970-01-01", description: "runs that a program asked for" };
 
 export class Program implements JobHost {
   readonly functions = new Map<string, JobFunction>();
@@ -68,19 +73,45 @@ export class Program implements JobHost {
   }
 
   async addEntry<Params, Result>(
-    { name: job, options: { maxInstances: _, retryIf: __, ...policies } }: JobDefinition<Params, Result>,
-    trigger: Partial<Definition>,
-    params: unknown,
-    { name: wanted, conflict = "replace", ...own }: EntryOptions,
+    job: JobDefinition<Params, Result>,
+    entry: JobEntry<unknown>,
+    conflict: Conflict,
   ): Promise<EntryHandle<Params, Result>> {
-    const [[key, value] = ["?", ""]] = Object.entries(trigger);
-    const name =
-      wanted ?? this.#freeName(`${job}: ${key} ${typeof value === "string" ? value : JSON.stringify(value)}`);
+    const { name, definition } = this.#entryOf(job, entry);
+    return this.#handleOf(await this.#options.host.add(name, definition, { conflict }));
+  }
+
+  async addEntries<Params, Result>(
+    job: JobDefinition<Params, Result>,
+    entries: readonly JobEntry<unknown>[],
+    conflict: Conflict,
+  ): Promise<EntryHandle<Params, Result>[]> {
+    const wanted = entries.map((entry) => this.#entryOf(job, entry));
+    const added = await this.#options.host.addAll(wanted, { conflict });
+    return added.map((entry) => this.#handleOf(entry));
+  }
+
+  #entryOf<Params, Result>(
+    { name: job, options: { maxInstances: _, retryIf: __, ...policies } }: JobDefinition<Params, Result>,
+    { name: wanted, params, ...own }: JobEntry<unknown>,
+  ) {
+    const written = writtenOptions({ ...policies, ...own });
+    const name = wanted ?? this.#freeName(`${job}: ${labelOf(written)}`);
     const given = params === undefined ? {} : { params: checkedParams(params, { entry: name }) };
-    const definition = this.#checked(name, { ...writtenOptions({ ...policies, ...own }), ...trigger, job, ...given });
     this.#names.add(name);
-    const entry = await this.#options.host.add(name, definition, { conflict });
+    // Checked by whoever writes it.
+    return { name, definition: { timezone: this.#options.timezone, ...written, job, ...given } };
+  }
+
+  #handleOf<Params, Result>(entry: Entry): EntryHandle<Params, Result> {
+    this.#tellIfOver(entry);
     return new EntryHandle(this.#options.host, Promise.resolve(entry), entry);
+  }
+
+  /** A schedule whose end has passed; dates that have are told of by whoever decides on them. */
+  #tellIfOver({ name, nextFireAt, lastFireAt, definition }: Entry): void {
+    if (nextFireAt !== null || lastFireAt !== null || firesAtStart(definition)) return;
+    this.#options.log.warn(`${name} never fires: what is left of its schedule has passed.`, { entry: name });
   }
 
   async triggerJob<Result>(definition: JobDefinition<never, Result>, params: unknown): Promise<Run<Result>> {
@@ -139,7 +170,10 @@ export class Program implements JobHost {
   #watch(added: Promise<Entry>): void {
     this.#added.add(added);
     added.then(
-      () => this.#added.delete(added),
+      (entry) => {
+        this.#added.delete(added);
+        this.#tellIfOver(entry);
+      },
       (error) => {
         if (this.#started && this.#added.delete(added)) this.#options.log.error(reasonOf(error));
       },
@@ -164,4 +198,11 @@ export class Program implements JobHost {
     if (!this.#names.has(base)) return base;
     for (let number = 2; ; number++) if (!this.#names.has(`${base} ${number}`)) return `${base} ${number}`;
   }
+}
+
+/** `cron 0 9 * * *`: what an entry that was given no name is called after. */
+function labelOf(written: Record<string, unknown>): string {
+  const key = triggerKeys.find((each) => written[each] !== undefined) ?? "?";
+  const value = written[key];
+  return `${key} ${typeof value === "string" ? value : JSON.stringify(value)}`;
 }

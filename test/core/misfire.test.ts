@@ -145,3 +145,20 @@ test("every fire time has exactly one fate", () => {
     }),
   );
 });
+
+test("dates that had passed when they were given: the latest runs where that was a minute ago at most, or the grace time says so", () => {
+  const seconds = [0, 60, 119.999, 120, 150, 400];
+  const dates = seconds.map((each) => new Date(at(each)).toISOString());
+  const trigger = compileSchedule({ at: dates }, { name: "dates", anchorAt: 0 });
+  const decideOn = (misfireGraceMs: number | null, now: number) => {
+    const policy = { ...standard, misfireGraceMs };
+    const situation = { trigger, policy, firstFireAt: at(0), runCount: 0, unsent: 0, now: at(now) };
+    const { run, passed, nextFireAt } = decide({ ...situation, datesGivenAt: at(180) });
+    const counts = passed.map(({ state, count }) => `${count} ${state}`);
+    return [run.map((each) => (each - start) / 1_000), counts, nextFireAt];
+  };
+  assert.deepEqual(decideOn(null, 180), [[150], ["3 missed", "1 coalesced"], at(400)]);
+  assert.deepEqual(decideOn(null, 390), [[150], ["3 missed", "1 coalesced"], at(400)], "given once, decided later");
+  assert.deepEqual(decideOn(10_000, 180), [[], ["5 missed"], at(400)]);
+  assert.deepEqual(decideOn(100_000, 180), [[150], ["2 missed", "2 coalesced"], at(400)]);
+});

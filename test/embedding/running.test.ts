@@ -2,10 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Scheduler, type SchedulerOptions, silentLog } from "../../src/index.ts";
+import { memory, Scheduler, type SchedulerOptions, silentLog, sqlite } from "../../src/index.ts";
+import { retentionRowsOf } from "../../src/scheduler-options.ts";
 import { SimulatedClock } from "../../src/testing/index.ts";
+import { temporaryFolder } from "../store/temporary-folder.ts";
 
 const start = Date.UTC(2027, 0, 1, 12);
+const pathOf = temporaryFolder();
 
 function setUp(options: SchedulerOptions = {}) {
   const clock = new SimulatedClock(start);
@@ -93,6 +96,16 @@ test("what gives way while its line stands still takes no memory", async () => {
 test("a number of runs that is none is refused", () => {
   for (const maxConcurrentRuns of [0, -1, 1.5])
     assert.throws(() => new Scheduler({ maxConcurrentRuns }), /max-concurrent-runs: .* is not a number of runs/);
+});
+
+test("the ledger in memory is smaller by default than one in a file, and a number of rows that is none is refused", async () => {
+  assert.equal(retentionRowsOf({}, await memory()()), 100_000);
+  const file = await sqlite(pathOf("ledger"))();
+  assert.equal(retentionRowsOf({}, file), 1_000_000);
+  assert.equal(retentionRowsOf({ retentionRows: 7 }, file), 7);
+  await file.close();
+  for (const retentionRows of [-1, Number.NaN])
+    assert.throws(() => new Scheduler({ retentionRows }), /retention-rows: /);
 });
 
 test("maxConcurrentRuns: so many of all jobs at once, and none is lost in a crowd", async () => {

@@ -46,6 +46,16 @@ is(exactly<Promise<EntryHandle<{ org: string; days?: number }, string>>>()(added
 report.every("1h", { org: "a", days: 3 });
 report.schedule({ calendar: { months: 1 } }, { org: "a" });
 report.schedule({ rrule: "FREQ=DAILY", timezone: "UTC" }, { org: "a" });
+const all = await report.addAll([{ name: "a", at: new Date(), params: { org: "a" }, overlap: "queue" }], {
+  conflict: "keep",
+});
+is(exactly<EntryHandle<{ org: string; days?: number }, string>[]>()(all));
+// @ts-expect-error the params are not those of the job
+report.addAll([{ at: new Date(), params: { orgs: "a" } }]);
+// @ts-expect-error this job takes params
+report.addAll([{ at: new Date() }]);
+// @ts-expect-error what becomes of names that are taken is said once for all
+report.addAll([{ at: new Date(), params: { org: "a" }, conflict: "keep" }]);
 const run = await report.trigger({ org: "b" });
 is(exactly<Run<string>>()(run));
 is(exactly<string>()(await run.result()));
