@@ -28,7 +28,7 @@ export async function askByRedis(url: string, method: string, { clock, waitMs }:
   try {
     await redis.sadd(bindings, binding);
     const envelope = questionEnvelope(method, question, clock.now());
-    for (const channel of channelsOf(address)) await redis.publish(prefix + channel, envelope);
+    for (const channel of channelsOf(address)) await redis.publish(channel, envelope);
     const answers = new Map<string, unknown>();
     for (let waitedMs = 0; waitedMs < waitMs; waitedMs += lookEveryMs) {
       await new Promise<void>((resolve) => clock.setTimer(lookEveryMs, resolve));
@@ -44,9 +44,9 @@ export async function askByRedis(url: string, method: string, { clock, waitMs }:
 }
 
 /** Behind Sentinels, kombu up to 5.3 listens where the database's number was never filled in. */
-function channelsOf({ database, target }: RedisAddress): string[] {
+export function channelsOf({ database, target, keys: { prefix } }: RedisAddress): string[] {
   const names = "masterName" in target ? [String(database), "{db}"] : [String(database)];
-  return names.map((name) => `/${name}.${pidboxExchange}`);
+  return names.map((name) => `${prefix}/${name}.${pidboxExchange}`);
 }
 
 function questionEnvelope(method: string, question: Parameters<typeof pidboxQuestion>[1], now: number): string {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, suite, test } from "node:test";
 import { systemClock } from "../../src/system-clock.ts";
-import { publish } from "../contract/broker-contract.ts";
+import { messageTo, publish } from "../contract/broker-contract.ts";
 import { startRedis } from "../servers/redis.ts";
 import { messageOf, untagged } from "./golden-envelope.ts";
 import { available } from "./redis-opened.ts";
@@ -30,7 +30,14 @@ for (const version of ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.x", "5.7.0"]) {
     const cases: Readonly<Record<string, Case>> = JSON.parse(
       readFileSync(new URL(`../golden/redis-celery-${version}.json`, import.meta.url), "utf8"),
     );
-    for (const [name, { conf, lists }] of Object.entries(cases)) {
+    const { exch_rk: lost, ...sent } = cases;
+    test("through an exchange that nobody is bound to: the client's message was nowhere, and Beat refuses it", async () => {
+      assert.deepEqual(lost!.lists, {});
+      await using open = await available(server.url, { clock });
+      const [outcome] = await publish(open.broker, [messageTo("q", { exchange: "e" })]);
+      assert.equal(outcome!.result, "refused");
+    });
+    for (const [name, { conf, lists }] of Object.entries(sent)) {
       test(name, async () => {
         await server.client.flushall();
         const query = new URLSearchParams(

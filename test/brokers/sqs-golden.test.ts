@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
+import { parseSqsUrl, sqsNameOf } from "../../src/brokers/sqs-address.ts";
 import { sqsEntryOf } from "../../src/brokers/sqs-entry.ts";
 import type { Message } from "../../src/core/ports.ts";
+import { messageTo } from "../contract/broker-contract.ts";
 
 interface Capture {
   readonly raw: readonly {
@@ -12,6 +14,13 @@ interface Capture {
     readonly Attributes: { readonly MessageGroupId?: string };
   }[];
 }
+
+type Attributes = Readonly<Record<string, string>>;
+type Captures = Readonly<Record<string, Capture>> & {
+  readonly queues: Readonly<Record<string, Attributes>>;
+  readonly dotname: readonly string[];
+  readonly prove: Readonly<Record<string, boolean>>;
+};
 
 function messageOf(envelope: string): Message {
   const { body, headers, properties, ...content } = JSON.parse(envelope);
@@ -40,10 +49,31 @@ function untagged(envelope: string): string {
 }
 
 for (const version of ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.x", "5.7.0"]) {
-  const cases: Readonly<Record<string, Capture>> = JSON.parse(
+  const { queues, dotname, prove, ...cases }: Captures = JSON.parse(
     readFileSync(new URL(`../golden/sqs-celery-${version}.json`, import.meta.url), "utf8"),
   );
   suite(`Celery ${version}`, () => {
+    test("queues, by kombu's names and with its timeout", () => {
+      const { visibilityTimeout } = parseSqsUrl("sqs://");
+      for (const [name, { VisibilityTimeout }] of Object.entries(queues))
+        assert.equal(visibilityTimeout, Number(VisibilityTimeout), name);
+      // Without a deduplication id of its own a second send would be a second message.
+      assert.equal(queues["q.fifo"]!["ContentBasedDeduplication"], "false");
+      const names = ["celery", "q.fifo", "a.b:c"].map((queue) => sqsNameOf(queue, { queueNamePrefix: "hg-" }));
+      assert.deepEqual(
+        names,
+        dotname.map((url) => url.split("/").at(-1)),
+      );
+    });
+    test("workers ran what was sent in either form, to either kind of queue, and nothing without an envelope", () => {
+      const { "bare v1 dict, no envelope": bare, ...sent } = prove;
+      assert.ok(Object.values(sent).every(Boolean) && !bare);
+      for (const isBase64 of [true, false]) {
+        const entry = sqsEntryOf(messageTo("q.fifo"), isBase64, 0);
+        assert.ok("MessageBody" in entry && entry.MessageGroupId === "default" && entry.MessageDeduplicationId);
+        assert.equal(entry.MessageBody.startsWith("{"), !isBase64);
+      }
+    });
     for (const [name, { raw }] of Object.entries(cases)) {
       const isBase64 = name !== "b64off";
       for (const [index, { Body, Attributes }] of raw.entries()) {

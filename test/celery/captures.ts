@@ -9,7 +9,7 @@ import type { TaskTarget } from "../../src/core/target.ts";
 export const versions = ["5.2.7", "5.3.6", "5.4.0", "5.5.3", "5.6.x", "5.7.0"];
 /** Celery 5.2 did not send these yet; its workers take them for headers of the user's. */
 const since53 = ["replaced_task_nesting", "stamped_headers", "stamps"];
-const ownHeaders = ["celery_beat_task", "periodic_task_name", "beat_fire_time"];
+export const ownHeaders = ["celery_beat_task", "periodic_task_name", "beat_fire_time"];
 
 export interface Captured {
   readonly exchange: string;

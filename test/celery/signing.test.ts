@@ -39,6 +39,11 @@ suite("messages of a client with setup_security", () => {
   for (const [version, captured] of Object.entries(cases)) {
     test(`Celery ${version}`, () => {
       const layout = version < "5.4" ? "legacy" : "current";
+      const made = golden("serializers")[version];
+      assert.equal(made["auth captured"].msg[0].body_text, captured.body);
+      assert.equal(made["auth new layout (b64 signer+sig)"].ran, layout === "current");
+      assert.equal(made["auth old layout (raw)"].ran, layout === "legacy");
+      assert.equal(made["auth new, sha512"].ran, false, "the digest has to be the workers', by default sha256");
       const signer = signerOf({ key, certificate, layout });
       const message = build(
         { args: [2, 3], options: { serializer: "auth" } },
