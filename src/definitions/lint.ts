@@ -298,7 +298,7 @@ function* secretRemarks({ http }: Definition): Generator<Remark> {
   const shown = listed(names.map((name) => `?${name}=`));
   yield {
     rule: "secret-in-url",
-    message: `the URL of its request seems to hold a secret (${shown}): it stands in the clear in this file, in the database and its backups, and is shown to whoever may read entries`,
+    message: `the URL of its request seems to hold a secret (${shown}): it stands in the clear in this file, in the database and its backups, and for every program that reads the entry`,
     remedy:
       "Keep the URL elsewhere, url: {env: NAME} or {file: PATH}, or the secret alone as a header: headers: {Authorization: {file: PATH}}.",
   };

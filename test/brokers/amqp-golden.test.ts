@@ -26,7 +26,7 @@ const at = (query: string) => `${server.url}?${query}`;
 const listed = async (what: string, ...columns: string[]): Promise<Record<string, unknown>[]> =>
   JSON.parse(await server.rabbitmqctl(`list_${what}`, ...columns, "--formatter=json"));
 
-type Table = readonly (readonly [string, string, unknown])[];
+type Table = [string, string, unknown][] | Readonly<Record<string, unknown>>;
 interface Topology {
   readonly queues: readonly { name: string; durable: boolean; auto_delete: boolean; arguments: Table }[];
   readonly exchanges: readonly { name: string; type: string; durable: boolean }[];
@@ -51,7 +51,10 @@ function around(name: string, { queues, exchanges, bindings }: Topology) {
     queue: own && [
       own.durable,
       own.auto_delete,
-      Object.fromEntries(own.arguments.map(([key, , value]) => [key, value])),
+      // Newer servers print a map.
+      Array.isArray(own.arguments)
+        ? Object.fromEntries(own.arguments.map(([key, , value]) => [key, value]))
+        : own.arguments,
     ],
     exchange: exchange && [exchange.type, exchange.durable],
     bindings: bindings
@@ -91,11 +94,12 @@ suite("what Beat makes is what a worker makes", () => {
         await using open = await available(at(`declare=create&native_delayed_delivery=${isTopic}`));
         assert.deepEqual(await publish(open.broker, [message]), [confirmed]);
       }
-      const made = {
-        queues: await listed("queues", "name", "durable", "auto_delete", "arguments"),
-        exchanges: await listed("exchanges", "name", "type", "durable"),
-        bindings: await listed("bindings", "source_name", "destination_name", "destination_kind", "routing_key"),
-      } as unknown as Topology;
+      const [queues, exchanges, bindings] = await Promise.all([
+        listed("queues", "name", "durable", "auto_delete", "arguments"),
+        listed("exchanges", "name", "type", "durable"),
+        listed("bindings", "source_name", "destination_name", "destination_kind", "routing_key"),
+      ]);
+      const made = { queues, exchanges, bindings } as unknown as Topology;
       await channel.deleteQueue(queue);
       await channel.deleteExchange(queue);
       const captured = topologies.filter(([place]) => place.endsWith(`/${name}`));
