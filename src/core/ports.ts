@@ -2,7 +2,7 @@
 // port in test/contract, the in-memory ones included.
 
 import type { Definition } from "./definition.ts";
-import type { Entry, Origin } from "./entry.ts";
+import type { Advance, Entry, Origin } from "./entry.ts";
 import type { ExpectedStatus, SecretSource } from "./http-target.ts";
 import type { Instant } from "./time.ts";
 
@@ -85,11 +85,7 @@ export interface Claim {
   readonly passed: readonly PassedRange[];
   /** Fire times of this entry that are still unsent in the outbox and give way to a newer one. */
   readonly superseded: readonly Instant[];
-  readonly advance: Pick<Entry, "nextFireAt" | "lastFireAt" | "runCount"> & {
-    readonly anchorAt?: Instant;
-    /** A change and not progress: the entry gets a new revision. */
-    readonly quarantine?: string;
-  };
+  readonly advance: Advance;
 }
 
 export interface PassedRange {
@@ -198,6 +194,8 @@ export interface Store {
   readonly id: string;
   /** Shown to people. */
   readonly location: string;
+  /** About how long one claim takes, ms. Crowds are claimed so much earlier. */
+  readonly claimMs: number;
 
   // Entries
 

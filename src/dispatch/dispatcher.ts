@@ -1,7 +1,7 @@
 // The only loop. A tick: notice what others changed, extend the timetable's horizon, take what is due, decide, claim in
 // one transaction for the batch, hand over to the relay, and sleep until the next one is due.
 
-import { type CompiledEntry, type Entry, isScheduled } from "../core/entry.ts";
+import { advanced, type CompiledEntry, type Entry, isScheduled } from "../core/entry.ts";
 import { LeaseLostError, reasonOf } from "../core/errors.ts";
 import type { Claim, ClaimResult, Clock, Lease, Log, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
@@ -11,7 +11,7 @@ import type { EntryCache } from "./entry-cache.ts";
 import type { Herald } from "./herald.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Parking } from "./parking.ts";
-import { advanced, planBeyond, planClaim, planQuarantine } from "./planner.ts";
+import { planBeyond, planClaim, planQuarantine } from "./planner.ts";
 import type { Relay } from "./relay.ts";
 import type { Tally } from "./tally.ts";
 import { Upcoming } from "./upcoming.ts";
@@ -42,8 +42,7 @@ const batchSize = 1_000;
 const changesEveryMs = 500;
 const longestBackoffMs = 5_000;
 const untrustedPauseMs = 50;
-/** What a claim may take, and how long before their due time the first of a crowd are claimed at most. */
-const claimingMsEach = 0.1;
+/** How long before their due time the first of a crowd are claimed at most. */
 const longestLeadMs = 6_000;
 
 /** How long one batch may be planned. */
@@ -247,9 +246,9 @@ export class Dispatcher {
    * whether there were any.
    */
   async #claimCrowd(lease: Lease): Promise<boolean> {
-    const { clock, relay } = this.#options;
+    const { clock, relay, store } = this.#options;
     const now = clock.now();
-    const claimingMs = this.#upcoming.countDue(now + longestLeadMs) * claimingMsEach;
+    const claimingMs = this.#upcoming.countDue(now + longestLeadMs) * store.claimMs;
     if (claimingMs <= this.#leadMs) return false;
     const until = now + Math.min(longestLeadMs, claimingMs + changesEveryMs);
     const due: Due[] = [];
@@ -288,7 +287,7 @@ export class Dispatcher {
         void this.#goBeyond(one);
       } else {
         tally.claimed(claim);
-        const entry = advanced(one.entry, claim);
+        const entry = advanced(one.entry, claim.advance);
         const kept = { ...one, entry };
         entries.keep(kept);
         this.#upcoming.place(entry);
@@ -326,7 +325,7 @@ export class Dispatcher {
     this.#turns++;
     for (const [index, [entry, claim]] of plans.entries()) {
       entries.drop(entry.id);
-      if (results[index] === "claimed") this.#upcoming.place(advanced(entry, claim));
+      if (results[index] === "claimed") this.#upcoming.place(advanced(entry, claim.advance));
       else this.#changesAt = Number.NEGATIVE_INFINITY;
     }
     return results.filter((result) => result === "claimed").length;

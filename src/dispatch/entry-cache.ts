@@ -60,7 +60,8 @@ export class EntryCache {
   /** Remembers an entry's latest progress. */
   keep(compiled: CompiledEntry): void {
     const { id } = compiled.entry;
-    this.#entries.delete(id);
+    // Their order matters where some have to go.
+    if (this.#entries.size > this.#capacity / 2) this.#entries.delete(id);
     this.#entries.set(id, compiled);
     if (this.#entries.size > this.#capacity) this.#entries.delete(this.#entries.keys().next().value!);
   }

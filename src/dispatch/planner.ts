@@ -102,14 +102,3 @@ function advanceTo(entry: Entry, nextFireAt: Instant | null): Claim {
 function expecting({ id, revision, nextFireAt }: Entry): Pick<Claim, "entryId" | "expected"> {
   return { entryId: id, expected: { revision, nextFireAt } };
 }
-
-/** The entry as it is after its claim was written. */
-export function advanced(entry: Entry, claim: Claim): Entry {
-  const { quarantine, anchorAt, ...progress } = claim.advance;
-  return {
-    ...entry,
-    ...progress,
-    ...(quarantine !== undefined && { quarantine }),
-    ...(anchorAt !== undefined && { anchorAt }),
-  };
-}

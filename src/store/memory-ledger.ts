@@ -1,14 +1,15 @@
 // The occurrences of the store in memory: found by entry and fire time, by whether they are settled, and, for the retention, by
 // when they were settled. Rows change in place, since there may be many thousands a second; whoever is given one gets a copy.
 
-import type { Occurrence } from "../core/ports.ts";
+import type { Occurrence, Settlement } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { byFireTime } from "./order.ts";
 
 export type Row = { -readonly [Key in keyof Occurrence]: Occurrence[Key] };
 
 export class MemoryLedger {
-  readonly #byEntry = new Map<number, Map<number, Row>>();
+  /** By fire time, ascending. */
+  readonly #byEntry = new Map<number, Row[]>();
   readonly #open = new Set<Row>();
   /** Settled rows in the order in which they were, from `#oldest` on. */
   #settled: Row[] = [];
@@ -23,7 +24,11 @@ export class MemoryLedger {
   }
 
   find(entryId: number, fireAt: Instant, manual: boolean): Row | undefined {
-    return this.#byEntry.get(entryId)?.get(keyOf(fireAt, manual));
+    const rows = this.#byEntry.get(entryId);
+    if (rows === undefined) return undefined;
+    const key = keyOf(fireAt, manual);
+    const found = rows[placeOf(key, rows)];
+    return found !== undefined && keyOf(found.fireAt, found.manual) === key ? found : undefined;
   }
 
   /** Whether it has a row of this entry. */
@@ -31,12 +36,12 @@ export class MemoryLedger {
     return this.#byEntry.has(entryId);
   }
 
-  ofEntry(entryId: number): Iterable<Row> {
-    return this.#byEntry.get(entryId)?.values() ?? [];
+  ofEntry(entryId: number): readonly Row[] {
+    return this.#byEntry.get(entryId) ?? [];
   }
 
   *all(): Generator<Row> {
-    for (const rows of this.#byEntry.values()) yield* rows.values();
+    for (const rows of this.#byEntry.values()) yield* rows;
   }
 
   inState(state: "claimed" | "running"): Row[] {
@@ -46,10 +51,13 @@ export class MemoryLedger {
   }
 
   add(row: Row): void {
-    const key = keyOf(row.fireAt, row.manual);
     const rows = this.#byEntry.get(row.entryId);
-    if (rows === undefined) this.#byEntry.set(row.entryId, new Map([[key, row]]));
-    else rows.set(key, row);
+    if (rows === undefined) this.#byEntry.set(row.entryId, [row]);
+    else {
+      const place = placeOf(keyOf(row.fireAt, row.manual), rows);
+      if (place === rows.length) rows.push(row);
+      else rows.splice(place, 0, row);
+    }
     if (row.settledAt === null) this.#open.add(row);
     else this.#settle(row);
   }
@@ -66,15 +74,31 @@ export class MemoryLedger {
   update(row: Row, changes: Partial<Occurrence>): void {
     const wasSettled = row.settledAt !== null;
     Object.assign(row, changes);
+    this.#changed(row, wasSettled);
+  }
+
+  /** What became of it. */
+  settle(row: Row, { state, reason, attempts, result = null, at }: Settlement): void {
+    const wasSettled = row.settledAt !== null;
+    row.state = state;
+    row.reason = reason;
+    row.attempts = attempts;
+    if (state === "running") row.startedAt = at;
+    if (state === "running" || state === "claimed") row.settledAt = null;
+    else {
+      row.settledAt = at;
+      row.result = result;
+    }
+    this.#changed(row, wasSettled);
+  }
+
+  #changed(row: Row, wasSettled: boolean): void {
     if (wasSettled) {
       this.#settledCount--;
       this.#isDisordered = true;
-    }
-    if (row.settledAt === null) this.#open.add(row);
-    else {
-      this.#open.delete(row);
-      this.#settle(row);
-    }
+      if (row.settledAt === null) this.#open.add(row);
+    } else if (row.settledAt !== null) this.#open.delete(row);
+    if (row.settledAt !== null) this.#settle(row);
   }
 
   /** Deletes what was settled before a time, the oldest first. Returns how many. */
@@ -103,9 +127,12 @@ export class MemoryLedger {
   }
 
   #forget({ entryId, fireAt, manual }: Row): void {
-    const rows = this.#byEntry.get(entryId);
-    rows?.delete(keyOf(fireAt, manual));
-    if (rows?.size === 0) this.#byEntry.delete(entryId);
+    const rows = this.#byEntry.get(entryId)!;
+    const place = placeOf(keyOf(fireAt, manual), rows);
+    // The oldest one goes at no cost.
+    if (place === 0) rows.shift();
+    else rows.splice(place, 1);
+    if (rows.length === 0) this.#byEntry.delete(entryId);
   }
 
   #settle(row: Row): void {
@@ -121,6 +148,18 @@ export class MemoryLedger {
     this.#oldest = 0;
     this.#isDisordered = false;
   }
+}
+
+/** Where the row of this key is, or would be. Mostly the last one is asked for, or one after it. */
+function placeOf(key: number, rows: readonly Row[]): number {
+  let high = rows.length;
+  let low = 0;
+  for (let middle = high - 1; low < high; middle = (low + high) >> 1) {
+    const { fireAt, manual } = rows[middle]!;
+    if (keyOf(fireAt, manual) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function keyOf(fireAt: Instant, manual: boolean): number {

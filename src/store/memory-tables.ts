@@ -57,20 +57,28 @@ export class MemoryTables {
 
   putEntry(entry: Entry): Entry {
     const old = this.entries.get(entry.id);
-    this.#undo?.push(() => {
+    if (this.#undo !== undefined) this.#undoEntry(entry, old);
+    this.entries.set(entry.id, entry);
+    if (entry.removedAt !== null) this.#ids.delete(entry.name);
+    else if (old?.removedAt !== null) this.#ids.set(entry.name, entry.id);
+    return entry;
+  }
+
+  #undoEntry(entry: Entry, old: Entry | undefined): void {
+    this.#undo!.push(() => {
       this.entries.delete(entry.id);
       if (entry.removedAt === null) this.#ids.delete(entry.name);
       if (old) this.putEntry(old);
     });
-    this.entries.set(entry.id, entry);
-    if (entry.removedAt === null) this.#ids.set(entry.name, entry.id);
-    else this.#ids.delete(entry.name);
-    return entry;
   }
 
   addOccurrence(row: Row): void {
-    this.#undo?.push(() => this.ledger.delete(row));
+    if (this.#undo !== undefined) this.#undoAddition(row);
     this.ledger.add(row);
+  }
+
+  #undoAddition(row: Row): void {
+    this.#undo!.push(() => this.ledger.delete(row));
   }
 
   updateOccurrence(row: Row, changes: Partial<Occurrence>): void {

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Definition } from "../core/definition.ts";
-import { type Entry, type EntryStatus, firesAtStart, isScheduled, statusOf } from "../core/entry.ts";
+import { advanced, type Entry, type EntryStatus, firesAtStart, isScheduled, statusOf } from "../core/entry.ts";
 import { StoreError } from "../core/errors.ts";
 import type {
   Claim,
@@ -36,6 +36,7 @@ type OutboxGroup = Awaited<ReturnType<Store["outboxSummary"]>>[number];
 export class MemoryStore implements Store {
   readonly id: string;
   readonly location = "memory";
+  readonly claimMs: number = 0.01;
   #openTables: MemoryTables | undefined = new MemoryTables();
 
   /** `id`: the UUID that occurrences' ids are made with; random unless given. */
@@ -163,19 +164,18 @@ export class MemoryStore implements Store {
       const older = this.#tables.ledger.find(entryId, fireAt, false);
       if (older) this.#withdraw(older, "coalesced", supersededReason, now);
     }
-    const revision = advance.quarantine === undefined ? entry.revision : ++this.#tables.revision;
-    this.#tables.putEntry({ ...entry, ...advance, revision });
+    const progressed = advanced(entry, advance);
+    const isChange = advance.quarantine !== undefined;
+    this.#tables.putEntry(isChange ? { ...progressed, revision: ++this.#tables.revision } : progressed);
     return "claimed";
   }
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
-    for (const { entryId, fireAt, manual, state, reason, attempts, result = null, at } of settlements) {
-      const row = this.#tables.ledger.find(entryId, fireAt, manual);
-      if (row === undefined || (row.settledAt !== null && !(happened.has(state) && wasGivenUp(row)))) continue;
-      const times = isOpen(state)
-        ? { startedAt: state === "running" ? at : row.startedAt, settledAt: null }
-        : { settledAt: at, result };
-      this.#tables.updateOccurrence(row, { state, reason, attempts, ...times });
+    const { ledger } = this.#tables;
+    for (const settlement of settlements) {
+      const row = ledger.find(settlement.entryId, settlement.fireAt, settlement.manual);
+      if (row === undefined) continue;
+      if (row.settledAt === null || (happened.has(settlement.state) && wasGivenUp(row))) ledger.settle(row, settlement);
     }
   }
 
@@ -381,10 +381,6 @@ function hasTwins(due: Claim["due"], ranges: readonly PassedRange[]): boolean {
 }
 
 const happened: ReadonlySet<string> = new Set(["published", "ran", "failed"]);
-
-function isOpen(state: Occurrence["state"]): boolean {
-  return state === "claimed" || state === "running";
-}
 
 /** What was given up and turns out to have happened is told as it happened. */
 function wasGivenUp({ state }: Occurrence): boolean {

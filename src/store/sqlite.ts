@@ -37,6 +37,7 @@ function sqliteStore(connection: SqliteConnection): Store {
   return {
     id: connection.database.prepare<[], string>("SELECT store_id FROM meta").pluck().get()!,
     location: connection.location,
+    claimMs: 0.1,
 
     change: async (list) => changes.change(list),
     entryByName: async (name) => entries.byName(name),
