@@ -20,7 +20,6 @@ const migrationsFolder = new URL("../../migrations/", import.meta.url);
 export interface Migration {
   readonly schema: number;
   /** `001_initial` */
-  readonly name: string;
   readonly sql: string;
 }
 
@@ -40,16 +39,16 @@ export function readMigrations(folder: URL = migrationsFolder): Migration[] {
   return files.map((file, index) => {
     if (!/^\d{3}_\w+\.sql$/.test(file) || Number(file.slice(0, 3)) !== index + 1)
       throw fault(`are not in order at ${file}`);
-    return { schema: index + 1, name: file.slice(0, -4), sql: readFileSync(new URL(file, folder), "utf8") };
+    return { schema: index + 1, sql: readFileSync(new URL(file, folder), "utf8") };
   });
 }
 
-/** Checks whose the database is, sets its journal up and applies what is missing. Says which migrations it applied. */
+/** Checks whose the database is, sets its journal up and applies what is missing. */
 export function prepareDatabase(
   connection: SqliteConnection,
   options: SqliteOptions = {},
   migrations: readonly Migration[] = readMigrations(),
-): { schema: number; applied: string[] } {
+): void {
   const known = migrations.length;
   const present = schemaOf(connection, known);
   if (connection.readonly) {
@@ -61,15 +60,14 @@ export function prepareDatabase(
         },
       );
     }
-    return { schema: present, applied: [] };
+    return;
   }
   useWriteAheadLog(connection);
   connection.pragma(`busy_timeout = ${openingTimeoutMs}`);
   connection.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
   connection.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
   connection.pragma("foreign_keys = ON");
-  const applied = present === known ? [] : migrations.filter((migration) => apply(connection, migration, known));
-  return { schema: known, applied: applied.map((migration) => migration.name) };
+  if (present < known) for (const migration of migrations) apply(connection, migration, known);
 }
 
 /**
@@ -90,14 +88,13 @@ function useWriteAheadLog(connection: SqliteConnection): void {
   }
 }
 
-/** One transaction. False where another process was quicker. */
-function apply(connection: SqliteConnection, migration: Migration, known: number): boolean {
-  return connection.write(() => {
-    if (schemaOf(connection, known) >= migration.schema) return false;
+/** One transaction. Another process may have been quicker. */
+function apply(connection: SqliteConnection, migration: Migration, known: number): void {
+  connection.write(() => {
+    if (schemaOf(connection, known) >= migration.schema) return;
     connection.database.exec(migration.sql);
     connection.database.pragma(`application_id = ${applicationId}`);
     connection.database.pragma(`user_version = ${migration.schema}`);
-    return true;
   });
 }
 

@@ -10,51 +10,37 @@ import { damaged } from "./sqlite-errors.ts";
 import { assertNotEmptied, hasLog, isFileAt, makeDraft, publishDraft } from "./sqlite-files.ts";
 import type { SqliteOptions } from "./sqlite-options.ts";
 
-export interface Opened {
-  readonly connection: SqliteConnection;
-  readonly schema: number;
-  /** The migrations that were applied now. */
-  readonly applied: readonly string[];
-}
-
 /** Throws StoreError for what can't be Beat's, StoreUnavailableError where waiting may help. */
-export function openDatabase(path: string, options: SqliteOptions = {}): Opened {
+export function openDatabase(path: string, options: SqliteOptions = {}): SqliteConnection {
   const location = resolve(path);
   const { create = true, readonly = false, busyTimeoutMs = defaultBusyTimeoutMs } = options;
   const isMissing = !isFileAt(location);
-  const made = isMissing && create && !readonly ? createDatabase(location) : [];
+  if (isMissing && create && !readonly) createDatabase(location);
   if (!isMissing) inspect(location);
   const connection = new SqliteConnection(location, { ...options, busyTimeoutMs: openingTimeoutMs });
   try {
-    const { schema, applied } = prepareDatabase(connection, options);
+    prepareDatabase(connection, options);
     connection.pragma(`busy_timeout = ${busyTimeoutMs}`);
     if (!readonly) connection.keepInPlace();
-    return { connection, schema, applied: [...made, ...applied] };
+    return connection;
   } catch (error) {
     connection.close();
     throw error;
   }
 }
 
-/** Creates or updates the database at `path`, as `beat migrate` does. */
-export function migrateSqlite(path: string, options: Omit<SqliteOptions, "readonly"> = {}): Omit<Opened, "connection"> {
-  const { connection, ...rest } = openDatabase(path, options);
-  connection.close();
-  return rest;
-}
-
 /**
  * Made whole under another name and then given its own: a database that is there is never half made, so that an empty
- * file is known to have lost its content. Returns the migrations.
+ * file is known to have lost its content. Another process may be quicker.
  */
-function createDatabase(location: string): string[] {
-  return asDraft(location, (draft) => {
+function createDatabase(location: string): void {
+  asDraft(location, (draft) => {
     makeDraft(draft);
     const connection = new SqliteConnection(draft);
     try {
-      const { applied } = prepareDatabase(connection);
+      prepareDatabase(connection);
       connection.close();
-      return publishDraft(draft, location) ? applied : [];
+      publishDraft(draft, location);
     } finally {
       connection.close();
     }

@@ -19,7 +19,7 @@ export type { SqliteOptions } from "./sqlite-options.ts";
  * with StoreUnavailableError where waiting may help (locked, disk full, its folder not there yet).
  */
 export async function openSqliteStore(path: string, options: SqliteOptions = {}): Promise<Store> {
-  const { connection } = openDatabase(path, options);
+  const connection = openDatabase(path, options);
   try {
     return connection.read(() => sqliteStore(connection));
   } catch (error) {

@@ -44,7 +44,7 @@ test("what is none of SQLite's stays as it is", () => {
 });
 
 test("a full disk is said and leaves nothing half written", () => {
-  const { connection } = openDatabase(pathOf());
+  const connection = openDatabase(pathOf());
   connection.database.exec("CREATE TABLE filler (a)");
   connection.pragma(`max_page_count = ${Number(connection.pragma("page_count")) + 10}`);
   const fill = () =>
