@@ -4,7 +4,7 @@
 import { definitionKeys } from "./definition.ts";
 import { DefinitionError, nearest } from "./errors.ts";
 import { isMap, sizeOf } from "./json-value.ts";
-import type { Instant } from "./time.ts";
+import { durationSchema, type Instant } from "./time.ts";
 import { inQuotes } from "./triggers/date-time.ts";
 import { compileSchedule, type Schedule, type ScheduleContext, scheduleShape } from "./triggers/schedule.ts";
 import { nextFireTime, previousFireTime, type Trigger } from "./triggers/trigger.ts";
@@ -33,10 +33,8 @@ const lastInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
  * Throws DefinitionError that names the field, the value and what would be right; BeatError where triggers within `all` or
  * `except` give no fire time in 18,000 steps, or those of `all` have none in common for decades.
  */
-export function nextFireTimes(
-  schedule: Schedule,
-  { after, count = 1, ...options }: FireTimesOptions & { readonly after: Date },
-): Date[] {
+export function nextFireTimes(schedule: Schedule, given: FireTimesOptions & { readonly after: Date }): Date[] {
+  const { after, count = 1, ...options } = given ?? {};
   const from = instantOf("after", after);
   const limit = countOf(count);
   const trigger = compileChecked(schedule, from, options);
@@ -58,10 +56,8 @@ export function* fireTimesAfter(trigger: Trigger, after: Instant, maxRuns = Infi
  * The fire times strictly earlier than `before`, the latest one first; otherwise like nextFireTimes. An interval without
  * `start_at` begins at `before` and so has none; `max_runs` does not limit them, since none of them was a run.
  */
-export function previousFireTimes(
-  schedule: Schedule,
-  { before, count = 1, ...options }: FireTimesOptions & { readonly before: Date },
-): Date[] {
+export function previousFireTimes(schedule: Schedule, given: FireTimesOptions & { readonly before: Date }): Date[] {
+  const { before, count = 1, ...options } = given ?? {};
   const until = instantOf("before", before);
   const limit = countOf(count);
   const trigger = compileChecked(schedule, until, options);
@@ -100,14 +96,45 @@ export function compileChecked(
       place: { field: key },
     });
   }
-  const { max_runs: maxRuns } = schedule as Schedule;
+  checkOptions(options);
+  const { max_runs: maxRuns, jitter } = schedule as Schedule & { readonly jitter?: unknown };
   if (maxRuns !== undefined && (!Number.isSafeInteger(maxRuns) || maxRuns < 1)) {
     throw new DefinitionError(`${inQuotes(maxRuns)} is not a number of runs`, {
       remedy: "Write a whole number, 1 or more.",
       place: { field: "max_runs" },
     });
   }
+  if (jitter !== undefined && !durationSchema.safeParse(jitter).success) {
+    throw new DefinitionError(`${inQuotes(jitter)} is not a duration`, {
+      remedy: "Write a number of seconds, or a text like 30s or 5m.",
+      place: { field: "jitter" },
+    });
+  }
   return compileSchedule(schedule as Schedule, { name: "", ...options, anchorAt });
+}
+
+/** What a program gives beside a schedule. */
+function checkOptions({ name, calendars }: { readonly name?: unknown; readonly calendars?: unknown }): void {
+  if (name !== undefined && typeof name !== "string") {
+    throw new DefinitionError(`${inQuotes(name)} is not the name of an entry`, {
+      remedy: "Give a text.",
+      place: { field: "name" },
+    });
+  }
+  if (calendars === undefined) return;
+  if (!isMap(calendars)) {
+    throw new DefinitionError(`${inQuotes(calendars)} is not a map of calendars`, {
+      remedy: 'Give an object like {holidays: ["2026-12-25"]}.',
+      place: { field: "calendars" },
+    });
+  }
+  for (const [key, dates] of Object.entries(calendars)) {
+    if (Array.isArray(dates) && [...dates].every((date) => typeof date === "string")) continue;
+    throw new DefinitionError(`${inQuotes(dates)} is not a list of dates`, {
+      remedy: 'Give texts like "2026-12-25" and "2026-12-24..2027-01-01".',
+      place: { field: `calendars.${key}` },
+    });
+  }
 }
 
 function instantOf(field: string, value: unknown): Instant {

@@ -123,6 +123,28 @@ test("a wrong value is refused: field, value, and what would be right", () => {
   assert.throws(() => previousFireTimes({ cron: "0 9 * * *" }, {} as never), /not a Date/);
 });
 
+test("what stands beside a schedule is checked like it", () => {
+  const schedule: Schedule = { cron: "0 9 * * *", except: "holidays" };
+  const given = { after: new Date(0), before: new Date(0) };
+  const refused = (field: string, message: RegExp, options: object, written: object = schedule) => {
+    for (const ask of [nextFireTimes, previousFireTimes]) {
+      assert.throws(
+        () => ask(written as Schedule, { ...given, ...options }),
+        (error) => error instanceof DefinitionError && error.place?.field === field && message.test(error.describe()),
+        field,
+      );
+    }
+  };
+  refused("name", /"5" is not the name/, { name: 5 });
+  refused("calendars", /"null" is not a map of calendars.*holidays/, { calendars: null });
+  refused("calendars.holidays", /"2026-12-25" is not a list of dates/, { calendars: { holidays: "2026-12-25" } });
+  refused("calendars.holidays", /not a list of dates/, { calendars: { holidays: [5] } });
+  refused("jitter", /"soon" is not a duration.*5m/, {}, { cron: "0 9 * * *", jitter: "soon" });
+  refused("jitter", /"null" is not a duration/, {}, { cron: "0 9 * * *", jitter: null });
+  refused("crontab.minute", /neither text nor whole numbers/, {}, { crontab: { minute: null } });
+  assert.throws(() => nextFireTimes(schedule, undefined as never), DefinitionError);
+});
+
 test("circles and giants are refused at once", () => {
   const circle: { any: object[] } = { any: [] };
   for (let copy = 0; copy < 100; copy++) circle.any.push(circle);

@@ -14,6 +14,7 @@ import {
   monthNames,
   type Position,
   parseElement,
+  parseStretch,
   rangeText,
   weekdayNames,
 } from "./fields.ts";
@@ -57,10 +58,9 @@ export function compileApscheduler(value: unknown, { zone, dst }: CompileContext
   const position = (key: Key): Position => ({ field: `apscheduler.${key}`, grammar: grammars[key], text: texts[key] });
   const values = (key: Key): number[] =>
     elementsOf(position(key)).flatMap((element) => parseElement(element, position(key)));
-  const ascending = (key: Key): number[] => [...new Set(values(key))].sort((a, b) => a - b);
   const days = parseDays(position("day"));
   const pattern = wallPattern({
-    years: texts.year === "*" ? null : ascending("year"),
+    years: texts.year === "*" ? null : parseYears(position("year")),
     months: values("month"),
     monthDays: days.values,
     monthDayRules: days.rules,
@@ -72,6 +72,21 @@ export function compileApscheduler(value: unknown, { zone, dst }: CompileContext
   });
   const isWildcard = [texts.hour, texts.minute, texts.second].some((text) => text.startsWith("*"));
   return { kind: "apscheduler", pattern, zone, dst: { ...(isWildcard ? followsRealTime : namesFixedTimes), ...dst } };
+}
+
+/** Ascending. There are thousands of years, so they are marked and not listed, however often a text names them. */
+function parseYears(position: Position): number[] {
+  const { min, max } = position.grammar;
+  const isNamed = new Uint8Array(max - min + 1);
+  for (const element of elementsOf(position)) {
+    const { first, span, step } = parseStretch(element, position);
+    const from = first - min;
+    if (step === 1) isNamed.fill(1, from, from + span + 1);
+    else for (let along = 0; along <= span; along += step) isNamed[from + along] = 1;
+  }
+  const years: number[] = [];
+  for (const [index, named] of isNamed.entries()) if (named) years.push(min + index);
+  return years;
 }
 
 /** The text of every field, defaults filled in. */

@@ -4,6 +4,18 @@ import type { Instant } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
 import type { Trigger } from "./trigger.ts";
 
+/** What the triggers of one schedule may take together: many that take long each would hold up whoever reads them. It is used up. */
+export interface Allowance {
+  /** Triggers, and rules of recurrences. */
+  partsLeft: number;
+  /** Of counting COUNTs by walking. */
+  stepsLeft: number;
+  /** Questions to triggers within triggers, to find out whether they fire at all. */
+  asksLeft: number;
+}
+
+export const newAllowance = (): Allowance => ({ partsLeft: 250, stepsLeft: 100_000, asksLeft: 72_000 });
+
 export interface CompileContext {
   /** The entry's name. */
   readonly name: string;
@@ -20,6 +32,7 @@ export interface CompileContext {
   readonly dst: { readonly gap?: "next" | "skip"; readonly overlap?: "first" | "both" };
   /** Dates and ranges of dates by the name of their calendar. */
   readonly calendars: Readonly<Record<string, readonly string[]>>;
+  readonly allowance: Allowance;
   /** Compiles a trigger within this one, which inherits what it does not say itself. `field`: where it stands. */
   compileNested(value: unknown, field: string): Trigger;
 }

@@ -44,7 +44,8 @@ const notation = {
 export function compileCrontab(value: unknown, { zone, dst }: CompileContext): WallClock {
   const written = typeof value === "string" ? splitText(value) : checkedMap(value, keys, "crontab", notation);
   const place = (key: Key): string => (typeof value === "string" ? "crontab" : `crontab.${key}`);
-  const values = (key: Key): number[] => valuesOf(written[key] ?? "*", place(key), grammars[key]);
+  const values = (key: Key): number[] =>
+    valuesOf(written[key] === undefined ? "*" : written[key], place(key), grammars[key]);
   const pattern = wallPattern({
     seconds: [0],
     minutes: values("minute"),

@@ -66,8 +66,26 @@ export function parseField(position: Position): number[] {
   return [...values].sort((a, b) => a - b);
 }
 
+/** What an element names: `first`, and on from there as far as `span` by `step`, around the end of the field where it wraps. */
+interface Stretch {
+  readonly first: number;
+  readonly span: number;
+  readonly step: number;
+}
+
 /** The values of one element, in the order in which it names them. */
 export function parseElement(text: string, position: Position): number[] {
+  const { min, max } = position.grammar;
+  const { first, span, step } = parseStretch(text, position);
+  const values = [];
+  for (let along = 0; along <= span; along += step) {
+    const value = first + along;
+    values.push(value > max ? value - (max - min + 1) : value);
+  }
+  return values;
+}
+
+export function parseStretch(text: string, position: Position): Stretch {
   const { grammar } = position;
   const match = element.exec(text);
   if (match === null || (match[1] === "*" && match[2] !== undefined)) return refuseElement(text, position);
@@ -93,12 +111,7 @@ export function parseElement(text: string, position: Position): number[] {
   const step = stepText === undefined ? 1 : Number(stepText);
   const span = (last < first ? last + grammar.max - grammar.min + 1 : last) - first;
   checkStep(text, stepText === undefined ? undefined : step, span, position);
-  const values = [];
-  for (let along = 0; along <= span; along += step) {
-    const value = first + along;
-    values.push(value > grammar.max ? value - (grammar.max - grammar.min + 1) : value);
-  }
-  return values;
+  return { first, span, step };
 }
 
 function checkStep(text: string, step: number | undefined, span: number, position: Position): void {

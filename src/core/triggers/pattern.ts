@@ -5,6 +5,7 @@
 
 import { dayMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import { dayNumber, daysIn, packedDate, weekdayOf } from "./date-time.ts";
 
 /** Sixty bits in two halves: 0 to 29, 30 to 59. */
@@ -190,7 +191,7 @@ function lookAtLaterMonth(pattern: WallPattern): boolean {
     const later = pattern.months & (-2 << number);
     if (later === 0) {
       if (pattern.years === null) year = pattern.leapDays ? (year | 3) + 1 : year + 1;
-      else year = pattern.years.find((each) => each > year) ?? lastYear + 1;
+      else year = pattern.years[firstAtOrAbove(pattern.years, year + 1)] ?? lastYear + 1;
       if (year > lastYear || tried++ > maxYears) {
         month.noneAfter = from;
         return false;
@@ -214,7 +215,7 @@ function lookAtEarlierMonth(pattern: WallPattern): boolean {
     const earlier = pattern.months & ((1 << number) - 1);
     if (earlier === 0) {
       if (pattern.years === null) year = pattern.leapDays ? (year - 1) & -4 : year - 1;
-      else year = pattern.years.findLast((each) => each < year) ?? firstYear - 1;
+      else year = pattern.years[firstAtOrAbove(pattern.years, year) - 1] ?? firstYear - 1;
       if (year < firstYear || tried++ > maxYears) {
         month.noneBefore = from;
         return false;
@@ -236,7 +237,7 @@ export function daysOf(pattern: WallPattern, year: number, month: number): numbe
   if (((pattern.months >> month) & 1) === 0) return 0;
   const length = daysIn(year, month);
   const allDays = 0x7fff_ffff >> (31 - length);
-  if (pattern.years !== null && !pattern.years.includes(year)) return 0;
+  if (pattern.years !== null && pattern.years[firstAtOrAbove(pattern.years, year)] !== year) return 0;
   if (pattern.plainDays) return pattern.monthDays & allDays;
   const firstDay = dayNumber(year, month, 1);
   const firstWeekday = weekdayOf(firstDay);

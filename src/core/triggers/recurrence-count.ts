@@ -4,6 +4,7 @@
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime } from "../zone.ts";
 import { firstAtOrAbove } from "./ascending.ts";
+import type { Allowance } from "./context.ts";
 import { dayNumber, daysIn, packedDate } from "./date-time.ts";
 import {
   boundsOf,
@@ -19,15 +20,16 @@ import {
   stepsTo,
 } from "./recurrence.ts";
 import { daysOf } from "./recurrence-days.ts";
+import { numberOfTimes, type TimesOfDay, timeAt, timesBefore } from "./times-of-day.ts";
 
-/** How much is walked: a period that holds something takes as long as 20 that hold nothing. */
-const [maxSteps, stepsForContent] = [100_000, 20];
+/** A period that holds something takes as long as so many that hold nothing. */
+const stepsForContent = 20;
 
 /** The last of the first `count` occurrences, or what comes after all of them; undefined where it would take too long to count. */
-export function lastOf(rule: Recurrence, count: number): WallTime | undefined {
+export function lastOf(rule: Recurrence, count: number, allowance: Allowance): WallTime | undefined {
   if (isSteady(rule)) return lastOfSteady(rule, count);
   const times = timesOfEachDay(rule);
-  return times === undefined ? walkTo(rule, count) : lastOfDays(rule, count, times);
+  return times === undefined ? walkTo(rule, count, allowance) : lastOfDays(rule, count, times);
 }
 
 /** Whether every period holds the same times, so that counting them is arithmetic. */
@@ -45,13 +47,6 @@ function lastOfSteady(rule: Recurrence, count: number): WallTime {
   const period = Math.floor(index / size);
   if (boundsOf(rule, period).firstDay > lastDayOfAll) return rule.until;
   return Math.min(itemAt(contentOf(rule, period), index % size), rule.until);
-}
-
-/** Every second of every minute of every hour that is named. */
-interface TimesOfDay {
-  readonly hours: readonly number[];
-  readonly minutes: readonly number[];
-  readonly seconds: readonly number[];
 }
 
 /** The times that each day has, if they are the same ones on all days. */
@@ -74,7 +69,7 @@ function timesOfEachDay({ frequency, interval, start, positions, ...named }: Rec
 
 function lastOfDays(rule: Recurrence, count: number, times: TimesOfDay): WallTime {
   const { frequency, interval, start, until } = rule;
-  const inDay = times.hours.length * times.minutes.length * times.seconds.length;
+  const inDay = numberOfTimes(times);
   const startDay = Math.floor(start / dayMs);
   const stepsByDay = interval > 1 && frequencies.indexOf(frequency) < frequencies.indexOf("HOURLY");
   let left = count;
@@ -101,36 +96,15 @@ function holdsPeriod(rule: Recurrence, firstDay: number, lastDay: number): boole
   return Math.floor(stepsTo(rule, lastDay) / rule.interval) * rule.interval >= stepsTo(rule, firstDay);
 }
 
-function timeAt({ hours, minutes, seconds }: TimesOfDay, index: number): number {
-  const minute = Math.floor(index / seconds.length);
-  return (
-    hours[Math.floor(minute / minutes.length)]! * hourMs +
-    minutes[minute % minutes.length]! * minuteMs +
-    seconds[index % seconds.length]! * secondMs
-  );
-}
-
-/** How many of the times are before one of the day. */
-function timesBefore({ hours, minutes, seconds }: TimesOfDay, time: number): number {
-  const [hour, minute] = [Math.floor(time / hourMs), Math.floor(time / minuteMs) % 60];
-  const [hoursBefore, minutesBefore] = [firstAtOrAbove(hours, hour), firstAtOrAbove(minutes, minute)];
-  const before = hoursBefore * minutes.length * seconds.length;
-  if (hours[hoursBefore] !== hour) return before;
-  const inHour = minutesBefore * seconds.length;
-  return (
-    before + inHour + (minutes[minutesBefore] === minute ? firstAtOrAbove(seconds, (time % minuteMs) / secondMs) : 0)
-  );
-}
-
-function walkTo(rule: Recurrence, count: number): WallTime | undefined {
+function walkTo(rule: Recurrence, count: number, allowance: Allowance): WallTime | undefined {
   let left = count;
   let last = rule.start - 1;
   let period = 0;
-  for (let steps = 0; steps < maxSteps; steps += stepsForContent) {
+  for (; allowance.stepsLeft > 0; allowance.stepsLeft -= stepsForContent) {
     const next = nextOccurrence(rule, last + 1);
     if (next === null) return last;
     // What a BY part empties for long is stepped over, unless each step is long itself.
-    steps += Math.min(periodAt(rule, next) - period, rule.interval < 60 ? 60 : 500);
+    allowance.stepsLeft -= Math.min(periodAt(rule, next) - period, rule.interval < 60 ? 60 : 500);
     period = periodAt(rule, next);
     const content = contentOf(rule, period);
     const [index, size] = [itemsBefore(content, next), sizeOf(content)];

@@ -9,6 +9,7 @@ import { firstAtOrAbove } from "./ascending.ts";
 import { dayNumber, daysIn, packedDate } from "./date-time.ts";
 import { greatestCommonDivisor } from "./interval.ts";
 import { daysBetween, nextDayIn, previousDayIn, weekOf } from "./recurrence-days.ts";
+import { noTimes, numberOfTimes, type TimesOfDay, timeAt, timesBefore } from "./times-of-day.ts";
 
 export const frequencies = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"] as const;
 export type Frequency = (typeof frequencies)[number];
@@ -29,8 +30,6 @@ export interface Recurrence {
   readonly hours: readonly number[];
   readonly minutes: readonly number[];
   readonly seconds: readonly number[];
-  /** Of a day in milliseconds, ascending, where a period is a day or more. */
-  readonly times: readonly number[];
   readonly positions: readonly number[];
   readonly weekStart: number;
 }
@@ -185,45 +184,41 @@ export function boundsOf(rule: Recurrence, period: number): { firstDay: number; 
 }
 
 /** What a period holds, times before the start of the rule included: every time on every day, unless positions choose. */
-type Content = { readonly days: readonly number[]; readonly times: readonly number[] } | readonly WallTime[];
+type Content = { readonly days: readonly number[]; readonly times: TimesOfDay } | readonly WallTime[];
 
 export function contentOf(rule: Recurrence, period: number): Content {
   const { firstDay, lastDay } = boundsOf(rule, period);
   const times = timesIn(rule, period);
-  const days = times.length > 0 ? daysBetween(rule, firstDay, lastDay) : [];
-  if (rule.positions.length === 0) return { days, times };
-  const size = days.length * times.length;
+  const days = times === noTimes ? [] : daysBetween(rule, firstDay, lastDay);
+  const whole = { days, times };
+  if (rule.positions.length === 0) return whole;
+  const size = sizeOf(whole);
   const chosen = new Set<WallTime>();
   for (const position of rule.positions) {
     const index = position > 0 ? position - 1 : size + position;
-    if (index >= 0 && index < size)
-      chosen.add(days[Math.floor(index / times.length)]! * dayMs + times[index % times.length]!);
+    if (index >= 0 && index < size) chosen.add(itemAt(whole, index));
   }
   return [...chosen].sort((a, b) => a - b);
 }
 
 function firstIn(content: Content, wall: WallTime): WallTime | undefined {
-  if (!("days" in content)) return content.find((each) => each >= wall);
-  const { days, times } = content;
-  const today = Math.floor(wall / dayMs);
-  const day = days.find((each) => each >= today && each * dayMs + times.at(-1)! >= wall);
-  return day === undefined ? undefined : day * dayMs + times[firstAtOrAbove(times, wall - day * dayMs)]!;
+  const index = itemsBefore(content, wall);
+  return index < sizeOf(content) ? itemAt(content, index) : undefined;
 }
 
 function lastIn(content: Content, wall: WallTime): WallTime | undefined {
-  if (!("days" in content)) return content.findLast((each) => each <= wall);
-  const { days, times } = content;
-  const day = days.findLast((each) => each * dayMs + times[0]! <= wall);
-  return day === undefined ? undefined : day * dayMs + times[firstAtOrAbove(times, wall - day * dayMs + 1) - 1]!;
+  const index = itemsBefore(content, wall + 1);
+  return index > 0 ? itemAt(content, index - 1) : undefined;
 }
 
 export const sizeOf = (content: Content): number =>
-  "days" in content ? content.days.length * content.times.length : content.length;
+  "days" in content ? content.days.length * numberOfTimes(content.times) : content.length;
 
-export const itemAt = (content: Content, index: number): WallTime =>
-  "days" in content
-    ? content.days[Math.floor(index / content.times.length)]! * dayMs + content.times[index % content.times.length]!
-    : content[index]!;
+export function itemAt(content: Content, index: number): WallTime {
+  if (!("days" in content)) return content[index]!;
+  const inDay = numberOfTimes(content.times);
+  return content.days[Math.floor(index / inDay)]! * dayMs + timeAt(content.times, index % inDay);
+}
 
 /** How many of its times are before `wall`. */
 export function itemsBefore(content: Content, wall: WallTime): number {
@@ -231,29 +226,24 @@ export function itemsBefore(content: Content, wall: WallTime): number {
   const { days, times } = content;
   const today = Math.floor(wall / dayMs);
   const index = firstAtOrAbove(days, today);
-  return index * times.length + (days[index] === today ? firstAtOrAbove(times, wall - today * dayMs) : 0);
+  return index * numberOfTimes(times) + (days[index] === today ? timesBefore(times, wall - today * dayMs) : 0);
 }
 
-/** The times of day in milliseconds, ascending: all that the rule names, or those that lie in a period shorter than a day. */
-function timesIn(rule: Recurrence, period: number): readonly number[] {
+/** The times of day: all that the rule names, or those that lie in a period shorter than a day. */
+function timesIn(rule: Recurrence, period: number): TimesOfDay {
   const stepMs = subDailyMs[rule.frequency];
-  if (stepMs === undefined) return rule.times;
+  if (stepMs === undefined) return rule;
   const start = periodStart(rule, stepMs) + period * rule.interval * stepMs;
   const inDay = start - Math.floor(start / dayMs) * dayMs;
   const leaves = (named: readonly number[], value: number) => named.length === 0 || named.includes(value);
   const hour = Math.floor(inDay / hourMs);
-  if (!leaves(rule.hours, hour)) return [];
-  if (stepMs === hourMs) return timesOf([hour], rule.minutes, rule.seconds);
-  if (!leaves(rule.minutes, Math.floor(inDay / minuteMs) % 60)) return [];
-  if (stepMs === minuteMs) return rule.seconds.map((second) => inDay + second * secondMs);
-  return leaves(rule.seconds, Math.floor(inDay / secondMs) % 60) ? [inDay] : [];
-}
-
-/** Times of day in milliseconds: every second of every minute of every hour that is named. */
-export function timesOf(hours: readonly number[], minutes: readonly number[], seconds: readonly number[]): number[] {
-  return hours.flatMap((hour) =>
-    minutes.flatMap((minute) => seconds.map((second) => hour * hourMs + minute * minuteMs + second * secondMs)),
-  );
+  if (!leaves(rule.hours, hour)) return noTimes;
+  if (stepMs === hourMs) return { hours: [hour], minutes: rule.minutes, seconds: rule.seconds };
+  const minute = Math.floor(inDay / minuteMs) % 60;
+  if (!leaves(rule.minutes, minute)) return noTimes;
+  if (stepMs === minuteMs) return { hours: [hour], minutes: [minute], seconds: rule.seconds };
+  const second = Math.floor(inDay / secondMs) % 60;
+  return leaves(rule.seconds, second) ? { hours: [hour], minutes: [minute], seconds: [second] } : noTimes;
 }
 
 /** The day, hours, minutes or seconds around a period shorter than a day, if a BY part empties it: the search steps over it. */

@@ -3,10 +3,12 @@
 import { DefinitionError, nearest } from "../errors.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
+import { type Allowance, newAllowance } from "./context.ts";
 import { dayNumber, daysIn, inQuotes, packedDate, weekdayOf } from "./date-time.ts";
 import { greatestCommonDivisor } from "./interval.ts";
-import { type Frequency, frequencies, type Recurrence, timesOf } from "./recurrence.ts";
+import { type Frequency, frequencies, type Recurrence } from "./recurrence.ts";
 import { lastOf } from "./recurrence-count.ts";
+import { numberOfTimes } from "./times-of-day.ts";
 
 export interface ParsedSet {
   readonly rules: readonly Recurrence[];
@@ -38,7 +40,12 @@ function refuse(message: string, remedy: string): never {
 }
 
 /** `start`: DTSTART as a wall time of `zone`, whole seconds. Throws DefinitionError. */
-export function parseRecurrenceSet(value: unknown, start: WallTime, zone: Zone): ParsedSet {
+export function parseRecurrenceSet(
+  value: unknown,
+  start: WallTime,
+  zone: Zone,
+  allowance: Allowance = newAllowance(),
+): ParsedSet {
   if (typeof value !== "string" || value.trim() === "")
     return refuse(`${inQuotes(value)} is not a recurrence`, "Write it like FREQ=WEEKLY;BYDAY=MO,FR.");
   if (value.length > maxLength) return refuse("is too long", `It has at most ${maxLength} characters.`);
@@ -53,10 +60,10 @@ export function parseRecurrenceSet(value: unknown, start: WallTime, zone: Zone):
     const [, name = "RRULE", text = ""] = /^(?:([A-Z]+)(?:;VALUE=DATE(?:-TIME)?)?:)?(.*)$/i.exec(line) ?? [];
     switch (name.toUpperCase()) {
       case "RRULE":
-        rules.push(parseRule(text, start, zone));
+        rules.push(parseRule(text, start, zone, allowance));
         break;
       case "EXRULE":
-        exceptRules.push(parseRule(text, start, zone));
+        exceptRules.push(parseRule(text, start, zone, allowance));
         break;
       case "RDATE":
         dates.push(...text.split(",").map((each) => parseTime(each, zone)));
@@ -76,7 +83,8 @@ export function parseRecurrenceSet(value: unknown, start: WallTime, zone: Zone):
   return { rules, exceptRules, dates: dates.sort((a, b) => a - b), exceptDates: new Set(exceptDates) };
 }
 
-function parseRule(text: string, start: WallTime, zone: Zone): Recurrence {
+function parseRule(text: string, start: WallTime, zone: Zone, allowance: Allowance): Recurrence {
+  if (--allowance.partsLeft < 0) return refuse("too many rules", "Give at most 250 in all, triggers included.");
   const parts = partsOf(text);
   const frequency = parts.get("FREQ")?.toUpperCase() as Frequency | undefined;
   if (frequency === undefined || !frequencies.includes(frequency)) {
@@ -96,13 +104,15 @@ function parseRule(text: string, start: WallTime, zone: Zone): Recurrence {
     hours: list("BYHOUR"),
     minutes: list("BYMINUTE"),
     seconds: list("BYSECOND"),
-    times: [],
     positions: list("BYSETPOS"),
     weekStart: weekdayNamed(parts.get("WKST") ?? "MO", "WKST"),
   };
   const rule = withDefaults(written);
   refuseUnreachable(rule);
-  return parts.has("COUNT") ? counted(rule, wholeOf(parts.get("COUNT")!, "COUNT", 1, maxCount)) : rule;
+  const most = mostTimes(rule);
+  if (rule.positions.length > 0 && rule.positions.every((position) => Math.abs(position) > most))
+    return { ...rule, until: Number.NEGATIVE_INFINITY };
+  return parts.has("COUNT") ? counted(rule, wholeOf(parts.get("COUNT")!, "COUNT", 1, maxCount), allowance) : rule;
 }
 
 /** Steps of 30 minutes from 09:00 never come to minute 10. */
@@ -163,13 +173,32 @@ function withDefaults(rule: Recurrence): Recurrence {
     hours,
     minutes,
     seconds,
-    times: level < 4 ? timesOf(hours, minutes, seconds) : [],
   };
 }
 
+/** The most times that a period may hold: where BYSETPOS wants more, nobody needs to look for one that does. */
+function mostTimes(rule: Recurrence): number {
+  switch (rule.frequency) {
+    case "SECONDLY":
+      return 1;
+    case "MINUTELY":
+      return rule.seconds.length;
+    case "HOURLY":
+      return rule.minutes.length * rule.seconds.length;
+    case "DAILY":
+      return numberOfTimes(rule);
+    case "WEEKLY":
+      return (rule.weekdays.length || 7) * numberOfTimes(rule);
+    case "MONTHLY":
+      return (rule.monthDays.length || 31) * numberOfTimes(rule);
+    case "YEARLY":
+      return 366 * numberOfTimes(rule);
+  }
+}
+
 /** The same rule, ending with its nth occurrence. */
-function counted(rule: Recurrence, count: number): Recurrence {
-  const until = lastOf(rule, count);
+function counted(rule: Recurrence, count: number, allowance: Allowance): Recurrence {
+  const until = lastOf(rule, count, allowance);
   if (until !== undefined) return { ...rule, until };
   return refuse(`COUNT=${count} takes too long to count`, "Give a smaller COUNT, or UNTIL.");
 }

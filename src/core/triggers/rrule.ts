@@ -29,9 +29,9 @@ export const rruleSchema = z.string();
 /** How many times in a row may be left out by EXRULE and EXDATE, times the number of rules: each of them is asked. */
 const maxLeftOut = 4_000;
 
-export function compileRrule(value: unknown, { zone, startWall, anchorAt }: CompileContext): RecurrenceSet {
+export function compileRrule(value: unknown, { zone, startWall, anchorAt, allowance }: CompileContext): RecurrenceSet {
   const start = startWall ?? zone.wallAt(anchorAt);
-  return { kind: "rrule", zone, ...parseRecurrenceSet(value, start - (start % 1_000), zone) };
+  return { kind: "rrule", zone, ...parseRecurrenceSet(value, start - (start % 1_000), zone, allowance) };
 }
 
 export function nextRrule(set: RecurrenceSet, after: Instant): Instant | null {

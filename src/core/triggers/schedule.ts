@@ -8,7 +8,7 @@ import { type WallTime, type Zone, zoneOf } from "../zone.ts";
 import { apschedulerSchema, compileApscheduler } from "./apscheduler.ts";
 import { calendarSchema, compileCalendar } from "./calendar.ts";
 import { compileAll, compileAny } from "./combine.ts";
-import type { CompileContext } from "./context.ts";
+import { type Allowance, type CompileContext, newAllowance } from "./context.ts";
 import { compileCron, cronSchema } from "./cron.ts";
 import { compileCrontab, crontabSchema } from "./crontab.ts";
 import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
@@ -119,12 +119,20 @@ export function compileSchedule(schedule: Schedule, context: ScheduleContext): T
     startAt: null,
     startWall: null,
     dst: {},
+    allowance: newAllowance(),
   };
   return compileWithin(schedule, inherited, 0);
 }
 
 function compileWithin(schedule: Schedule, inherited: Inherited, depth: number): Trigger {
   const key = onlyTrigger(schedule);
+  const { allowance } = inherited;
+  if (--allowance.partsLeft < 0) {
+    throw new DefinitionError("is made of too many triggers", {
+      remedy: "Give at most 250 in all, rules of recurrences included.",
+      place: { field: key },
+    });
+  }
   const zone = schedule.timezone === undefined ? inherited.zone : compileZone(schedule.timezone);
   const start = compileStart(schedule.start_at, zone);
   const endAt = compileEnd(schedule, key, zone);
@@ -143,10 +151,11 @@ function compileWithin(schedule: Schedule, inherited: Inherited, depth: number):
     compileNested: (value, field) => compileNested(value, field, own, depth + 1),
   };
   let trigger = compilers[key](schedule[key], context);
-  if (key === "all") refuseNever(trigger, key, "its triggers have no time in common", "Choose triggers that meet.");
+  if (key === "all")
+    refuseNever(trigger, allowance, key, "its triggers have no time in common", "Choose triggers that meet.");
   if (schedule.except !== undefined) {
     trigger = compileExcept(schedule.except, trigger, context);
-    refuseNever(trigger, "except", "everything is left out", "Leave out less.");
+    refuseNever(trigger, allowance, "except", "everything is left out", "Leave out less.");
   }
   if (start === undefined && endAt === undefined) return trigger;
   if (trigger.kind === "interval" && endAt === undefined) return trigger;
@@ -173,15 +182,16 @@ function compileNested(value: unknown, field: string, inherited: Inherited, dept
   }
 }
 
-function refuseNever(trigger: Trigger, field: string, why: string, remedy: string): void {
+function refuseNever(trigger: Trigger, allowance: Allowance, field: string, why: string, remedy: string): void {
   let reason: unknown;
   try {
-    if (!neverFires(trigger)) return;
+    if (!neverFires(trigger, allowance)) return;
   } catch (error) {
     if (!(error instanceof BeatError)) throw error;
     reason = error;
   }
-  throw new DefinitionError(`never fires: ${why}`, { remedy, place: { field }, cause: reason });
+  const message = allowance.asksLeft > 0 ? `never fires: ${why}` : "takes too long to find out whether it fires";
+  throw new DefinitionError(message, { remedy, place: { field }, cause: reason });
 }
 
 function onlyTrigger(schedule: Schedule): TriggerKey {

@@ -201,7 +201,19 @@ export function isElapsed(trigger: Trigger): boolean {
 /** Whether a trigger fires at all is looked for from here, both ways: what meets seldom is found where its users live. */
 const sometime = Date.UTC(2026, 0);
 
-/** Whether it names no time at all, past or future: `{month: 2, day: 30}`. A definition that never fires is a mistake. */
-export function neverFires(trigger: Trigger): boolean {
-  return nextFireTime(trigger, sometime) === null && previousFireTime(trigger, sometime + 1) === null;
+/**
+ * Whether it names no time at all, past or future: `{month: 2, day: 30}`. A definition that never fires is a mistake. What
+ * the search asks of triggers within it comes off `allowance`; throws like nextFireTime.
+ */
+export function neverFires(trigger: Trigger, allowance: Budget = { asksLeft: 2 * maxAsks }): boolean {
+  const isFound = (find: typeof nextOf, instant: Instant): boolean => {
+    const given = Math.min(maxAsks, allowance.asksLeft);
+    const budget = { asksLeft: given };
+    try {
+      return find(trigger, instant, budget) !== null;
+    } finally {
+      allowance.asksLeft -= given - budget.asksLeft;
+    }
+  };
+  return !isFound(nextOf, sometime) && !isFound(previousOf, sometime + 1);
 }

@@ -45,6 +45,10 @@ const crons: readonly Adversary[] = [
     timezone: "America/New_York",
     dst: { overlap: "both" },
   }),
+  one("every year, five hundred times over", { apscheduler: { year: Array(500).fill("*").join(",") } }),
+  one("years that overlap, in a hundred triggers", {
+    any: Array(100).fill({ apscheduler: { year: Array(100).fill("1970-9998").join(",") } }),
+  } as Schedule),
   one("the day that Samoa skipped", { apscheduler: { year: 2011, month: 12, day: 30 }, timezone: "Pacific/Apia" }),
   one("leap day far in the past", { cron: "0 0 29 2 mon" }, "1601-01-01T00:00:00Z"),
   one("leap day far in the future", { cron: "0 0 29 2 mon" }, "9998-01-01T00:00:00Z"),
@@ -168,6 +172,15 @@ const together: readonly Adversary[] = [
       (inner) => ({ any: [inner] }) as Schedule,
     ),
   ),
+  one(
+    "sixteen thousand triggers",
+    nest(7, { cron: "* * * * *" }, (inner) => ({ any: Array(4).fill(inner) }) as Schedule),
+  ),
+  one("eighty pairs that hardly meet", {
+    any: Array.from({ length: 80 }, (_, index) => ({
+      all: [{ cron: "0 0 * * *" }, { apscheduler: { month: 2, day: 29, day_of_week: index % 7, hour: 0 } }],
+    })),
+  } as Schedule),
   one("calendars that never meet", {
     all: [
       { calendar: { days: 2 }, start_at: "2024-01-01" },
@@ -284,6 +297,21 @@ const recurrences: readonly Adversary[] = [
       `FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=FR;BYHOUR=${all.hours};BYMINUTE=${all.minutes};BYSECOND=${all.seconds}`,
     ),
   ),
+  one("all seconds of the day, in forty rules of six recurrences", {
+    any: Array(6).fill(
+      r(
+        Array.from(
+          { length: 40 },
+          (_, second) =>
+            `FREQ=DAILY;BYHOUR=${all.hours};BYMINUTE=${all.minutes};BYSECOND=${all.seconds.replace(`${second},`, "")}`,
+        ).join("\n"),
+      ),
+    ),
+  } as Schedule),
+  one("fifty rules whose position no period holds", r(Array(50).fill("FREQ=SECONDLY;BYSETPOS=2").join("\n"))),
+  one("forty COUNTs that have to be walked", {
+    any: Array(10).fill(r(Array(4).fill("FREQ=HOURLY;INTERVAL=7;BYMONTH=1;COUNT=900").join("\n"), "1900-01-01")),
+  } as Schedule),
   one("every millionth year", r("FREQ=YEARLY;INTERVAL=1000000")),
   one("every millionth second, on 1 January", r("FREQ=SECONDLY;INTERVAL=1000000;BYMONTH=1;BYMONTHDAY=1")),
   one(
