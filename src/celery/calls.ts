@@ -83,14 +83,14 @@ export function prepareSignature(
 
 const durations = ["countdown", "expires", "time_limit", "soft_time_limit"] as const;
 
-/** The arguments of the worker's apply_async: durations are numbers of seconds there. */
+/** The arguments of the worker's apply_async: durations are numbers of seconds there, and a compression has the name that kombu knows. */
 function callOptions(options: NonNullable<Signature["options"]>, field: string): Record<string, unknown> {
   checkedHeaders(options.headers, field);
   checkPriority(options, field);
-  prepareEncoding(options, field);
+  const { compression } = prepareEncoding(options, field);
   for (const key of ["queue", "exchange", "routing_key"] as const) shortName(options[key] ?? "", `${field}.${key}`);
   const seconds = durations
     .filter((key) => options[key] !== undefined)
     .map((key) => [key, secondsOf(options[key]!)] as const);
-  return { ...options, ...Object.fromEntries(seconds) };
+  return { ...options, ...(compression && { compression }), ...Object.fromEntries(seconds) };
 }

@@ -1,9 +1,9 @@
-// From the value of a message's body to its bytes: serializers and compressions by Celery's names.
+// From the value of a message's body to its bytes: serializers by Celery's names, and compressions.
 
-import { brotliCompressSync, deflateSync, zstdCompressSync } from "node:zlib";
 import { encode as encodeMsgpack } from "@msgpack/msgpack";
 import { reasonOf } from "../core/errors.ts";
 import type { TaskOptions } from "../core/target.ts";
+import { compressionOf } from "./compression.ts";
 import { pythonPickle } from "./pickle.ts";
 import { pythonJson } from "./python.ts";
 import { refusal } from "./refusal.ts";
@@ -41,17 +41,6 @@ const serializers: Readonly<Record<NonNullable<TaskOptions["serializer"]>, Seria
   auth: { contentType: "application/data", contentEncoding: "utf-8", serialize: unsigned },
 };
 
-/** Names and aliases of kombu's. A "gzip" of Celery's is a zlib stream; its workers can't read gzip. */
-const compressions = new Map<string, readonly [header: string, compress: (bytes: Buffer) => Buffer]>();
-for (const [header, aliases, compress] of [
-  ["application/x-gzip", ["gzip", "zlib"], deflateSync],
-  ["application/x-brotli", ["brotli"], brotliCompressSync],
-  ["application/zstd", ["zstd", "zstandard"], zstdCompressSync],
-] as const) {
-  for (const name of [header, ...aliases]) compressions.set(name, [header, compress]);
-}
-const withoutLibrary = ["application/x-bz2", "bzip2", "bzip", "bz2", "application/x-lzma", "lzma", "xz"];
-
 const maxBodyBytes = 1_048_576;
 
 /** `field`: where the options stand in the entry. `sign`: without it nothing can be encoded that is to be signed. */
@@ -65,12 +54,11 @@ export function prepareEncoding(
     serializer === "auth" && sign !== undefined
       ? (body: unknown) => sign(serializers.json.serialize(body))
       : plain.serialize;
-  const [header, compress] =
-    compression === undefined ? [undefined, undefined] : compressionOf(compression, `${field}.compression`);
+  const compressed = compression === undefined ? undefined : compressionOf(compression, `${field}.compression`);
   return {
     contentType,
     contentEncoding,
-    compression: header,
+    compression: compressed?.header,
     encode(body) {
       const bytes = serialize(body);
       if (bytes.length > maxBodyBytes) {
@@ -80,7 +68,7 @@ export function prepareEncoding(
           "Store the data elsewhere and send where it is.",
         );
       }
-      return compress === undefined ? bytes : compress(bytes);
+      return compressed === undefined ? bytes : compressed.compress(bytes);
     },
   };
 }
@@ -90,20 +78,6 @@ function unsigned(): never {
     "there is no key to sign the message with",
     "options.serializer",
     "Start Beat with --security-key and --security-certificate, or choose another serializer.",
-  );
-}
-
-function compressionOf(name: string, field: string): readonly [string, (bytes: Buffer) => Buffer] {
-  const found = compressions.get(name);
-  if (found !== undefined) return found;
-  const known = "Choose zlib, brotli or zstd.";
-  if (withoutLibrary.includes(name)) {
-    throw refusal(`Beat can't compress with ${name}: nothing well kept does so in JavaScript`, field, known);
-  }
-  throw refusal(
-    `${JSON.stringify(name)} is not a compression of Celery's; workers would lose the message`,
-    field,
-    known,
   );
 }
 

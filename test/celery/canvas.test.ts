@@ -53,11 +53,17 @@ suite("chain", () => {
     assert.deepEqual([message(undefined).queue, message(undefined).priority], ["first", 3]);
     assert.deepEqual([message({ queue: "own" }).queue, message({ queue: "own" }).priority], ["own", 3]);
   });
-  test("durations are seconds to the worker", () => {
-    const options = { expires: "1h", countdown: "1.5s", time_limit: "1m", soft_time_limit: 30, compression: "zlib" };
+  test("durations are seconds to the worker, and compressions have kombu's names", () => {
+    const options = { expires: "1h", countdown: "1.5s", time_limit: "1m", soft_time_limit: 30, compression: "bz2" };
     const [, , embed] = bodyOf({ chain: ["a", { task: "b", options }] });
     const { task_id: _, ...own } = embed.chain[0].options;
-    assert.deepEqual(own, { ...options, expires: 3_600, countdown: 1.5, time_limit: 60 });
+    assert.deepEqual(own, {
+      ...options,
+      expires: 3_600,
+      countdown: 1.5,
+      time_limit: 60,
+      compression: "application/x-bz2",
+    });
   });
 });
 

@@ -14,7 +14,7 @@ export interface Case {
 
 export const entryName = "täglich";
 export const serializers = ["json", "yaml", "msgpack", "pickle"] as const;
-export const compressions = [undefined, "zlib", "brotli", "zstd"] as const;
+export const compressions = [undefined, "zlib", "bzip2", "lzma", "brotli", "zstd"] as const;
 
 const hard = [
   "hé中😀",
