@@ -19,7 +19,6 @@ const migrationsFolder = new URL("../../migrations/", import.meta.url);
 
 export interface Migration {
   readonly schema: number;
-  /** `001_initial` */
   readonly sql: string;
 }
 
