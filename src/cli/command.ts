@@ -71,7 +71,7 @@ export async function withScheduler<Result>(
   return await work(scheduler);
 }
 
-export function commandLog(): Log {
+function commandLog(): Log {
   return createLog({ level: "warn", format: "pretty" });
 }
 

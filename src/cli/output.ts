@@ -52,7 +52,7 @@ export function relative(at: Instant, now: Instant): string {
 }
 
 /** `every 30s`, `cron 0 9 * * 1-5`. */
-export function triggerText(definition: Definition): string {
+function triggerText(definition: Definition): string {
   const key = triggerKeys.find((name) => definition[name] !== undefined);
   const value = key === undefined ? "" : definition[key];
   const text = typeof value === "string" || typeof value === "number" ? String(value) : JSON.stringify(value);
@@ -69,7 +69,7 @@ export function whenText({ name, definition }: Pick<Entry, "name" | "definition"
   }
 }
 
-export function targetText(definition: Definition): string {
+function targetText(definition: Definition): string {
   const target = targetIfValid(definition);
   if (target === undefined) return "?";
   if (target.kind === "job") return `job ${target.job}`;

@@ -44,7 +44,7 @@ export interface BrokerDefinition {
 }
 
 /** What is wrong with the name of a broker; undefined: nothing. */
-export function brokerNameProblem(name: string): string | undefined {
+function brokerNameProblem(name: string): string | undefined {
   return /^[a-z][a-z0-9_.-]{0,99}$/i.test(name)
     ? undefined
     : "the name of a broker begins with a letter and goes on with letters, digits, _, . and -";

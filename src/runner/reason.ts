@@ -24,7 +24,7 @@ export function reasonWithOutput(summary: string, output: string): string {
 }
 
 /** The first `bytes` bytes at most, whole characters only, with a mark where something was cut. */
-export function keepStart(text: string, bytes: number): string {
+function keepStart(text: string, bytes: number): string {
   const whole = Buffer.from(text);
   if (whole.length <= bytes) return text;
   let end = bytes - 3;
@@ -33,7 +33,7 @@ export function keepStart(text: string, bytes: number): string {
 }
 
 /** The last `bytes` bytes at most, whole characters only, with a mark where something was cut. */
-export function keepEnd(text: string, bytes: number): string {
+function keepEnd(text: string, bytes: number): string {
   const whole = Buffer.from(text);
   if (whole.length <= bytes) return text;
   let start = whole.length - bytes + 3;
