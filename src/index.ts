@@ -19,7 +19,8 @@ export {
 } from "./core/errors.ts";
 export type { BeatEvent, EventName, EventOf, EventPattern } from "./core/events.ts";
 export { type FireTimesOptions, nextFireTimes, previousFireTimes } from "./core/fire-times.ts";
-export type { Clock, Log, Occurrence, OccurrenceState } from "./core/ports.ts";
+export type { Occurrence, OccurrenceState } from "./core/occurrence.ts";
+export type { Clock, Log } from "./core/ports.ts";
 export type { Schedule } from "./core/triggers/schedule.ts";
 export { EntryHandle } from "./embedding/entry-handle.ts";
 export type { EventStream, Listener } from "./embedding/events.ts";

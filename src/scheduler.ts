@@ -8,7 +8,7 @@ import type { Definition } from "./core/definition.ts";
 import type { Entry } from "./core/entry.ts";
 import { BeatError, reasonOf, UsageError } from "./core/errors.ts";
 import type { BeatEvent, EntryEvent, EventPattern } from "./core/events.ts";
-import type { Occurrence } from "./core/ports.ts";
+import type { Occurrence } from "./core/occurrence.ts";
 import type { Told } from "./definitions/operations.ts";
 import { schedulesRoot } from "./definitions/parse.ts";
 import { Engine, type EngineReport, type Stopped } from "./dispatch/engine.ts";

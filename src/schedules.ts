@@ -4,15 +4,8 @@
 import { randomUUID } from "node:crypto";
 import type { Entry } from "./core/entry.ts";
 import { type Answer, explain } from "./core/explain.ts";
-import {
-  type Clock,
-  type Lease,
-  type Log,
-  type Occurrence,
-  type OccurrenceState,
-  occurrenceStates,
-  type Store,
-} from "./core/ports.ts";
+import { type Occurrence, type OccurrenceState, occurrenceStates } from "./core/occurrence.ts";
+import type { Clock, Lease, Log, Store } from "./core/ports.ts";
 import type { Instant } from "./core/time.ts";
 import type { Conflict, Writer } from "./definitions/addition.ts";
 import { Operations, type Told } from "./definitions/operations.ts";

@@ -7,7 +7,7 @@ import { type Entry, firesAtStart, statusOf } from "../core/entry.ts";
 import { DefinitionError } from "../core/errors.ts";
 import { hostOf } from "../core/http-target.ts";
 import { maskAll, maskUrl } from "../core/mask.ts";
-import type { Occurrence } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
 import { type Member, type Target, targetOf } from "../core/target.ts";
 import { dayMs, formatDuration, hourMs, type Instant, minuteMs, secondMs } from "../core/time.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";

@@ -12,7 +12,7 @@
 // Runs are what is carried out here, jobs and commands; a Celery task is sent, and what becomes of it is not known here.
 
 import type { Entry } from "./entry.ts";
-import type { OccurrenceState } from "./ports.ts";
+import type { OccurrenceState } from "./occurrence.ts";
 import type { Instant } from "./time.ts";
 
 interface Happening<Type extends string> {

@@ -2,7 +2,7 @@
 
 import { compileEntry, type Entry, statusOf } from "./entry.ts";
 import { reasonOf } from "./errors.ts";
-import type { Occurrence } from "./ports.ts";
+import type { Occurrence } from "./occurrence.ts";
 import { formatDuration, type Instant } from "./time.ts";
 import { withoutExcept } from "./triggers/left-out.ts";
 import { nextFireTime, previousFireTime, type Trigger } from "./triggers/trigger.ts";

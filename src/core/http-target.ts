@@ -38,6 +38,21 @@ export interface HttpTarget {
   readonly allowPrivate: boolean;
 }
 
+/** What makes a message a request: what is known of it before it is sent. */
+export interface RequestTerms {
+  readonly url: string | SecretSource;
+  readonly method: string;
+  /** Headers whose values are kept elsewhere, and are read as it is sent. */
+  readonly secretHeaders: Readonly<Record<string, SecretSource>>;
+  /** What signs it. */
+  readonly secret: SecretSource | undefined;
+  readonly expect: readonly ExpectedStatus[];
+  /** Whether addresses of this machine and of private networks may be asked. */
+  readonly allowPrivate: boolean;
+  /** How long it may take, with its answer. */
+  readonly timeoutMs: number;
+}
+
 /** The host that is asked, or where the URL is kept; for people, and for telling hosts apart. */
 export function hostOf(url: string | SecretSource): string {
   if (typeof url === "string") return new URL(url).origin;

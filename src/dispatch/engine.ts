@@ -3,7 +3,8 @@
 import { requestBroker } from "../core/broker-definition.ts";
 import { policyOf } from "../core/definition.ts";
 import { reasonOf } from "../core/errors.ts";
-import type { Broker, Clock, Closed, Lease, LeaseOwner, Log, Occurrence, Runner, Store } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
+import type { Broker, Clock, Closed, Lease, LeaseOwner, Log, Runner, Store } from "../core/ports.ts";
 import { formatDuration, secondMs } from "../core/time.ts";
 import type { Vitals } from "./alerts.ts";
 import type { ClockReport } from "./clock-steps.ts";

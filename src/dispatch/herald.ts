@@ -3,7 +3,8 @@
 
 import type { CompiledEntry, Entry } from "../core/entry.ts";
 import type { BeatEvent, RunEvent } from "../core/events.ts";
-import type { Clock, Occurrence, PassedRange, RunOutcome } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
+import type { Clock, PassedRange, RunOutcome } from "../core/ports.ts";
 import { isMessage } from "../core/target.ts";
 import type { Held } from "./outbox.ts";
 

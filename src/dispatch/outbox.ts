@@ -3,7 +3,8 @@
 
 import type { CompiledEntry } from "../core/entry.ts";
 import { missedReason } from "../core/misfire.ts";
-import type { Message, Occurrence, Settlement } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
+import type { Message, Settlement } from "../core/ports.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
 
 export interface Held {

@@ -1,7 +1,8 @@
 // What this process has done since it began, in plain numbers: counting costs nanoseconds, and whoever wants to know reads
 // them. `beat status --json` and the metrics show the same ones.
 
-import type { Claim, OccurrenceState, PublishOutcome, Settlement } from "../core/ports.ts";
+import type { OccurrenceState } from "../core/occurrence.ts";
+import type { Claim, PublishOutcome, Settlement } from "../core/ports.ts";
 
 /** What becomes of an occurrence. What fell due in a pause is recorded by whoever resumes the entry, and is not counted here. */
 const outcomes = [

@@ -2,7 +2,7 @@
 // entry was when it was last read.
 
 import { type Entry, triggerOf } from "../core/entry.ts";
-import type { OccurrenceState } from "../core/ports.ts";
+import type { OccurrenceState } from "../core/occurrence.ts";
 import type { Instant } from "../core/time.ts";
 import { nextFireTime } from "../core/triggers/trigger.ts";
 import type { Triggers } from "../scheduler-options.ts";

@@ -2,7 +2,7 @@
 
 import { JobError } from "../core/errors.ts";
 import type { RunEvent } from "../core/events.ts";
-import type { Occurrence, OccurrenceState } from "../core/ports.ts";
+import type { Occurrence, OccurrenceState } from "../core/occurrence.ts";
 
 /** What a run needs of its scheduler. */
 export interface RunHost {

@@ -3,7 +3,8 @@
 
 import { JobError } from "../core/errors.ts";
 import type { BeatEvent } from "../core/events.ts";
-import type { Clock, Occurrence } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
+import type { Clock } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { isFinal, type Outcome, outcomeOf, type RunHost } from "./run.ts";
 

@@ -1,7 +1,8 @@
 // The occurrences of the store in memory: found by entry and fire time, by whether they are settled, and, for the retention, by
 // when they were settled. Rows change in place, since there may be many thousands a second; whoever is given one gets a copy.
 
-import type { Occurrence, Settlement } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
+import type { Settlement } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { byFireTime } from "./order.ts";
 

@@ -2,7 +2,7 @@
 // was handed out stays as it was.
 
 import type { Entry } from "../core/entry.ts";
-import type { Occurrence } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
 import { MemoryLease } from "./memory-lease.ts";
 import { MemoryLedger, type Row } from "./memory-ledger.ts";
 

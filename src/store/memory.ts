@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import type { Definition } from "../core/definition.ts";
 import { advanced, type Entry, type EntryStatus, firesAtStart, isScheduled, statusOf } from "../core/entry.ts";
 import { StoreError } from "../core/errors.ts";
+import type { Occurrence } from "../core/occurrence.ts";
 import type {
   Claim,
   ClaimResult,
@@ -11,7 +12,6 @@ import type {
   EntryChange,
   Lease,
   LeaseOwner,
-  Occurrence,
   PassedRange,
   Settlement,
   Store,

@@ -1,6 +1,7 @@
 // The orders in which every store gives its rows: the same ones whether an index or a sort makes them.
 
-import type { DueEntry, Occurrence } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
+import type { DueEntry } from "../core/ports.ts";
 
 export function byDueTime(a: DueEntry, b: DueEntry): number {
   return a.nextFireAt - b.nextFireAt || a.id - b.id;

@@ -2,7 +2,8 @@
 // the ledger. Claims are in sqlite-claims.ts.
 
 import type { Statement } from "better-sqlite3";
-import type { Occurrence, OccurrenceState, PassedRange, Settlement, Store } from "../core/ports.ts";
+import type { Occurrence, OccurrenceState } from "../core/occurrence.ts";
+import type { PassedRange, Settlement, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { SqliteEntries } from "./sqlite-entries.ts";

@@ -2,7 +2,7 @@
 
 import { inDoubt } from "../core/doubt.ts";
 import { ConflictError, EntryNotFoundError, LeaseLostError } from "../core/errors.ts";
-import type { Occurrence } from "../core/ports.ts";
+import type { Occurrence } from "../core/occurrence.ts";
 import type { Instant } from "../core/time.ts";
 
 /** The reason of an unsent occurrence that gave way to a newer one of its entry. */

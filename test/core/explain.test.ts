@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Definition, parseDefinition } from "../../src/core/definition.ts";
 import type { Entry } from "../../src/core/entry.ts";
 import { explain } from "../../src/core/explain.ts";
-import type { Occurrence } from "../../src/core/ports.ts";
+import type { Occurrence } from "../../src/core/occurrence.ts";
 
 const start = Date.UTC(2027, 0, 1, 12);
 const minutes = (count: number) => start + count * 60_000;

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { OccurrenceState } from "../../src/core/ports.ts";
+import type { OccurrenceState } from "../../src/core/occurrence.ts";
 import { Operations } from "../../src/definitions/operations.ts";
 import { Process } from "./process.ts";
 import { start, World } from "./world.ts";

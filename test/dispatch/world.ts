@@ -4,6 +4,7 @@ import { prepareMessage } from "../../src/celery/message.ts";
 import { type Definition, parseDefinition } from "../../src/core/definition.ts";
 import { type Entry, triggerOf } from "../../src/core/entry.ts";
 import { BeatError } from "../../src/core/errors.ts";
+import type { Occurrence } from "../../src/core/occurrence.ts";
 import type {
   Broker,
   BrokerListener,
@@ -11,7 +12,6 @@ import type {
   LeaseOwner,
   Log,
   Message,
-  Occurrence,
   Place,
   PublishOutcome,
   Run,

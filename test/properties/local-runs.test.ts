@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { BeatEvent } from "../../src/core/events.ts";
-import type { Occurrence } from "../../src/core/ports.ts";
+import type { Occurrence } from "../../src/core/occurrence.ts";
 import type { JobFunction } from "../../src/runner/runner.ts";
 import { Process } from "../dispatch/process.ts";
 import { start, World } from "../dispatch/world.ts";

@@ -1,5 +1,5 @@
 import type { CommandResult } from "../../core/command-result.ts";
-import { type Occurrence, type OccurrenceState, occurrenceStates } from "../../core/ports.ts";
+import { type Occurrence, type OccurrenceState, occurrenceStates } from "../../core/occurrence.ts";
 import { formatDuration } from "../../core/time.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
 import { occurrenceJson, print, printJson, table, utc } from "../output.ts";

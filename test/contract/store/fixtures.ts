@@ -3,7 +3,8 @@
 import { randomUUID } from "node:crypto";
 import type { Definition } from "../../../src/core/definition.ts";
 import type { Entry } from "../../../src/core/entry.ts";
-import type { Claim, EntryChange, Lease, LeaseOwner, Occurrence, Store } from "../../../src/core/ports.ts";
+import type { Occurrence } from "../../../src/core/occurrence.ts";
+import type { Claim, EntryChange, Lease, LeaseOwner, Store } from "../../../src/core/ports.ts";
 import type { Instant } from "../../../src/core/time.ts";
 
 /** A Friday noon; nothing in a store reads a clock. */

@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Entry } from "../../../src/core/entry.ts";
 import { ConflictError, EntryNotFoundError } from "../../../src/core/errors.ts";
-import type { Occurrence } from "../../../src/core/ports.ts";
+import type { Occurrence } from "../../../src/core/occurrence.ts";
 import type { Instant } from "../../../src/core/time.ts";
 import { claimOf, keysOf, namesOf, removeOf, type Subject, t0 } from "./fixtures.ts";
 
