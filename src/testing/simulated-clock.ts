@@ -3,24 +3,20 @@
 
 import type { Clock } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-
-interface Timer {
-  readonly dueMs: number;
-  readonly order: number;
-  readonly callback: () => void;
-}
+import { Timetable } from "../core/timetable.ts";
 
 export class SimulatedClock implements Clock {
-  readonly #turns: number;
+  readonly #settled: () => Promise<void>;
   #wallOffsetMs: number;
   #elapsedMs = 0;
-  #order = 0;
-  readonly #timers = new Set<Timer>();
+  #lastId = 0;
+  readonly #timers = new Timetable();
+  readonly #callbacks = new Map<number, () => void>();
 
-  /** `start`: the wall clock's first reading, epoch ms. `turns`: of the event loop, that what a timer sets off is given. */
-  constructor(start: Instant = Date.UTC(2027, 0, 1), turns = 10) {
+  /** `start`: the wall clock's first reading, epoch ms. `settled`: resolves when what a timer set off is done; ten turns of the event loop unless given. */
+  constructor(start: Instant = Date.UTC(2027, 0, 1), settled = () => this.settle()) {
     this.#wallOffsetMs = start;
-    this.#turns = turns;
+    this.#settled = settled;
   }
 
   now(): Instant {
@@ -32,9 +28,13 @@ export class SimulatedClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): () => void {
-    const timer = { dueMs: this.#elapsedMs + Math.max(0, delayMs), order: this.#order++, callback };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
+    const id = ++this.#lastId;
+    this.#timers.set(id, this.#elapsedMs + Math.max(0, delayMs));
+    this.#callbacks.set(id, callback);
+    return () => {
+      this.#timers.delete(id);
+      this.#callbacks.delete(id);
+    };
   }
 
   /** Puts the wall clock forward or, with a negative number, back. No time passes. */
@@ -51,33 +51,19 @@ export class SimulatedClock implements Clock {
   /** Lets `byMs` pass, running each timer at its time. */
   async advance(byMs: number): Promise<void> {
     const endMs = this.#elapsedMs + byMs;
-    await this.settle();
-    for (let timer = this.#next(endMs); timer !== undefined; timer = this.#next(endMs)) {
-      this.#elapsedMs = Math.max(this.#elapsedMs, timer.dueMs);
-      this.#timers.delete(timer);
-      timer.callback();
-      await this.settle();
+    await this.#settled();
+    for (let [timer] = this.#timers.takeDue(endMs, 1); timer !== undefined; [timer] = this.#timers.takeDue(endMs, 1)) {
+      const callback = this.#callbacks.get(timer.id)!;
+      this.#callbacks.delete(timer.id);
+      this.#elapsedMs = Math.max(this.#elapsedMs, timer.dueAt);
+      callback();
+      await this.#settled();
     }
     this.#elapsedMs = endMs;
   }
 
   /** Waits until what is under way has nothing more to do without time going on: so many turns of the event loop. */
-  async settle(turns = this.#turns): Promise<void> {
+  async settle(turns = 10): Promise<void> {
     for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  #next(endMs: number): Timer | undefined {
-    let first: Timer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.dueMs > endMs) continue;
-      if (
-        first === undefined ||
-        timer.dueMs < first.dueMs ||
-        (timer.dueMs === first.dueMs && timer.order < first.order)
-      ) {
-        first = timer;
-      }
-    }
-    return first;
   }
 }

@@ -1,4 +1,4 @@
-// A scheduler whose time goes on when a test says so: a year of a schedule takes seconds, and what runs in it is the same each
+// A scheduler whose time goes on when a test says so: a day of a schedule takes a second, and what runs in it is the same each
 // time. It is the real one, with its store, its rules and its ledger; only its clock is another.
 
 import { type Instant, parseDuration } from "../core/time.ts";
@@ -8,8 +8,10 @@ import type { SchedulerOptions } from "../scheduler-options.ts";
 import { SimulatedClock } from "./simulated-clock.ts";
 
 const stoppingStepMs = 1_000;
-/** Of the event loop. What waits for promises alone is done after one; at the end of each step, what takes a little longer is too. */
-const turns = { whileStepping: 1, afterStep: 10 };
+/** Of the event loop, at the end of each step: what takes a little longer than promises is done then too. */
+const turnsAfterStep = 10;
+/** While nothing is under way, what waits for promises is done without a turn; what the program does beside has one now and then. */
+const timersATurn = 64;
 
 export interface SteppedSchedulerOptions extends Omit<SchedulerOptions, "clock"> {
   /** What time it is at first: a date, or a text as `new Date()` reads it. Default 2027-01-01T00:00Z, a Friday. */
@@ -19,11 +21,18 @@ export interface SteppedSchedulerOptions extends Omit<SchedulerOptions, "clock">
 /** In memory and without a log unless its options say otherwise. */
 export class SteppedScheduler extends Scheduler {
   readonly #clock: SimulatedClock;
+  #timers = 0;
 
   constructor({ now = Date.UTC(2027, 0, 1), ...options }: SteppedSchedulerOptions = {}) {
-    const clock = new SimulatedClock(new Date(now).getTime(), turns.whileStepping);
+    const clock = new SimulatedClock(new Date(now).getTime(), () => this.#settle());
     super({ log: silentLog, ...options, clock });
     this.#clock = clock;
+  }
+
+  async #settle(): Promise<void> {
+    if (this.busy || ++this.#timers % timersATurn === 0) await this.#clock.settle(1);
+    // Comes after all promises that can be settled.
+    else await new Promise<void>((resolve) => process.nextTick(resolve));
   }
 
   /**
@@ -43,7 +52,7 @@ export class SteppedScheduler extends Scheduler {
   async sleep(duration: string | number): Promise<void> {
     await this.start();
     await this.#clock.sleepThrough(parseDuration(duration));
-    await this.#clock.settle(turns.afterStep);
+    await this.#clock.settle(turnsAfterStep);
   }
 
   /** Puts the wall clock forward or back, in milliseconds, as an operator or NTP does. */
@@ -57,13 +66,16 @@ export class SteppedScheduler extends Scheduler {
     const stopped = super.stop(options).finally(() => {
       isStopped = true;
     });
-    while (!isStopped) await this.#clock.advance(stoppingStepMs);
+    while (!isStopped) {
+      await this.#clock.advance(stoppingStepMs);
+      await this.#clock.settle(1);
+    }
     return stopped;
   }
 
   async #pass(ms: number): Promise<void> {
     await this.start();
     await this.#clock.advance(ms);
-    await this.#clock.settle(turns.afterStep);
+    await this.#clock.settle(turnsAfterStep);
   }
 }

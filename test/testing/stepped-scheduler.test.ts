@@ -4,7 +4,7 @@ import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { SteppedScheduler } from "../../src/testing/index.ts";
+import { SimulatedClock, SteppedScheduler } from "../../src/testing/index.ts";
 import { folder, root } from "../e2e/beat.ts";
 import { systemEnvironment } from "../e2e/running.ts";
 
@@ -39,6 +39,34 @@ test("time goes on when it is told to, and by as much", async () => {
   await t.advanceTo("2027-03-28T00:00Z");
   assert.equal(t.now(), Date.UTC(2027, 2, 28, 1, 15), "never back");
   assert.deepEqual(runs, ["00:30:00", "01:00:00"], "half past two is not there");
+});
+
+test("what a job waits for outside goes on while time does, and timers of one instant run in the order in which they were set", async () => {
+  await using t = new SteppedScheduler();
+  const order: string[] = [];
+  t.every("1h", async () => {
+    order.push("asks");
+    await readFile(import.meta.filename);
+    order.push("was told");
+  });
+  let beside = 0;
+  const turn = (): void => {
+    beside++;
+    if (beside < 100) setImmediate(turn);
+  };
+  turn();
+  await t.advance("1h30m");
+  assert.deepEqual(order, ["asks", "was told"]);
+  assert.equal(beside, 100, "and what the program does beside its jobs");
+
+  const clock = new SimulatedClock();
+  const instants: string[] = [];
+  const set = (name: string, delayMs: number) => clock.setTimer(delayMs, () => void instants.push(name));
+  for (const name of ["a", "b", "c"]) set(name, 10);
+  set("d", 5);
+  set("gone", 7)();
+  await clock.advance(10);
+  assert.deepEqual(instants, ["d", "a", "b", "c"]);
 });
 
 test("a job that never ends does not hold up the end", async () => {
