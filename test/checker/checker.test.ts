@@ -383,6 +383,19 @@ describe("the checker, when the clock is put forward or back", () => {
     assert.equal(check(undecided).counts.uncertain, 1);
     assert.deepEqual(kinds(never(sent, times[2]!)), ["missing: never decided"]);
     assert.deepEqual(kinds(without(sent, times[4]!)), ["missing: sent, not delivered"]);
+
+    // The same with a process that was killed then, of an entry that was removed before the clock got there again.
+    const killed = { what: "kill", from: at, until: at + 500, deciding: true };
+    const end = start + 9.2 * minute;
+    const changes: Change[] = [
+      sent.schedule[0]!.changes[0]!,
+      { invokedAt: end, acknowledgedAt: end, definition: null },
+    ];
+    const crashed = { ...sent, faults: [...faults, killed], schedule: [{ entry: "e", changes }] };
+    assertValid(crashed);
+    assert.equal(check(crashed).counts.uncertain, 0);
+    assertValid(never(crashed, times[3]!));
+    assert.equal(check(never(crashed, times[3]!)).counts.uncertain, 1);
   });
 
   it("back twice: what the second step brought is no sign of what the first one did", () => {

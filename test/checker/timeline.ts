@@ -42,7 +42,9 @@ export function nominalTimes(
         fault.until + (fault.recoveryMs ?? tolerance.recoveryMs) >= arrivesAt,
     );
     const step = clock.steps.find(({ at }) => at >= arrivesAt && at < until && clock.at(at) < fireAt);
-    return isUndecided && step !== undefined && clock.arrival(fireAt, step.at) > until - tolerance.earlyMs;
+    if (!isUndecided || step === undefined) return false;
+    const wasSent = (witness.sentAt.get(fireAt) ?? Number.POSITIVE_INFINITY) < step.at;
+    return !wasSent && clock.arrival(fireAt, step.at) > until - tolerance.earlyMs;
   };
   // It came while the entry was off, and was off still when the clock was put back behind it: it comes once more.
   const undecidedUntil = (fireAt: number, arrivesAt: number): number => {
