@@ -383,6 +383,11 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     return new BrokerConnections({ clock, log, env: process.env, declareQueues, defaultQueue, maxRate });
   }
 
+  /** Whether anything is on its way out, or runs here. */
+  protected get busy(): boolean {
+    return this.#engine?.busy === true;
+  }
+
   /** Whether stop() was called. */
   override get stopping(): boolean {
     return this.#stopped !== undefined;

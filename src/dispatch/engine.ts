@@ -272,6 +272,11 @@ export class Engine {
     await this.#settlements.flush();
   }
 
+  /** Whether something is on its way out, or runs here. */
+  get busy(): boolean {
+    return this.#outbox.size > 0;
+  }
+
   get leading(): boolean {
     return this.#leader.lease !== undefined;
   }
@@ -357,12 +362,8 @@ export class Engine {
   async #takeUp(abandoned: readonly Occurrence[]): Promise<void> {
     if (abandoned.length === 0) return;
     const { store, clock, log } = this.#options;
-    const entries = new Map(
-      (await store.entriesById([...new Set(abandoned.map(({ entryId }) => entryId))])).map((entry) => [
-        entry.id,
-        entry,
-      ]),
-    );
+    const ids = new Set(abandoned.map(({ entryId }) => entryId));
+    const entries = new Map((await store.entriesById([...ids])).map((entry) => [entry.id, entry]));
     let again = 0;
     for (const occurrence of abandoned) {
       const { entryId, fireAt, attempts } = occurrence;
