@@ -22,10 +22,11 @@ rows("the broker", [
     async run(rig) {
       await rig.start();
       await rig.calm(3_000);
-      await rig.fault("broker down", async () => {
-        await rig.broker.kill();
-        await sleep(faultMs);
-        await rig.broker.start();
+      const { broker } = rig;
+      await rig.trouble("broker down", {
+        harm: () => broker.kill(),
+        meanwhile: () => sleep(faultMs),
+        heal: () => broker.start(),
       });
       assertSaid(rig, /Messages wait in the outbox/, 4);
     },
@@ -38,14 +39,17 @@ rows("the broker", [
     async run(rig) {
       await rig.broker.kill();
       await rig.begin(3_000);
-      await rig.fault("broker away", async () => {
-        rig.spawn();
-        await rig.daemon.line(/nothing listens|Messages wait in the outbox/);
-        await sleep(faultMs);
-        const { report } = await rig.status();
-        assert.equal(report!.brokers[0]!.available, false);
-        await rig.broker.start();
-        await rig.daemon.line(/^Connected to/);
+      await rig.trouble("broker away", {
+        harm: () => rig.spawn().line(/nothing listens|Messages wait in the outbox/),
+        async meanwhile() {
+          await sleep(faultMs);
+          const { report } = await rig.status();
+          assert.equal(report!.brokers[0]!.available, false);
+        },
+        async heal() {
+          await rig.broker.start();
+          await rig.daemon.line(/^Connected to/);
+        },
       });
       assertSaid(rig, /Messages wait in the outbox/, 4);
     },
@@ -58,13 +62,16 @@ rows("the broker", [
     async run(rig) {
       await rig.start();
       await rig.calm(3_000);
-      await rig.fault("memory alarm", async () => {
-        await rig.broker.block();
-        await rig.daemon.line(rig.broker.blockedText);
-        await sleep(faultMs);
-        const { report } = await rig.status();
-        assert.match(report!.brokers[0]!.reason!, rig.broker.blockedText);
-        await rig.broker.unblock();
+      const { broker } = rig;
+      await rig.trouble("memory alarm", {
+        harm: () => broker.block(),
+        async meanwhile() {
+          await rig.daemon.line(broker.blockedText);
+          await sleep(faultMs);
+          const { report } = await rig.status();
+          assert.match(report!.brokers[0]!.reason!, broker.blockedText);
+        },
+        heal: () => broker.unblock(),
       });
       assertSaid(rig, rig.broker.blockedText, 3);
     },
@@ -74,19 +81,26 @@ rows("the broker", [
     fault: "the queue deleted, created again",
     isQuick: true,
     async run(rig) {
-      await rig.start();
+      const toleranceMs = lasting(10_000, 2_000);
+      await rig.start(["--overdue-tolerance", `${toleranceMs}ms`]);
       await rig.calm(3_000);
       const { queue } = rig;
-      await rig.fault("queue deleted", async () => {
-        rig.witness.pause();
-        const connection = await connect(rig.broker.url);
-        await (await connection.createChannel()).deleteQueue(queue);
-        await connection.close();
-        await rig.daemon.line(new RegExp(`Queue "${queue}"`));
-        await sleep(faultMs);
-        const { report } = await rig.status();
-        assert.equal(report!.brokers[0]!.queues[0]!.queue, queue);
-        await rig.witness.resume();
+      await rig.trouble("queue deleted", {
+        async harm() {
+          rig.witness.pause();
+          const connection = await connect(rig.broker.url);
+          await (await connection.createChannel()).deleteQueue(queue);
+          await connection.close();
+        },
+        async meanwhile() {
+          await rig.daemon.line(new RegExp(`Queue "${queue}"`));
+          await sleep(faultMs);
+          const { report } = await rig.status();
+          assert.equal(report!.brokers[0]!.queues[0]!.queue, queue);
+        },
+        heal: () => rig.witness.resume(),
+        // The broker is well: it is what waits in the outbox that has been due for too long.
+        unreadyWithinMs: toleranceMs + 3_000,
       });
       assertSaid(rig, new RegExp(`Queue "${queue}"`), 1);
     },

@@ -38,7 +38,7 @@ export const promised: Tolerance = {
   lateMs: isFull ? 1_000 : 3_000,
   recoveryMs: isFull ? 5_000 : 8_000,
   // A busy machine takes its time to write the first entries, and to end the last daemon: what is due meanwhile is not certain.
-  minCertainShare: isFull ? 0.99 : 0.85,
+  minCertainShare: isFull ? 0.99 : 0.9,
 };
 
 export function evidenceOf(trial: Trial): Evidence {

@@ -12,11 +12,7 @@ const silenceMs = lasting(30_000, 20_000);
 async function during(rig: Rig, what: string, ms: number, harm: () => unknown, heal: () => unknown): Promise<void> {
   await rig.start();
   await rig.calm(3_000);
-  await rig.fault(what, async () => {
-    await harm();
-    await sleep(ms);
-    await heal();
-  });
+  await rig.trouble(what, { harm, meanwhile: () => sleep(ms), heal });
 }
 
 rows(
@@ -87,9 +83,11 @@ rows(
       async run(rig) {
         await rig.start();
         await rig.calm(3_000);
-        await rig.fault("blackhole", async () => {
-          rig.proxy.blackhole();
-          await rig.daemon.line(/(: the broker confirmed|Redis at .* answered) nothing for/);
+        await rig.trouble("blackhole", {
+          harm: () => rig.proxy.blackhole(),
+          meanwhile: () => sleep(10_000),
+          // It gives the connection up.
+          heal: () => rig.daemon.line(/(: the broker confirmed|Redis at .* answered) nothing for/),
         });
       },
     },

@@ -11,13 +11,26 @@ import type { Fault, Tolerance } from "../checker/evidence.ts";
 import { Daemon, folder } from "../e2e/beat.ts";
 import { TcpProxy } from "../servers/proxy.ts";
 import type { FaultyBroker } from "./brokers.ts";
-import type { Moment } from "./judged.ts";
+import { type Moment, promised } from "./judged.ts";
+import { Probe, unreadyAfterMs, untilReady } from "./readiness.ts";
 import { type Named, timetable } from "./timetable.ts";
 import { Witness } from "./witness.ts";
 
 /** FAULTS=full: each fault lasts as long as in the peers' table. Otherwise as long as its point needs. */
 export const isFull = process.env["FAULTS"] === "full";
 export const lasting = (fullMs: number, shortMs: number) => (isFull ? fullMs : shortMs);
+
+/** What keeps the work from going out, for as long as `meanwhile` takes. */
+export interface Trouble {
+  readonly harm: () => unknown;
+  readonly meanwhile: () => Promise<unknown>;
+  readonly heal: () => unknown;
+  /** How soon its readiness has to tell. */
+  readonly unreadyWithinMs?: number;
+}
+
+/** A connection or a store in trouble; a machine that tests other things at the same time may be later. */
+const unreadyWithinMs = lasting(5_000, 7_000);
 
 /** Beside the timetable's, for a queue and a first fire time. */
 export type Entries = (queue: string, startAt: number) => readonly Named[];
@@ -50,6 +63,8 @@ export class Rig {
   planned: readonly Named[] = [];
   /** When they were written. */
   added: Moment | undefined;
+  /** How long it took until trouble was told by its readiness. */
+  readonly unreadyMs: number[] = [];
 
   private constructor(world: Pick<Rig, "t" | "broker" | "cwd" | "queue" | "proxy" | "witness">, more: Entries) {
     this.t = world.t;
@@ -94,7 +109,9 @@ export class Rig {
 
   /** One more `beat start` on the database. */
   spawn(args: readonly string[] = [], env: Record<string, string> = {}): Daemon {
-    const daemon = new Daemon(this.t, ["--schedule-db", this.db, ...args], { env: { BEAT_BROKER: this.url, ...env } });
+    const daemon = new Daemon(this.t, ["--schedule-db", this.db, "--metrics", "0", ...args], {
+      env: { BEAT_BROKER: this.url, ...env },
+    });
     this.daemons.push(daemon);
     return daemon;
   }
@@ -121,6 +138,31 @@ export class Rig {
     const fault = { what, from, until: Date.now(), ...more };
     this.faults.push(fault);
     return fault;
+  }
+
+  /** A fault of which whoever asks for its readiness is told, from soon after it was done until it is healed. */
+  async trouble(what: string, trouble: Trouble, more: Partial<Fault> = {}): Promise<void> {
+    const { harm, meanwhile, heal } = trouble;
+    // What was before it is over.
+    const [running] = this.daemons.slice(-1);
+    if (running !== undefined) await untilReady(running, promised.recoveryMs);
+    const probe = new Probe(() => this.daemons.at(-1));
+    let harmedAt = Number.NaN;
+    let healedAt = Number.NaN;
+    await this.fault(
+      what,
+      async () => {
+        await harm();
+        harmedAt = Date.now();
+        await meanwhile();
+        healedAt = Date.now();
+        await heal();
+      },
+      more,
+    ).finally(() => probe.end());
+    const limits = { harmedAt, healedAt, withinMs: trouble.unreadyWithinMs ?? unreadyWithinMs };
+    const afterMs = unreadyAfterMs(probe.answers, limits);
+    if (afterMs !== undefined) this.unreadyMs.push(afterMs);
   }
 
   /** A few seconds without a fault, counted from the first fire time at the earliest. */

@@ -1,5 +1,6 @@
 // A table of faults becomes tests: each row has a world of its own, does its worst to it, and is judged by the checker.
 
+import assert from "node:assert/strict";
 import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -7,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { check } from "../checker/check.ts";
 import { type FaultyBroker, faultyRabbitmq, faultyRedis } from "./brokers.ts";
 import { assertValid, evidenceOf, figuresOf, promised } from "./judged.ts";
+import { askReady } from "./readiness.ts";
 import { type Entries, isFull, Rig } from "./rig.ts";
 
 export interface Row {
@@ -69,7 +71,9 @@ function overBroker(
         try {
           const rig = await Rig.open(t, broker, row.more);
           const remark = await row.run(rig);
-          await tell(`${await conclude(rig, name)} | ${remark ?? ""}`);
+          const unready = rig.unreadyMs.map((ms) => `not ready after ${(ms / 1_000).toFixed(1)} s`);
+          const remarks = [...(remark ? [remark] : []), ...unready];
+          await tell(`${await conclude(rig, name)} | ${remarks.join("; ")}`);
         } catch (error) {
           await tell("failed");
           throw error;
@@ -86,10 +90,10 @@ async function conclude(rig: Rig, title: string): Promise<string> {
   const wellAt = Math.max(...faults.map((fault) => fault.until + (fault.recoveryMs ?? recoveryMs)), Date.now());
   await sleep(wellAt + lateMs - Date.now());
   await rig.lull();
+  const running = rig.daemons.filter(({ child }) => child.exitCode === null && child.signalCode === null);
+  for (const answer of await Promise.all(running.map(askReady))) assert.ok(answer.ready, answer.text);
   const invokedAt = Date.now();
-  for (const daemon of rig.daemons) {
-    if (daemon.child.exitCode === null && daemon.child.signalCode === null) await rig.end(daemon);
-  }
+  for (const daemon of running) await rig.end(daemon);
   const stopped = { invokedAt, acknowledgedAt: Date.now() };
   await sleep(lateMs);
   const deliveries = witness.arrived.filter(({ entry }) => !rig.unjudged.has(entry));

@@ -22,11 +22,11 @@ const digest = async (path: string) =>
     .update(await readFile(path))
     .digest("hex");
 
-/** Resolves with how long after now the daemon first complains. */
-async function untilTold(rig: Rig, pattern: RegExp): Promise<string> {
+/** Resolves with how long after now the daemon first complains, the lines before `seen` left out. */
+async function untilTold(rig: Rig, pattern: RegExp, seen = 0): Promise<string> {
   const from = Date.now();
   const line = await rig.daemon.until(
-    () => rig.daemon.lines.find(({ level, message }) => /warn|error/.test(level) && pattern.test(message)),
+    () => rig.daemon.lines.slice(seen).find(({ level, message }) => /warn|error/.test(level) && pattern.test(message)),
     `a complaint like ${pattern}`,
   );
   const afterMs = Math.max(0, Date.parse(String(line["timestamp"])) - from);
@@ -84,13 +84,15 @@ rows(
         await rig.start();
         await rig.calm(3_000);
         let told = "";
-        await rig.fault(
+        await rig.trouble(
           "moved away",
-          async () => {
-            await rename(rig.db, `${rig.db}.away`);
-            told = await untilTold(rig, /removed or replaced/);
-            await sleep(lasting(10_000, 2_000));
-            await rename(`${rig.db}.away`, rig.db);
+          {
+            harm: () => rename(rig.db, `${rig.db}.away`),
+            async meanwhile() {
+              told = await untilTold(rig, /removed or replaced/);
+              await sleep(lasting(10_000, 2_000));
+            },
+            heal: () => rename(`${rig.db}.away`, rig.db),
           },
           { deciding: true },
         );
@@ -112,17 +114,22 @@ rows(
           () => writeFileSync(rig.db, Buffer.alloc(statSync(rig.db).size, "garbage "), { flag: "r+" }),
           () => copyFileSync(other.name, rig.db),
         ]) {
-          rig.daemon.lines.length = 0;
-          await rig.fault(
+          const seen = rig.daemon.lines.length;
+          let kept = Buffer.alloc(0);
+          await rig.trouble(
             "overwritten",
-            async () => {
-              const kept = readFileSync(rig.db);
-              overwrite();
-              const damaged = await digest(rig.db);
-              told.push(await untilTold(rig, /was overwritten by another program/));
-              await sleep(lasting(10_000, 2_000));
-              assert.equal(await digest(rig.db), damaged, "nothing more was written");
-              writeFileSync(rig.db, kept);
+            {
+              harm() {
+                kept = readFileSync(rig.db);
+                overwrite();
+              },
+              async meanwhile() {
+                const damaged = await digest(rig.db);
+                told.push(await untilTold(rig, /was overwritten by another program/, seen));
+                await sleep(lasting(10_000, 2_000));
+                assert.equal(await digest(rig.db), damaged, "nothing more was written");
+              },
+              heal: () => writeFileSync(rig.db, kept),
             },
             { deciding: true },
           );
@@ -160,15 +167,16 @@ rows(
         await rig.start();
         await rig.calm(3_000);
         let told = "";
-        await rig.fault(
+        const other = new Database(rig.db);
+        await rig.trouble(
           "locked",
-          async () => {
-            const other = new Database(rig.db);
-            other.exec("BEGIN IMMEDIATE");
-            told = await untilTold(rig, /locked|busy|in use|another process/);
-            await sleep(faultMs);
-            other.exec("ROLLBACK");
-            other.close();
+          {
+            harm: () => other.exec("BEGIN IMMEDIATE"),
+            async meanwhile() {
+              told = await untilTold(rig, /locked|busy|in use|another process/);
+              await sleep(faultMs);
+            },
+            heal: () => other.exec("ROLLBACK").close(),
           },
           { deciding: true },
         );
@@ -185,13 +193,15 @@ rows(
         await rig.start();
         await rig.calm(3_000);
         let told = "";
-        await rig.fault(
+        await rig.trouble(
           "away",
-          async () => {
-            await rename(folder, `${folder}.away`);
-            told = await untilTold(rig, /removed or replaced/);
-            await sleep(faultMs);
-            await rename(`${folder}.away`, folder);
+          {
+            harm: () => rename(folder, `${folder}.away`),
+            async meanwhile() {
+              told = await untilTold(rig, /removed or replaced/);
+              await sleep(faultMs);
+            },
+            heal: () => rename(`${folder}.away`, folder),
           },
           { deciding: true },
         );
@@ -237,14 +247,16 @@ rows(
         await rig.start();
         await rig.calm(3_000);
         let told = "";
-        await rig.fault(
+        const filling = join(dirname(rig.db), "filling");
+        await rig.trouble(
           "disk full",
-          async () => {
-            const filling = join(dirname(rig.db), "filling");
-            await writeFile(filling, Buffer.alloc(3_000_000)).catch(() => undefined);
-            told = await untilTold(rig, /full|no space/i);
-            await sleep(faultMs);
-            await rm(filling);
+          {
+            harm: () => writeFile(filling, Buffer.alloc(3_000_000)).catch(() => undefined),
+            async meanwhile() {
+              told = await untilTold(rig, /full|no space/i);
+              await sleep(faultMs);
+            },
+            heal: () => rm(filling),
           },
           { deciding: true },
         );
