@@ -1,15 +1,26 @@
 // Compressions by the names that Celery and kombu give them.
 
+import { createRequire } from "node:module";
+import { extname } from "node:path";
 import { brotliCompressSync, deflateSync, zstdCompressSync } from "node:zlib";
-import { bzip2 } from "./compression/bzip2.ts";
-import { xz } from "./compression/xz.ts";
 import { refusal } from "./refusal.ts";
+
+type Compress = (bytes: Buffer) => Buffer;
 
 export interface Compression {
   /** What every version of kombu knows it by; not all know each of the other names. */
   readonly header: string;
-  readonly compress: (bytes: Buffer) => Buffer;
+  readonly compress: Compress;
 }
+
+/** Most need neither of these, so they are loaded with the first message that does; by `require`, since it waits for nothing. */
+const load = createRequire(import.meta.url);
+/** In a clone .ts, in the package .js. */
+const extension = extname(import.meta.filename);
+const bzip2: Compress = (bytes) =>
+  (load(`./compression/bzip2${extension}`) as typeof import("./compression/bzip2.ts")).bzip2(bytes);
+const xz: Compress = (bytes) =>
+  (load(`./compression/xz${extension}`) as typeof import("./compression/xz.ts")).xz(bytes);
 
 /** A "gzip" of Celery's is a zlib stream; its workers can't read gzip. */
 const compressions = new Map<string, Compression>();
