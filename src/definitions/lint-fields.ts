@@ -11,7 +11,7 @@ export interface Remark {
   readonly unit: Unit;
 }
 
-type Unit = "second" | "minute" | "hour" | "day" | "month" | "weekday";
+type Unit = "second" | "minute" | "hour" | "day" | "month" | "weekday" | "week";
 type Fields = { readonly [Each in Unit]?: string };
 
 const ranges: Readonly<Record<Unit, { readonly min: number; readonly max: number; readonly name: string }>> = {
@@ -21,12 +21,15 @@ const ranges: Readonly<Record<Unit, { readonly min: number; readonly max: number
   day: { min: 1, max: 31, name: "day of the month" },
   month: { min: 1, max: 12, name: "month" },
   weekday: { min: 0, max: 6, name: "day of the week" },
+  week: { min: 1, max: 53, name: "week" },
 };
 const units = Object.keys(ranges) as Unit[];
 
-/** The remarks on a schedule and on the triggers within its `any` and `all`. */
+/** The remarks on a schedule and on the triggers within its `any`, `all` and `except`. */
 export function* fieldRemarks(schedule: Schedule): Generator<Remark> {
-  for (const nested of [...(schedule.any ?? []), ...(schedule.all ?? [])]) yield* fieldRemarks(nested as Schedule);
+  const { any = [], all = [], except = [] } = schedule;
+  for (const nested of [...any, ...all, ...[except].flat()])
+    if (typeof nested === "object") yield* fieldRemarks(nested as Schedule);
   const dialect = dialectOf(schedule);
   if (dialect === undefined) return;
   for (const unit of units) yield* unevenSteps(unit, dialect.fields[unit] ?? "*");
@@ -47,8 +50,8 @@ function dialectOf({ cron, crontab, apscheduler }: Schedule): Dialect | undefine
     return { key: "crontab", fields, joins: areBothRestricted(fields) ? "AND" : undefined };
   }
   if (apscheduler === undefined) return undefined;
-  const { second, minute, hour, day, month, day_of_week: weekday } = apscheduler;
-  const fields = texts({ second, minute, hour, day, month, weekday });
+  const { second, minute, hour, day, month, day_of_week: weekday, week } = apscheduler;
+  const fields = texts({ second, minute, hour, day, month, weekday, week });
   return { key: "apscheduler", fields, joins: areBothRestricted(fields) ? "AND" : undefined };
 }
 
@@ -93,32 +96,46 @@ function* unevenSteps(unit: Unit, text: string): Generator<Remark> {
   const { min, max, name } = ranges[unit];
   const size = max - min + 1;
   for (const element of text.split(",")) {
-    const match = /^\s*(?:\*|([0-9]+)(?:-([0-9]+))?)\/([0-9]+)\s*$/.exec(element);
+    const match = /^\s*(?:[*~]|([0-9]+)(?:-([0-9]+))?)\/([0-9]+)\s*$/.exec(element);
     if (match === null) continue;
     const [first, last, step] = [Number(match[1] ?? min), Number(match[2] ?? max), Number(match[3])];
     const isWhole = first - min < step && last + step > max;
-    if (!isWhole || step < 2 || (unit !== "day" && size % step === 0)) continue;
+    const begins = anew[unit];
+    if (!isWhole || step < 2 || (begins === undefined && size % step === 0)) continue;
     const values = Array.from({ length: Math.floor((max - first) / step) + 1 }, (_, index) => first + index * step);
     const written = `${name} ${element.trim()}`;
     const message =
       values.length === 1
         ? `${written} is ${first} alone: the step is longer than the field`
-        : unit === "day"
-          ? `${written} begins anew on each ${first === 1 ? "1st" : `day ${first}`}: the last step of a month is shorter`
-          : `${written} is ${shown(values)}, and then ${first} again: the last step is ${first + size - values.at(-1)!}, not ${step}`;
+        : begins !== undefined
+          ? `${written} begins anew ${begins}`
+          : element.includes("~")
+            ? `${written} begins anew before it comes out even: the last step is shorter or longer`
+            : `${written} is ${shown(values)}, and then ${first} again: the last step is ${first + size - values.at(-1)!}, not ${step}`;
     yield { rule: "uneven-step", unit, message, remedy: stepRemedy(unit, step, size) };
   }
 }
+
+/** Months and years are not of one length: there no step comes out even. */
+const anew: Partial<Record<Unit, string>> = {
+  day: "in each month: the last step of a month is shorter",
+  week: "in each year, which has 52 weeks or 53: the last step of a year is another one",
+};
 
 const shown = (values: readonly number[]): string =>
   values.length <= 4 ? values.join(", ") : `${values.slice(0, 3).join(", ")}, …, ${values.at(-1)}`;
 
 function stepRemedy(unit: Unit, step: number, size: number): string {
   const even = { second: `every: ${step}s`, minute: `every: ${step}m`, hour: `every: ${step}h` } as const;
-  const dates = { day: `calendar: {days: ${step}}`, month: `calendar: {months: ${step}}` } as const;
+  const dates = {
+    day: `calendar: {days: ${step}}`,
+    week: `calendar: {weeks: ${step}}`,
+    month: `calendar: {months: ${step}}`,
+  } as const;
   const instead = { ...even, ...dates, weekday: undefined }[unit];
   const divisors = Array.from({ length: size / 2 }, (_, index) => index + 1).filter((each) => size % each === 0);
-  const fitting = unit === "day" || unit === "weekday" ? "" : ` Steps that come out even: ${divisors.join(", ")}.`;
+  const fitting =
+    anew[unit] !== undefined || unit === "weekday" ? "" : ` Steps that come out even: ${divisors.join(", ")}.`;
   return instead === undefined ? "List the days that are meant." : `For even steps write ${instead}.${fitting}`;
 }
 

@@ -9,11 +9,11 @@ import { BeatError, nearest, type Place } from "../core/errors.ts";
 import { secretParameters } from "../core/mask.ts";
 import { dayMs, type Instant } from "../core/time.ts";
 import { type ClockEffect, clockEffects } from "../core/triggers/clock-change.ts";
-import { daysIn } from "../core/triggers/date-time.ts";
 import { nextFireTime, previousFireTime, type Trigger } from "../core/triggers/trigger.ts";
 import { type Zone, zoneOf } from "../core/zone.ts";
 import { crowdedMinutes } from "./lint-crowd.ts";
 import { fieldRemarks } from "./lint-fields.ts";
+import { monthRemarks } from "./lint-months.ts";
 import type { ParsedDefinition } from "./parse.ts";
 
 export const lintRules = [
@@ -84,7 +84,7 @@ function* entryRemarks({ definition, trigger }: Compiled, now: Instant): Generat
   for (const { rule, message, remedy } of fields) yield { rule, message, remedy };
   // A step over the days names the late ones by the way.
   if (!fields.some(({ rule, unit }) => rule === "uneven-step" && unit === "day"))
-    yield* monthRemarks(trigger, definition);
+    for (const remark of monthRemarks(trigger, definition)) yield { rule: "short-month", ...remark };
 }
 
 // ------------------------------------------------------------------------------------------- changes of the clocks
@@ -170,68 +170,6 @@ function* rarityRemarks(definition: Definition, trigger: Trigger, now: Instant):
 }
 
 const dayText = (instant: Instant, zone: Zone): string => new Date(zone.wallAt(instant)).toISOString().slice(0, 10);
-
-// ------------------------------------------------------------------------------------------------- days 29, 30 and 31
-
-function* monthRemarks(trigger: Trigger, definition: Definition): Generator<Remark> {
-  for (const leaf of leavesOf(trigger)) {
-    const lacking = lateDays(leaf).filter(({ months }) => months > 0);
-    if (lacking.length === 0) continue;
-    const [first, ...others] = lacking;
-    const message =
-      others.length === 0
-        ? `day ${first!.day} of the month is missing from ${first!.months} of its months: no run stands in for it`
-        : `days ${listed(lacking.map(({ day }) => `${day}`))} of the month are missing from some of its months: no run stands in for them`;
-    yield { rule: "short-month", message, remedy: lastDayRemedy(leaf, definition) };
-  }
-}
-
-function* leavesOf(trigger: Trigger): Generator<Trigger> {
-  if (trigger.kind === "bounded" || trigger.kind === "except") yield* leavesOf(trigger.trigger);
-  else if (trigger.kind === "any" || trigger.kind === "all") for (const each of trigger.triggers) yield* leavesOf(each);
-  else yield trigger;
-}
-
-const everyDay = 0x7fff_ffff;
-/** A year without a leap day. */
-const plainYear = 2_027;
-
-/** The 29th to 31st that a trigger names, and how many of its months lack each. 29 February alone is rare, and told as that. */
-function lateDays(leaf: Trigger): { readonly day: number; readonly months: number }[] {
-  const [months, named] = monthsAndDays(leaf);
-  return [29, 30, 31]
-    .filter((day) => (named >> (day - 1)) & 1)
-    .map((day) => ({ day, months: months.filter((month) => daysIn(plainYear, month) < day).length }))
-    .filter(({ months: lacking }) => lacking < months.length);
-}
-
-function monthsAndDays(leaf: Trigger): [months: number[], days: number] {
-  const allMonths = Array.from({ length: 12 }, (_, index) => index + 1);
-  if ("pattern" in leaf) {
-    const { months, monthDays } = leaf.pattern;
-    return [allMonths.filter((month) => (months >> month) & 1), monthDays === everyDay ? 0 : monthDays];
-  }
-  if (leaf.kind !== "calendar" || leaf.clamp || leaf.months === 0 || leaf.days > 0) return [[], 0];
-  const first = new Date(leaf.firstDay * dayMs);
-  const reached = allMonths.filter((_, index) => {
-    const ahead = (index - first.getUTCMonth() + 12) % 12;
-    return Array.from({ length: 12 }, (__, step) => (step * leaf.months) % 12).includes(ahead);
-  });
-  return [reached, 1 << (first.getUTCDate() - 1)];
-}
-
-function lastDayRemedy(leaf: Trigger, { start_at }: Definition): string {
-  switch (leaf.kind) {
-    case "calendar":
-      return `Write clamp: true for the last day of shorter months${start_at === undefined ? ", or a start_at" : ""}.`;
-    case "apscheduler":
-      return "If the last day is meant, write day: last.";
-    case "cron":
-      return "If the last day is meant, write L for the day of the month.";
-    default:
-      return "If the last day is meant, write it as cron, with L for the day of the month.";
-  }
-}
 
 // ------------------------------------------------------------------------------------------------- entries together
 

@@ -140,7 +140,10 @@ test("steps that do not come out even", () => {
     ['cron: "*/90 * * * *"', /is 0 alone: the step is longer/],
     ['cron: "*/7 0 * * * *"', /every: 7s/],
     ['cron: "0 */5 * * *"', /every: 5h/],
-    ['cron: "0 9 */2 * *"', /begins anew on each 1st.*calendar: {days: 2}/],
+    ['cron: "0 9 */2 * *"', /begins anew in each month.*calendar: {days: 2}/],
+    ['apscheduler: {week: "*/2", day_of_week: mon}', /52 weeks or 53.*calendar: {weeks: 2}/],
+    ['cron: "~/7 * * * *"', /minute ~\/7 .*shorter or longer.*every: 7m/],
+    ['cron: "0 9 * * *", except: [2027-01-01, {cron: "*/7 8,9 1 * *"}]', /minute \*\/7/],
     ['cron: "0 9 1 */5 *"', /calendar: {months: 5}/],
     ['cron: "0 9 * * */2"', /day of the week \*\/2 is 0, 2, 4, 6, and then 0 again: the last step is 1.*List the days/],
     ['crontab: {minute: "*/45"}', /minute \*\/45/],
@@ -152,7 +155,13 @@ test("steps that do not come out even", () => {
     assert.match(`${found?.message} ${found?.remedy}`, said, entry);
     assert.deepEqual(more, []);
   }
-  for (const entry of ['cron: "*/15 */6 * */3 *"', 'cron: "0-30/7 * * * *"', 'cron: "1-59/2 * * * *"', "every: 7m"])
+  for (const entry of [
+    'cron: "~/15 * * * *"',
+    'cron: "*/15 */6 * */3 *"',
+    'cron: "0-30/7 * * * *"',
+    'cron: "1-59/2 * * * *"',
+    "every: 7m",
+  ])
     assert.ok(!rules(entry).includes("uneven-step"), entry);
 });
 
@@ -167,6 +176,15 @@ test("days that some months lack", () => {
     ["calendar: {months: 1}, start_at: 2027-01-31", /clamp: true/],
     ["calendar: {months: 3}, start_at: 2027-01-31", /missing from 1 of its months/],
     ['any: [{cron: "0 9 31 * *"}, {every: 1h}]', /day 31/],
+    ['cron: "0 9 31W * *"', /day 31 .*missing from 5/],
+    ['rrule: "FREQ=MONTHLY;BYMONTHDAY=30,31"', /days 30 and 31 .*BYMONTHDAY=-1/],
+    ["rrule: FREQ=MONTHLY;INTERVAL=3, start_at: 2027-01-31", /day 31 .*missing from 1/],
+    ['rrule: "FREQ=DAILY\\nRRULE:FREQ=WEEKLY;BYMONTHDAY=31"', /day 31/],
+    ['rrule: "FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1"', undefined],
+    ["rrule: FREQ=MONTHLY;BYMONTHDAY=-1", undefined],
+    ["rrule: FREQ=YEARLY, start_at: 2027-01-31", undefined],
+    ['cron: "0 9 LW * *"', undefined],
+    ['apscheduler: {day: "5th fri"}', undefined],
     ['cron: "0 9 31 1,3,12 *"', undefined],
     ['cron: "0 9 L * *"', undefined],
     ['cron: "0 9 1-31 * *"', undefined],
