@@ -36,6 +36,13 @@ const peers: Record<string, () => Promise<unknown>> = {
       scheduler.cron("* * * * * *", ({ fireTime }) => fired(fireTime.getTime()), { name: `job ${index}` });
     await scheduler.start();
   },
+  /** As toad-scheduler: due a second after it was added, and each second after that. */
+  async "beat-intervals"() {
+    const scheduler = new Scheduler({ log: silentLog });
+    for (let index = 0; index < jobs; index++)
+      scheduler.every("1s", ({ fireTime }) => fired(fireTime.getTime()), { name: `job ${index}` });
+    await scheduler.start();
+  },
   async croner() {
     const { Cron } = (await load("croner")) as unknown as { Cron: Constructor };
     for (let index = 0; index < jobs; index++) new Cron("* * * * * *", onSecond);

@@ -32,7 +32,10 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "10000" },
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "3" },
-    only: { type: "string", default: ["beat", ...Object.keys(dependencies), "apscheduler"].join(",") },
+    only: {
+      type: "string",
+      default: ["beat", "beat-intervals", ...Object.keys(dependencies), "apscheduler"].join(","),
+    },
   },
 });
 const peers = values.only.split(",");

@@ -203,7 +203,8 @@ export class Dispatcher {
     }
     const { nextDueAt } = this.#upcoming;
     const untilDueMs = nextDueAt === undefined ? changesEveryMs : nextDueAt - this.#leadMs - this.#options.clock.now();
-    this.#sleep(Math.max(0, Math.min(untilDueMs, changesEveryMs)));
+    // What falls due one after the other is claimed together, within the lead.
+    this.#sleep(Math.min(Math.max(untilDueMs, this.#leadMs / 5), changesEveryMs));
   }
 
   // ------------------------------------------------------------------------------------------------------- claiming

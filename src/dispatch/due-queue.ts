@@ -3,7 +3,7 @@
 // goes first all the same.
 
 import type { Clock } from "../core/ports.ts";
-import { secondMs } from "../core/time.ts";
+import { type Instant, secondMs } from "../core/time.ts";
 import type { Held, Outbox } from "./outbox.ts";
 
 /** Later than this is late. */
@@ -25,7 +25,8 @@ export class DueQueue {
   readonly #ready = new Line();
   readonly #late = new Line();
   readonly #pile = new Line();
-  #early: Held[] = [];
+  /** By due time: many share one, and there are never many of them. */
+  readonly #early = new Map<Instant, Held[]>();
   #earliest = Number.POSITIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
 
@@ -51,7 +52,9 @@ export class DueQueue {
     // Whoever asks for a run means now, also where the clock was put back since.
     if (held.dueAt <= now || held.manual) this.#ready.push(held);
     else {
-      this.#early.push(held);
+      const together = this.#early.get(held.dueAt);
+      if (together === undefined) this.#early.set(held.dueAt, [held]);
+      else together.push(held);
       if (this.#cancelTimer === undefined || held.dueAt < this.#earliest || this.#earliest <= now) this.#arm();
     }
   }
@@ -86,7 +89,7 @@ export class DueQueue {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     for (const line of this.#lines) line.clear();
-    this.#early = [];
+    this.#early.clear();
   }
 
   #isWanted(held: Held): boolean {
@@ -96,7 +99,8 @@ export class DueQueue {
   #arm(): void {
     const { clock } = this.#options;
     this.#cancelTimer?.();
-    this.#earliest = this.#early.reduce((least, { dueAt }) => Math.min(least, dueAt), Number.POSITIVE_INFINITY);
+    this.#earliest = Number.POSITIVE_INFINITY;
+    for (const dueAt of this.#early.keys()) if (dueAt < this.#earliest) this.#earliest = dueAt;
     // Never a long timer: machines sleep and clocks jump, and then this falls due earlier than the timer.
     const delayMs = Math.min(this.#earliest - clock.now(), secondMs);
     this.#cancelTimer = clock.setTimer(delayMs, () => this.#wake());
@@ -105,13 +109,12 @@ export class DueQueue {
   #wake(): void {
     this.#cancelTimer = undefined;
     const now = this.#options.clock.now();
-    const early: Held[] = [];
-    for (const held of this.#early) {
-      if (held.dueAt <= now) this.#ready.push(held);
-      else early.push(held);
+    const due = [...this.#early.keys()].filter((dueAt) => dueAt <= now).sort((a, b) => a - b);
+    for (const dueAt of due) {
+      for (const held of this.#early.get(dueAt)!) this.#ready.push(held);
+      this.#early.delete(dueAt);
     }
-    this.#early = early;
-    if (early.length > 0) this.#arm();
+    if (this.#early.size > 0) this.#arm();
     if (this.size > 0) this.#options.onDue();
   }
 }
