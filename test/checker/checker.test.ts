@@ -145,6 +145,37 @@ describe("the checker, without faults", () => {
     assert.deepEqual(at(11_000, 11_001), ["late"]);
   });
 
+  it("can't know of a time at which a pause was asked for, also where it was asked for twice", () => {
+    const { schedule, ...evidence } = perfect();
+    const [first] = schedule[0]!.changes;
+    const change = (at: number, paused: boolean) => ({ ...first!, invokedAt: at, acknowledgedAt: at, paused });
+    const paused = (...at: number[]) => ({
+      ...evidence,
+      schedule: [
+        { entry: "e", changes: [first!, ...at.map((time) => change(time, true)), change(third + 9_000, false)] },
+      ],
+    });
+    assertValid(paused(third));
+    assertValid(paused(third, third));
+    assert.deepEqual(kinds(paused(third - 10, third)), ["extra: forbidden"]);
+  });
+
+  it("takes a run for going on up to the difference of the clocks", () => {
+    const definition = { every: "1m", job: "j" };
+    const skippedAfter = (endedAt: number) => {
+      const evidence = withRow(without(perfect({ definition }), third), row(third, { state: "skipped" }));
+      const runs = evidence.deliveries.map((one) => ({ ...one, endedAt: one.at + 5 }));
+      const before = runs.map((one) => (one.fireAt === third - minute ? { ...one, endedAt } : one));
+      return kinds({
+        ...evidence,
+        deliveries: before,
+        ledger: evidence.ledger!.map((one) => (one.state === "published" ? { ...one, state: "ran" } : one)),
+      });
+    };
+    assert.deepEqual(skippedAfter(third - 1), []);
+    assert.deepEqual(skippedAfter(third - 5), ["missing: given up without cause"]);
+  });
+
   it("counts runs against max_runs", () => {
     assertValid(perfect({ definition: { every: "1m", max_runs: 10, task: "t" } }));
     assert.deepEqual(kinds(perfect({ definition: { every: "1m", max_runs: 9, task: "t" } })), ["extra: forbidden"]);

@@ -78,10 +78,11 @@ function judgeMissed(
   return expiresAt <= latest ? undefined : "its grace time had not passed, and it had not expired";
 }
 
-function judgeSkipped({ nominal, deadline }: Account, { deliveries }: Case): string | undefined {
+function judgeSkipped({ nominal, deadline }: Account, { deliveries, evidence }: Case): string | undefined {
   if (!nominal.policy.overlapSkips) return "its runs may overlap";
   const wentOn = deliveries.some(
-    ({ at, endedAt = Number.POSITIVE_INFINITY }) => at <= deadline && endedAt >= nominal.arrivesAt,
+    ({ at, endedAt = Number.POSITIVE_INFINITY }) =>
+      at <= deadline && endedAt >= nominal.arrivesAt - evidence.tolerance.earlyMs,
   );
   return wentOn ? undefined : "no run of it was going on";
 }

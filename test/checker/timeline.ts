@@ -116,7 +116,7 @@ function stateAt(
     if (time < next.invokedAt - slackMs) break;
     const matters = change === undefined || isOn(change) !== isOn(next) || textOf(change) !== textOf(next);
     const acknowledgedAt = next.acknowledgedAt ?? Number.POSITIVE_INFINITY;
-    certain = !matters || time > acknowledgedAt + slackMs;
+    if (matters) certain = time > acknowledgedAt + slackMs;
     change = next;
   }
   return { change, certain };

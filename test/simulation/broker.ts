@@ -217,11 +217,11 @@ export function publishesOf(attempts: readonly Attempt[], publishedAt: (id: stri
       const { id, at, outcome, machine } = attempt;
       const later = next.get(id);
       next.set(id, attempt);
-      const isOver = later === undefined ? !machine.alive : later.machine !== machine;
+      const toldAt = publishedAt(id);
+      const isOver =
+        later === undefined ? !machine.alive || machine.stoodStillWithin(at, toldAt) : later.machine !== machine;
       const isLost =
-        outcome === "confirmed" &&
-        isOver &&
-        publishedAt(id) > Math.min(later?.at ?? Number.POSITIVE_INFINITY, at + 1_000);
+        outcome === "confirmed" && isOver && toldAt > Math.min(later?.at ?? Number.POSITIVE_INFINITY, at + 1_000);
       return { id, at, outcome: isLost ? "doubtful" : outcome };
     })
     .toReversed();

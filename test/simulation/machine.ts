@@ -37,6 +37,7 @@ export class Machine {
   readonly #random: Random;
   readonly #startedAt: number;
   #stoppedUntil = Number.NEGATIVE_INFINITY;
+  readonly #stops: { readonly from: number; readonly until: number }[] = [];
   #asleepUntil = Number.NEGATIVE_INFINITY;
   /** For how long its monotonic clock stood still, all in all. */
   #sleptMs = 0;
@@ -69,11 +70,17 @@ export class Machine {
     const { now } = this.#scheduler;
     const until = now + forMs;
     this.#stoppedUntil = Math.max(this.#stoppedUntil, until);
+    this.#stops.push({ from: now, until });
     if (!sleeping) return;
     // Where it sleeps already, only what comes on top.
     const moreMs = Math.max(0, until - Math.max(now, this.#asleepUntil));
     this.#asleepUntil = Math.max(this.#asleepUntil, until);
     this.#scheduler.at(until, () => (this.#sleptMs += moreMs));
+  }
+
+  /** At some moment between these, TRUE time. */
+  stoodStillWithin(from: number, until: number): boolean {
+    return this.#stops.some((stop) => stop.from < until && stop.until > from);
   }
 
   die(why: string): void {
@@ -151,8 +158,8 @@ export class Machine {
     const ring = () => {
       const leftMs = dueMs - this.#monotonic;
       if (!wanted) return;
-      // What is less than a clock of this size can tell is nothing.
-      if (leftMs > 0.001) this.later(leftMs, ring);
+      // Never early by a rounding: whoever finds that nothing has passed would wait for ever. True time can't tell less than this.
+      if (leftMs > 0) this.later(Math.max(leftMs, 0.001), ring);
       else callback();
     };
     this.later(Math.max(0, delayMs) / (1 + this.traits.drift), ring);

@@ -1,3 +1,3 @@
 import { proveSeeds } from "./seeds.ts";
 
-proveSeeds(1_001, 500);
+proveSeeds(2_001, 2_000);
