@@ -216,6 +216,7 @@ test("one clear error for what is wrong", async (t) => {
     [[...daily, "--count", "1e6"], /1 to 100000/],
     [[...daily, "--count", "few"], /1 to 100000/],
     [[...daily, "--from", "yesterday"], /--from: "yesterday".*2027-01-31/],
+    [[...daily, "--from", "2027-03-02", "--to", "2027-03-01"], /--to 2027-03-01 is before --from 2027-03-02/],
     [[...daily, "--to", "2027-02-30"], /--to: .*28 days/],
     [[...daily, "--timezone", "Europe/Berln"], /Did you mean "Europe\/Berlin"/],
     [["--any", "[{cron: 1}]"], /--any is not JSON/],

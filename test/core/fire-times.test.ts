@@ -80,7 +80,7 @@ test("whole definitions, named calendars, choices by name", () => {
 test("a wrong value is refused: field, value, and what would be right", () => {
   const after = new Date("2027-01-01T00:00Z");
   const table: readonly (readonly [schedule: unknown, options: object, field: string | undefined, said: RegExp])[] = [
-    [undefined, {}, undefined, /undefined.*not a schedule.*Write/],
+    [undefined, {}, undefined, /nothing is not a schedule.*Write/],
     ["0 9 * * *", {}, undefined, /"0 9 \* \* \*" is not a schedule.*Write/],
     [[], {}, undefined, /not a schedule/],
     [{}, {}, undefined, /no trigger.*Give exactly one of: every/],

@@ -140,10 +140,12 @@ function shownZone(timezone: string): Zone {
 }
 
 function spanOf({ from, to }: Flags, zone: Zone): { readonly from: Instant | undefined; readonly to: Instant } {
-  return {
+  const span = {
     from: from === undefined ? undefined : startOf(parseDateTime(from, "--from"), zone),
     to: to === undefined ? Infinity : endOf(parseDateTime(to, "--to"), zone),
   };
+  if (span.from === undefined || span.from <= span.to) return span;
+  throw new UsageError(`--to ${to} is before --from ${from}`, { remedy: "Give the earlier one as --from." });
 }
 
 function checkCount(count: number | undefined): void {

@@ -14,7 +14,7 @@ export interface WrittenTime {
 }
 
 const shape =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?: ?(Z|[+-]\d{2}:?\d{2}))?)?$/;
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?: ?(Z|[+-]\d{2}:?[0-5]\d))?)?$/;
 const remedy = 'Write it like "2027-01-31", "2027-01-31T09:00" or "2027-01-31T09:00:30+01:00".';
 const firstYear = 1900;
 
@@ -65,6 +65,7 @@ export function startOf(time: WrittenTime, zone: Zone): Instant {
 
 /** A value for an error message: short, in quotes. It must not hold itself: sizeOf tells. */
 export function inQuotes(value: unknown): string {
+  if (value === undefined) return "nothing";
   const text = typeof value === "string" ? value : (JSON.stringify(value, writtenOut) ?? String(value));
   return `"${text.length > 80 ? `${text.slice(0, 80)}…` : text}"`;
 }
