@@ -63,8 +63,8 @@ export class Rig {
   planned: readonly Named[] = [];
   /** When they were written. */
   added: Moment | undefined;
-  /** How long it took until trouble was told by its readiness. */
-  readonly unreadyMs: number[] = [];
+  /** How long it took at most until readiness told of trouble. */
+  unreadyMs: number | undefined;
 
   private constructor(world: Pick<Rig, "t" | "broker" | "cwd" | "queue" | "proxy" | "witness">, more: Entries) {
     this.t = world.t;
@@ -140,10 +140,10 @@ export class Rig {
     return fault;
   }
 
-  /** A fault of which whoever asks for its readiness is told, from soon after it was done until it is healed. */
+  /** A fault that the daemon's readiness has to tell of, from soon after it was done until it is healed. */
   async trouble(what: string, trouble: Trouble, more: Partial<Fault> = {}): Promise<void> {
     const { harm, meanwhile, heal } = trouble;
-    // What was before it is over.
+    // An earlier one is over.
     const [running] = this.daemons.slice(-1);
     if (running !== undefined) await untilReady(running, promised.recoveryMs);
     const probe = new Probe(() => this.daemons.at(-1));
@@ -162,7 +162,7 @@ export class Rig {
     ).finally(() => probe.end());
     const limits = { harmedAt, healedAt, withinMs: trouble.unreadyWithinMs ?? unreadyWithinMs };
     const afterMs = unreadyAfterMs(probe.answers, limits);
-    if (afterMs !== undefined) this.unreadyMs.push(afterMs);
+    if (afterMs !== undefined) this.unreadyMs = Math.max(afterMs, this.unreadyMs ?? 0);
   }
 
   /** A few seconds without a fault, counted from the first fire time at the earliest. */

@@ -71,9 +71,9 @@ function overBroker(
         try {
           const rig = await Rig.open(t, broker, row.more);
           const remark = await row.run(rig);
-          const unready = rig.unreadyMs.map((ms) => `not ready after ${(ms / 1_000).toFixed(1)} s`);
-          const remarks = [...(remark ? [remark] : []), ...unready];
-          await tell(`${await conclude(rig, name)} | ${remarks.join("; ")}`);
+          const { unreadyMs } = rig;
+          const unready = unreadyMs === undefined ? "" : `not ready after ${(unreadyMs / 1_000).toFixed(1)} s`;
+          await tell(`${await conclude(rig, name)} | ${[remark, unready].filter(Boolean).join("; ")}`);
         } catch (error) {
           await tell("failed");
           throw error;
