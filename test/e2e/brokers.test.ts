@@ -75,7 +75,7 @@ schedules:
 `,
   );
   const daemon = new Daemon(t, ["--schedules", file], { cwd });
-  await daemon.line(/app\.yaml:2:3: brokers\.mail\.url_env: NOBODY_SET_THIS is not set/);
+  await daemon.line(/app\.yaml:2:10: brokers\.mail\.url_env: NOBODY_SET_THIS is not set/);
   await daemon.line(/app\.yaml:3:3: brokers\.carrier: there is no broker for pigeon:\/\//);
   await daemon.line(/app\.yaml:4:3: brokers\.cache: unknown parameter "globl_keyprefix"/);
   const failed = await daemon.line(/letter.*no broker "mail" is known/);
