@@ -2,8 +2,10 @@
 // once it is compiled, so that they are never nicer than the truth; where there is no common phrase, its values are listed.
 
 import { clock, dateParts, listed, ordinal, patternPhrase, someOf, weekdayName } from "./describe-pattern.ts";
+import { recurrencePhrase } from "./describe-recurrence.ts";
 import { compileChecked, type FireTimesOptions } from "./fire-times.ts";
 import { dayMs, hourMs, type Instant, minuteMs, parseDuration, secondMs } from "./time.ts";
+import type { RecurrenceSet } from "./triggers/rrule.ts";
 import { compileSchedule, type Schedule, triggerKeys } from "./triggers/schedule.ts";
 import type { Trigger } from "./triggers/trigger.ts";
 import { type WallTime, type Zone, zoneOf } from "./zone.ts";
@@ -72,7 +74,7 @@ function triggerPhrase(key: TriggerKey, schedule: Schedule, own: Inherited, comp
       return `whenever these coincide: ${nestedList(schedule.all, own)}`;
     default: {
       const leaf = { [key]: schedule[key], timezone: own.timezone };
-      const start = key === "calendar" && own.startAt !== undefined ? { start_at: own.startAt } : {};
+      const start = ["calendar", "rrule"].includes(key) && own.startAt !== undefined ? { start_at: own.startAt } : {};
       const dst = schedule.dst === undefined ? {} : { dst: schedule.dst };
       const context = { name: own.name, anchorAt: 0, startedAt: 0 };
       return leafPhrase(
@@ -116,9 +118,17 @@ function leafPhrase(trigger: Trigger, key: TriggerKey, schedule: Schedule, own: 
       return calendarPhrase(trigger, own.startAt !== undefined);
     case "solar":
       return solarPhrase(trigger);
+    case "rrule":
+      return rrulePhrase(trigger, schedule.rrule ?? "", own.startAt !== undefined);
     default:
       return `by the ${key} ${quoted(schedule[key])}`;
   }
+}
+
+function rrulePhrase({ rules, exceptRules, dates, exceptDates }: RecurrenceSet, text: string, isAnchored: boolean) {
+  const [rule] = rules;
+  const isOne = rules.length === 1 && exceptRules.length + dates.length + exceptDates.size === 0;
+  return (rule !== undefined && isOne && recurrencePhrase(rule, text, isAnchored)) || `by the rrule ${quoted(text)}`;
 }
 
 function quoted(value: unknown): string {

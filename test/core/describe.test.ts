@@ -149,9 +149,42 @@ const table: readonly (readonly [schedule: object, sentence: string])[] = [
   [{ solar: { event: "sunset", latitude: -33.9, longitude: 151.2 } }, "at sunset at 33.9° S, 151.2° E"],
   [{ solar: { event: "solar_noon", latitude: 0, longitude: 0 } }, "at solar noon at 0° N, 0° E"],
   [
-    { rrule: "FREQ=WEEKLY;BYDAY=MO", start_at: "2027-01-01T09:00" },
-    'by the rrule "FREQ=WEEKLY;BYDAY=MO", from 2027-01-01 09:00',
+    { rrule: "FREQ=WEEKLY;BYDAY=FR,MO", start_at: "2027-01-01T09:00" },
+    "every week on Monday and Friday at 09:00, from 2027-01-01 09:00",
   ],
+  [{ rrule: "FREQ=DAILY" }, "every day, counted from when it is added"],
+  [
+    { rrule: "FREQ=DAILY;BYDAY=MO,TU;BYHOUR=9;BYMINUTE=5" },
+    "every week on Monday and Tuesday at 09:05, counted from when it is added",
+  ],
+  [{ rrule: "FREQ=YEARLY;BYMONTH=1" }, "every year in January, counted from when it is added"],
+  [{ rrule: "FREQ=YEARLY", start_at: "2027-01-31" }, "every year on the 31st of January at 00:00, from 2027-01-31"],
+  [
+    { rrule: "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;COUNT=3", start_at: "2027-01-31" },
+    "every year on the last Sunday of March at 00:00, 3 times in all, from 2027-01-31",
+  ],
+  [
+    { rrule: "FREQ=MONTHLY;BYMONTHDAY=-2,-1,1,31;UNTIL=20271231T235959Z", start_at: "2027-01-31" },
+    "every month on the 1st, the 31st, the 2nd to last day and the last day at 00:00, leaving out months that have no such day, until 2027-12-31 23:59:59 UTC, from 2027-01-31",
+  ],
+  [
+    { rrule: "FREQ=MONTHLY;BYDAY=2FR,SA", start_at: "2027-01-31" },
+    "every month on every Saturday and the 2nd Friday at 00:00, from 2027-01-31",
+  ],
+  [{ rrule: "FREQ=HOURLY;INTERVAL=2", start_at: "2027-01-31" }, "every 2 hours, from 2027-01-31"],
+  [
+    { any: [{ rrule: "FREQ=DAILY;BYHOUR=9,17" }], start_at: "2027-01-31T08:30" },
+    "at each of these times: every day at 09:30 and 17:30, from 2027-01-31 08:30",
+  ],
+  ...[
+    "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+    "FREQ=YEARLY;BYMONTHDAY=13",
+    "FREQ=WEEKLY;BYMONTHDAY=13",
+    "FREQ=DAILY;INTERVAL=2;BYDAY=MO",
+    "FREQ=WEEKLY;INTERVAL=2;WKST=SU",
+    "FREQ=MINUTELY;BYHOUR=9",
+    "FREQ=DAILY;BYHOUR=0,1,2,3,4,5,6",
+  ].map((rrule) => [{ rrule, start_at: "2027-01-31" }, `by the rrule "${rrule}", from 2027-01-31`] as const),
   [
     { rrule: "RRULE:FREQ=DAILY\nEXDATE:20270102T090000", start_at: "2027-01-01T09:00" },
     'by the rrule "RRULE:FREQ=DAILY; EXDATE:20270102T090000", from 2027-01-01 09:00',
