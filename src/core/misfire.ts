@@ -46,12 +46,12 @@ export function decide({ trigger, policy, firstFireAt, runCount, unsent, now, da
   const all = rangeOf(trigger, firstFireAt, until);
   let open: Range | undefined = all;
 
-  const [earliest, reason] =
-    policy.misfireGraceMs !== null
-      ? [now - policy.misfireGraceMs, missedReason(policy.misfireGraceMs)]
-      : [(datesGivenAt ?? Number.NEGATIVE_INFINITY) - passingMs, "it had passed when it was added"];
+  const { misfireGraceMs } = policy;
+  const givenAt = datesGivenAt ?? Number.NEGATIVE_INFINITY;
+  const earliest = misfireGraceMs === null ? givenAt - passingMs : now - misfireGraceMs;
   if (firstFireAt < earliest) {
     const missed = rangeOf(trigger, firstFireAt, earliest - 1);
+    const reason = misfireGraceMs === null ? "it had passed when it was added" : missedReason(misfireGraceMs);
     passed.push({ ...missed, state: "missed", reason });
     open = missed.count < all.count ? rangeOf(trigger, next(trigger, missed.untilFireAt)!, until) : undefined;
   }

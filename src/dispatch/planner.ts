@@ -21,8 +21,16 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
   const firstFireAt = entry.nextFireAt!;
   try {
     const datesGivenAt = entry.definition.at === undefined ? undefined : entry.anchorAt;
-    const situation = { trigger, policy, firstFireAt, runCount: entry.runCount, unsent: unsent.length, now };
-    const { run, passed, lastFireAt, nextFireAt } = decide({ ...situation, datesGivenAt });
+    const situation = {
+      trigger,
+      policy,
+      firstFireAt,
+      runCount: entry.runCount,
+      unsent: unsent.length,
+      now,
+      datesGivenAt,
+    };
+    const { run, passed, lastFireAt, nextFireAt } = decide(situation);
     // The first that runs stands for what does not.
     const missedCount = countOf(passed) + unsent.reduce((sum, one) => sum + 1 + one.missedCount, 0);
     return {
