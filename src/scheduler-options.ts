@@ -4,11 +4,11 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import type { z } from "zod";
 import type { brokerSchema } from "./core/broker-definition.ts";
 import { type Definition, definitionKeys } from "./core/definition.ts";
-import { reasonOf, UsageError } from "./core/errors.ts";
+import { nearest, reasonOf, UsageError } from "./core/errors.ts";
 import type { Clock, Log, Store } from "./core/ports.ts";
 import type { targetKeys } from "./core/target.ts";
 import { parseDuration } from "./core/time.ts";
-import type { scheduleKeys, triggerKeys } from "./core/triggers/schedule.ts";
+import { compileZone, type scheduleKeys, type triggerKeys } from "./core/triggers/schedule.ts";
 import type { Conflict } from "./definitions/addition.ts";
 import type { SecurityOptions } from "./message-signing.ts";
 import type { JobFunction } from "./runner/job.ts";
@@ -68,6 +68,55 @@ const defaultRows = { memory: 100_000, elsewhere: 1_000_000 };
 /** How many rows the ledger of this store keeps at most. */
 export function retentionRowsOf({ retentionRows }: SchedulerOptions, store: Store): number {
   return retentionRows ?? (store instanceof MemoryStore ? defaultRows.memory : defaultRows.elsewhere);
+}
+
+const optionKeys = Object.keys({
+  store: 0,
+  broker: 0,
+  brokers: 0,
+  defaultQueue: 0,
+  declareQueues: 0,
+  traceparent: 0,
+  security: 0,
+  maxRate: 0,
+  schedules: 0,
+  jobsDir: 0,
+  timezone: 0,
+  retention: 0,
+  retentionRows: 0,
+  maxConcurrentRuns: 0,
+  drain: 0,
+  wait: 0,
+  overdueTolerance: 0,
+  onAlert: 0,
+  alertSecret: 0,
+  allowPrivateAddresses: 0,
+  metrics: 0,
+  log: 0,
+  clock: 0,
+} satisfies Record<keyof SchedulerOptions, 0>);
+
+/** What the compiler finds, for those who have none, and what it does not. Throws UsageError. */
+export function checkOptions(options: SchedulerOptions): void {
+  const refuse = (message: string, remedy?: string) => {
+    throw new UsageError(message, { ...(remedy !== undefined && { remedy }) });
+  };
+  for (const key of Object.keys(options)) {
+    if (optionKeys.includes(key)) continue;
+    const guess = nearest(key, optionKeys);
+    refuse(
+      `there is no option "${key}"`,
+      guess === undefined ? `There are: ${optionKeys.join(", ")}.` : `Did you mean "${guess}"?`,
+    );
+  }
+  const { store, timezone, maxRate = 1, maxConcurrentRuns = 1, retentionRows = 1 } = options;
+  if (store !== undefined && typeof store !== "function")
+    refuse("store: it is not a store", 'Give sqlite("jobs.sqlite") or memory().');
+  if (timezone !== undefined) compileZone(timezone);
+  if (!(retentionRows >= 0)) refuse(`retention-rows: ${retentionRows} is not a number of rows`);
+  if (!(Number.isInteger(maxConcurrentRuns) && maxConcurrentRuns >= 1))
+    refuse(`max-concurrent-runs: ${maxConcurrentRuns} is not a number of runs`, "Give 1 or more.");
+  if (!(maxRate > 0)) refuse(`max-rate: ${maxRate} is not a number of messages a second above 0`);
 }
 
 /** A broker by its parts. Further options are those of Celery that change the wire, as `global_keyprefix`; they go into the URL's query. */
@@ -152,6 +201,7 @@ export function writtenOptions(options: Record<string, unknown>): Record<string,
 }
 
 function written(value: unknown): unknown {
-  if (value instanceof Date) return value.toISOString();
+  // One that is none is refused as the text that it shows.
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? String(value) : value.toISOString();
   return Array.isArray(value) ? value.map(written) : value;
 }

@@ -33,6 +33,7 @@ import { isDead, thisProcess } from "./process-identity.ts";
 import { createRunner, type LocalRunner } from "./runner/runner.ts";
 import { ScheduleFiles } from "./schedule-files.ts";
 import {
+  checkOptions,
   commandEnvironment,
   durationOption,
   type EntryOptions,
@@ -41,6 +42,7 @@ import {
   type SchedulerOptions,
   type Triggers,
   type Work,
+  writtenOptions,
 } from "./scheduler-options.ts";
 import { Schedules } from "./schedules.ts";
 import { handleSignals } from "./signals.ts";
@@ -80,6 +82,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
   });
 
   constructor(options: SchedulerOptions = {}) {
+    checkOptions(options);
     const { store = memory(), wait = 0, clock = systemClock, log = createLog({ level: "warn" }) } = options;
     super(store, durationOption("wait", wait), clock, log);
     this.#options = options;
@@ -90,13 +93,6 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       throw new UsageError("overdue-tolerance: less than a second is no sign of trouble", {
         remedy: "Give 1s or more.",
       });
-    const { maxRate = Number.POSITIVE_INFINITY, maxConcurrentRuns = 1, retentionRows = 1 } = options;
-    if (!(retentionRows >= 0)) throw new UsageError(`retention-rows: ${retentionRows} is not a number of rows`);
-    if (!(Number.isInteger(maxConcurrentRuns) && maxConcurrentRuns >= 1))
-      throw new UsageError(`max-concurrent-runs: ${maxConcurrentRuns} is not a number of runs`, {
-        remedy: "Give 1 or more.",
-      });
-    if (!(maxRate > 0)) throw new UsageError(`max-rate: ${maxRate} is not a number of messages a second above 0`);
     this.#alerts = new AlertDesk(this.#onAlert(options));
     this.#events = new Events(this.log);
     this.#program = new Program({
@@ -132,8 +128,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
 
   /** Once, or once at each of several times. A text is local to the entry's zone unless it carries an offset. */
   at(when: Triggers["at"], work: Work, options: EntryOptions = {}): EntryHandle {
-    const list = (Array.isArray(when) ? when : [when]) as readonly (Date | string)[];
-    const at = list.map((one) => (one instanceof Date ? one.toISOString() : one));
+    const at = [writtenOptions({ at: when })["at"] ?? []].flat();
     return this.#program.define({ at }, `at ${at.join(", ")}`, work, options);
   }
 
@@ -152,7 +147,8 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     work?: JobWork<Params, Result> & OfJson<NoInfer<Params>>,
     options: JobOptions = {},
   ): Job<Params, Result> {
-    return this.#program.job(typeof given === "string" ? defineJob(given, work!, options) : given);
+    const isDefinition = typeof given === "object" && typeof given?.work === "function";
+    return this.#program.job(isDefinition ? given : defineJob(given as string, work!, options));
   }
 
   // ---------------------------------------------------------------------------------------------------------- running

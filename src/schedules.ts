@@ -3,6 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Entry } from "./core/entry.ts";
+import { BeatError, UsageError } from "./core/errors.ts";
 import { type Answer, explain } from "./core/explain.ts";
 import { type Occurrence, type OccurrenceState, occurrenceStates } from "./core/occurrence.ts";
 import type { Clock, Lease, Log, Store } from "./core/ports.ts";
@@ -36,6 +37,7 @@ export abstract class Schedules {
   protected readonly waitMs: number;
   protected readonly waiting: Waiting;
   #opened: Promise<Opened> | undefined;
+  #closed = false;
 
   protected constructor(openStore: StoreOpener, waitMs: number, clock: Clock, log: Log) {
     this.#openStore = openStore;
@@ -126,6 +128,9 @@ export abstract class Schedules {
   ): Promise<Run[]> {
     const { entry, state = runStates, limit = 100 } = query;
     const states = typeof state === "string" ? [state] : state;
+    for (const each of states)
+      if (!occurrenceStates.includes(each))
+        throw new UsageError(`a run is never "${each}"`, { remedy: `States are: ${occurrenceStates.join(", ")}.` });
     const rows = await this.history({ ...(entry !== undefined && { name: entry }), states, limit });
     return rows.filter(({ id }) => id !== "").map((row) => new Run(row, this.waiting));
   }
@@ -145,7 +150,8 @@ export abstract class Schedules {
 
   /** By name, ascending, from after `afterName`; at most `limit`. */
   async list(query: { readonly afterName?: string; readonly limit?: number } = {}): Promise<ListedEntry[]> {
-    return this.#withParked(await (await this.open()).store.listEntries({ limit: 1_000, ...query }));
+    const { limit = 1_000, ...rest } = query;
+    return this.#withParked(await (await this.open()).store.listEntries({ ...rest, limit: checkedLimit(limit) }));
   }
 
   async #withParked(entries: readonly Entry[]): Promise<ListedEntry[]> {
@@ -178,7 +184,8 @@ export abstract class Schedules {
       readonly limit?: number;
     } = {},
   ): Promise<Occurrence[]> {
-    return (await this.open()).store.history({ limit: 100, ...query });
+    const { limit = 100, ...rest } = query;
+    return (await this.open()).store.history({ ...rest, limit: checkedLimit(limit) });
   }
 
   /**
@@ -222,6 +229,7 @@ export abstract class Schedules {
   }
 
   protected async open(): Promise<Opened> {
+    if (this.#closed) throw new BeatError("this scheduler was stopped", { remedy: "Make a new one." });
     this.#opened ??= this.whenAvailable(this.#openStore, this.waitMs).then((store) => ({
       store,
       operations: new Operations({ store, clock: this.clock, onChange: (told) => this.told(told) }),
@@ -231,6 +239,7 @@ export abstract class Schedules {
 
   /** Where it was opened. Whoever opened it in vain was told so. */
   protected async close(): Promise<void> {
+    this.#closed = true;
     const opened = await this.#opened?.catch(() => undefined);
     await opened?.store.close();
   }
@@ -245,6 +254,11 @@ export abstract class Schedules {
     this.changed();
     return result;
   }
+}
+
+function checkedLimit(limit: number): number {
+  if (limit >= 0) return limit;
+  throw new UsageError(`limit: ${limit} is not a number of rows`);
 }
 
 /** The lease of a scheduler that is at work. */

@@ -5,14 +5,17 @@ import { type Entry, firesAtStart, type Origin } from "../core/entry.ts";
 import { DefinitionError } from "../core/errors.ts";
 import type { EntryChange } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { inQuotes } from "../core/triggers/date-time.ts";
 import { changeOfDefinition, everyDate, freshProgress } from "./progress.ts";
 import { fileOf } from "./reconcile.ts";
 
 /** Who writes, when it is not a file. */
 export type Writer = Exclude<Origin, `file:${string}`>;
 
+const conflicts = ["replace", "keep", "throw"] as const;
+
 /** What becomes of an entry that has the name already: it is changed, it stays as it is, or that is an error. */
-export type Conflict = "replace" | "keep" | "throw";
+export type Conflict = (typeof conflicts)[number];
 
 export interface Wanted {
   readonly name: string;
@@ -35,6 +38,8 @@ export function planAddition(
   now: Instant,
 ): Addition | undefined {
   const place = { entry: name };
+  if (!conflicts.includes(conflict))
+    throw new DefinitionError(`conflict: ${inQuotes(conflict)} is none of ${conflicts.join(", ")}`, { place });
   if (existing === undefined) {
     const progress = freshProgress(name, definition, now, origin === "code" ? everyDate : now);
     if (progress.nextFireAt === null && origin !== "code" && !firesAtStart(definition))

@@ -5,9 +5,11 @@ import { nameProblem } from "../core/definition.ts";
 import type { Entry } from "../core/entry.ts";
 import { type BeatError, ConflictError, DefinitionError, EntryNotFoundError, nearest } from "../core/errors.ts";
 import { checkedParams } from "../core/json-params.ts";
+import { isMap } from "../core/json-value.ts";
 import type { Occurrence } from "../core/occurrence.ts";
 import type { Clock, EntryChange, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { inQuotes } from "../core/triggers/date-time.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 import { type Addition, type Conflict, planAddition, type Wanted, type Writer } from "./addition.ts";
 import { checkedDefinition } from "./checked.ts";
@@ -89,8 +91,11 @@ export class Operations {
     origin: Writer,
     { conflict = "throw" }: { readonly conflict?: Conflict } = {},
   ): Promise<Entry[]> {
+    if (!Array.isArray(entries)) throw new DefinitionError("entries: must be a list");
     const names = new Set<string>();
-    const wanted = withoutProblems(entries, ({ name, definition }) => {
+    const wanted = withoutProblems<(typeof entries)[number], Wanted>(entries, (entry) => {
+      if (!isMap(entry as unknown)) throw new DefinitionError("an entry must be a map: { name, definition }");
+      const { name, definition } = entry;
       if (names.has(name)) throw new DefinitionError("there are two entries of that name", { place: { entry: name } });
       names.add(name);
       return checked(name, definition);
@@ -151,6 +156,8 @@ export class Operations {
    * a stop: the entry's `misfire_grace_time` and `coalesce` decide which run. Nothing happens to an entry that is not paused.
    */
   async resume(name: string, from: "now" | "missed" = "now"): Promise<Entry> {
+    if (from !== "now" && from !== "missed")
+      throw new DefinitionError(`from: ${inQuotes(from)} is neither now nor missed`, { place: { entry: name } });
     return this.#retrying(async () => {
       const entry = await this.get(name);
       if (entry.pausedAt === null) return entry;

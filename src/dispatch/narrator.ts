@@ -75,8 +75,8 @@ export class Narrator {
     for (const { name, range } of batch) {
       const { reason, count } = range;
       const fireTime = new Date(range.fromFireAt).toISOString();
-      const which = count === 1 ? fireTime : `${count} fire times from ${fireTime}`;
-      this.#log.warn(`missed ${name}, ${which}: ${reason}`, { entry: name, fireTime, count, reason });
+      const which = count === 1 ? name : `${count} fire times of ${name}`;
+      this.#log.warn(`missed ${which}: ${reason}`, { entry: name, fireTime, count, reason });
     }
   }
 

@@ -34,6 +34,10 @@ export class Events {
 
   on(pattern: EventPattern, listener: Registered["listener"], once = false): void {
     checkPattern(pattern);
+    if (typeof listener !== "function")
+      throw new UsageError(`the listener for "${pattern}" is not a function`, {
+        remedy: "Give it as the second argument.",
+      });
     const known = this.#listeners.get(pattern) ?? [];
     if (known.some((one) => one.listener === listener && one.once === once)) return;
     this.#listeners.set(pattern, [...known, { listener, once }]);

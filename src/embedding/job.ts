@@ -62,10 +62,11 @@ export function defineJob<Params = undefined, Result = unknown>(
   work: JobWork<Params, Result> & OfJson<NoInfer<Params>>,
   options: JobOptions = {},
 ): JobDefinition<Params, Result> {
+  const problem =
+    typeof name === "string" ? nameProblem(name)?.replace("an entry", "a job") : "the name of a job must be a text";
+  if (problem !== undefined) throw new DefinitionError(problem);
   const { maxInstances, retryIf, ...policies } = options;
   const place = { entry: name };
-  const problem = nameProblem(name)?.replace("an entry", "a job");
-  if (problem !== undefined) throw new DefinitionError(problem);
   if (/^\.{0,2}[/]/.test(name))
     throw new DefinitionError("the name of a job must not look like a file", { remedy: "Name what it does.", place });
   if (typeof work !== "function")

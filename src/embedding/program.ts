@@ -3,8 +3,9 @@
 
 import { type Definition, parseDefinition } from "../core/definition.ts";
 import { type Entry, firesAtStart } from "../core/entry.ts";
-import { BeatError, EntryNotFoundError, reasonOf } from "../core/errors.ts";
+import { BeatError, DefinitionError, EntryNotFoundError, reasonOf } from "../core/errors.ts";
 import { checkedParams } from "../core/json-params.ts";
+import { isMap } from "../core/json-value.ts";
 import type { Log } from "../core/ports.ts";
 import { triggerKeys } from "../core/triggers/schedule.ts";
 import type { Conflict } from "../definitions/addition.ts";
@@ -44,6 +45,7 @@ export class Program implements JobHost {
   readonly #added = new Set<Promise<Entry>>();
   readonly #onDemand = new Map<string, Promise<Entry>>();
   #started = false;
+  #stopped = false;
 
   constructor(options: ProgramOptions) {
     this.#options = options;
@@ -51,6 +53,8 @@ export class Program implements JobHost {
 
   /** Adds an entry in the background. Throws at once where it can't be. */
   define(trigger: Record<string, unknown>, label: string, work: Work, options: EntryOptions): EntryHandle {
+    if (this.#stopped) throw new BeatError("this scheduler was stopped", { remedy: "Make a new one." });
+    checkMap(options, "the options of an entry");
     const { name: wanted, conflict, ...rest } = options;
     const base = wanted ?? (typeof work === "function" && work.name !== "" ? work.name : label);
     const name = wanted === undefined ? this.#freeName(base) : wanted;
@@ -86,6 +90,7 @@ export class Program implements JobHost {
     entries: readonly JobEntry<unknown>[],
     conflict: Conflict,
   ): Promise<EntryHandle<Params, Result>[]> {
+    if (!Array.isArray(entries)) throw new DefinitionError("entries: must be a list");
     const wanted = entries.map((entry) => this.#entryOf(job, entry));
     const added = await this.#options.host.addAll(wanted, { conflict });
     return added.map((entry) => this.#handleOf(entry));
@@ -93,10 +98,12 @@ export class Program implements JobHost {
 
   #entryOf<Params, Result>(
     { name: job, options: { maxInstances: _, retryIf: __, ...policies } }: JobDefinition<Params, Result>,
-    { name: wanted, params, ...own }: JobEntry<unknown>,
+    entry: JobEntry<unknown>,
   ) {
+    checkMap(entry, "an entry");
+    const { name: wanted, params, ...own } = entry;
     const written = writtenOptions({ ...policies, ...own });
-    const name = wanted ?? this.#freeName(`${job}: ${labelOf(written)}`);
+    const name = wanted ?? this.#freeName([job, ...labelOf(written)].join(": "));
     const given = params === undefined ? {} : { params: checkedParams(params, { entry: name }) };
     this.#names.add(name);
     // Checked by whoever writes it.
@@ -147,6 +154,7 @@ export class Program implements JobHost {
 
   /** Nothing is on its way into the store any more. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await Promise.allSettled(this.#added);
   }
 
@@ -201,8 +209,14 @@ export class Program implements JobHost {
 }
 
 /** `cron 0 9 * * *`: what an entry that was given no name is called after. */
-function labelOf(written: Record<string, unknown>): string {
-  const key = triggerKeys.find((each) => written[each] !== undefined) ?? "?";
+function labelOf(written: Record<string, unknown>): string[] {
+  const key = triggerKeys.find((each) => written[each] !== undefined);
+  if (key === undefined) return [];
   const value = written[key];
-  return `${key} ${typeof value === "string" ? value : JSON.stringify(value)}`;
+  return [`${key} ${typeof value === "string" ? value : JSON.stringify(value)}`];
+}
+
+function checkMap(value: unknown, what: string): void {
+  if (!isMap(value))
+    throw new DefinitionError(`${what} must be a map`, { remedy: 'Write it like { name: "report" }.' });
 }

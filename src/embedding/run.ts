@@ -59,7 +59,11 @@ export class Run<Result = unknown> {
    * away.
    */
   result(): Promise<Result> {
-    this.#result ??= this.#read() as Promise<Result>;
+    if (this.#result === undefined) {
+      this.#result = this.#read() as Promise<Result>;
+      // Whoever does not wait for it has the ledger, the log and the events: it ends no process.
+      this.#result.catch(() => {});
+    }
     return this.#result;
   }
 

@@ -1,6 +1,7 @@
 // A scheduler whose time goes on when a test says so: a day of a schedule takes a second, and what runs in it is the same each
 // time. It is the real one, with its store, its rules and its ledger; only its clock is another.
 
+import { UsageError } from "../core/errors.ts";
 import { type Instant, parseDuration } from "../core/time.ts";
 import { silentLog } from "../log.ts";
 import { Scheduler, type Stopped } from "../scheduler.ts";
@@ -24,7 +25,7 @@ export class SteppedScheduler extends Scheduler {
   #timers = 0;
 
   constructor({ now = Date.UTC(2027, 0, 1), ...options }: SteppedSchedulerOptions = {}) {
-    const clock = new SimulatedClock(new Date(now).getTime(), () => this.#settle());
+    const clock = new SimulatedClock(instantOf(now), () => this.#settle());
     super({ log: silentLog, ...options, clock });
     this.#clock = clock;
   }
@@ -45,7 +46,7 @@ export class SteppedScheduler extends Scheduler {
 
   /** Lets time go on until then. Nothing happens where it is later already. */
   async advanceTo(when: Date | string): Promise<void> {
-    await this.#pass(Math.max(0, new Date(when).getTime() - this.#clock.now()));
+    await this.#pass(Math.max(0, instantOf(when) - this.#clock.now()));
   }
 
   /** The machine sleeps so long: what fell due meanwhile is found on waking. */
@@ -78,4 +79,10 @@ export class SteppedScheduler extends Scheduler {
     await this.#clock.advance(ms);
     await this.#clock.settle(turnsAfterStep);
   }
+}
+
+function instantOf(when: Date | string | Instant): Instant {
+  const instant = new Date(when).getTime();
+  if (!Number.isNaN(instant)) return instant;
+  throw new UsageError(`"${when}" is no time`, { remedy: "Write it like 2027-01-31T09:00Z." });
 }

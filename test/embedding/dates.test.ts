@@ -40,7 +40,7 @@ test("one of long ago does not, and the ledger, the log, an event and `why` say 
   await scheduler.advance(1);
   const reason = "it had passed when it was added";
   assert.deepEqual(await ledger(scheduler), [{ at: -3_600, state: "missed", reason }]);
-  assert.deepEqual(warnings, [`missed launch, 2027-01-01T11:00:00.000Z: ${reason}`]);
+  assert.deepEqual(warnings, [`missed launch: ${reason}`]);
   const told = events.filter(({ type }) => type === "run:missed" || type === "entry:finished");
   assert.deepEqual(
     told.map(({ type }) => type),
@@ -132,7 +132,7 @@ test("another trigger that names a date of long ago, and a schedule whose end ha
   scheduler.cron("0 9 * * *", () => assert.fail("it ran"), { name: "over", endAt: ago(86_400) });
   await scheduler.advance("1d");
   assert.deepEqual(warnings.toSorted(), [
-    "missed moved, 2027-01-01T11:00:00.000Z: it had passed when it was added",
+    "missed moved: it had passed when it was added",
     "over never fires: what is left of its schedule has passed.",
   ]);
   await scheduler.stop();

@@ -76,6 +76,8 @@ test("one that is wrong is told with its name, and nothing is added", async () =
     [{ name: "a", params: { text: "" } }, /^entry "a": has no trigger/],
     [{ name: "a", at: new Date(soon), params: { text: 1n as never } }, /^entry "a", params.text: .*JSON/],
     [reminder(1), /^entry "reminder 1": there are two entries of that name/],
+    [null as never, /^an entry must be a map/],
+    [{ evry: "1s", params: { text: "" } } as never, /^entry "remind", evry: unknown key "evry"/],
   ];
   for (const [entry, message] of wrong) {
     await assert.rejects(remind.addAll([...reminders(5), entry]), (error) => {

@@ -208,7 +208,7 @@ function onlyTrigger(schedule: Schedule): TriggerKey {
   return key;
 }
 
-function compileZone(timezone: unknown): Zone {
+export function compileZone(timezone: unknown): Zone {
   const place = { field: "timezone" };
   if (typeof timezone !== "string") {
     throw new DefinitionError(`${inQuotes(timezone)} is not a time zone`, {
