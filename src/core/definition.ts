@@ -37,7 +37,7 @@ export const definitionKeys: readonly string[] = Object.keys(definitionSchema.sh
 /** A definition as it was written and checked, with its time zone filled in. JSON; snake_case, like the files. */
 export type Definition = z.infer<typeof definitionSchema>;
 
-const maxNameLength = 200;
+export const maxNameLength = 200;
 
 /** What is wrong with the name of an entry; undefined: nothing. */
 export function nameProblem(name: string): string | undefined {

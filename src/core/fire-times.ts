@@ -1,7 +1,7 @@
 // The fire times of a schedule, for programs: Dates at the edges, nothing but arithmetic within. No clock is read, no entry
 // is needed.
 
-import { definitionKeys } from "./definition.ts";
+import { definitionKeys, maxNameLength } from "./definition.ts";
 import { DefinitionError, nearest } from "./errors.ts";
 import { isMap, sizeOf } from "./json-value.ts";
 import { durationSchema, type Instant } from "./time.ts";
@@ -115,9 +115,9 @@ export function compileChecked(
 
 /** What a program gives beside a schedule. */
 function checkOptions({ name, calendars }: { readonly name?: unknown; readonly calendars?: unknown }): void {
-  if (name !== undefined && typeof name !== "string") {
+  if (name !== undefined && (typeof name !== "string" || name.length > maxNameLength)) {
     throw new DefinitionError(`${inQuotes(name)} is not the name of an entry`, {
-      remedy: "Give a text.",
+      remedy: `Give a text of at most ${maxNameLength} characters.`,
       place: { field: "name" },
     });
   }

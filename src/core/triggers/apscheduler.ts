@@ -85,7 +85,7 @@ function parseYears(position: Position): number[] {
     else for (let along = 0; along <= span; along += step) isNamed[from + along] = 1;
   }
   const years: number[] = [];
-  for (const [index, named] of isNamed.entries()) if (named) years.push(min + index);
+  for (let year = min; year <= max; year++) if (isNamed[year - min]) years.push(year);
   return years;
 }
 

@@ -42,6 +42,12 @@ export function compileExcept(value: unknown, trigger: Trigger, context: Compile
     if (typeof each === "string") spans.push(...namedSpans(each, field, context));
     else if (isRange(each)) spans.push(rangeSpan(each.from, each.to, field, context));
     else triggers.push(context.compileNested(each, field));
+    if (spans.length > maxItems) {
+      throw new DefinitionError(`its calendars make ${spans.length} exceptions and more`, {
+        remedy: `At most ${maxItems} are kept: name fewer calendars.`,
+        place: { field },
+      });
+    }
   });
   return { kind: "except", trigger, spans: merge(spans), triggers };
 }

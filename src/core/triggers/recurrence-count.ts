@@ -22,8 +22,8 @@ import {
 import { daysOf } from "./recurrence-days.ts";
 import { numberOfTimes, type TimesOfDay, timeAt, timesBefore } from "./times-of-day.ts";
 
-/** A period that holds something takes as long as so many that hold nothing. */
-const stepsForContent = 20;
+/** A period that holds something takes as long as so many that hold nothing, and so does finding the days of a rule at first. */
+const [stepsForContent, stepsForRule] = [20, 1_000];
 
 /** The last of the first `count` occurrences, or what comes after all of them; undefined where it would take too long to count. */
 export function lastOf(rule: Recurrence, count: number, allowance: Allowance): WallTime | undefined {
@@ -97,6 +97,7 @@ function holdsPeriod(rule: Recurrence, firstDay: number, lastDay: number): boole
 }
 
 function walkTo(rule: Recurrence, count: number, allowance: Allowance): WallTime | undefined {
+  allowance.stepsLeft -= stepsForRule;
   let left = count;
   let last = rule.start - 1;
   let period = 0;
