@@ -68,6 +68,15 @@ test("times in a gap are late by its length, in order, and those that meet are o
   assert.deepEqual(firesAfter(late, long, 3), ["2024-03-09T07:30Z", "2024-03-10T07:30Z", "2024-03-11T06:30Z"]);
 });
 
+test("weekdays with and without a number are named side by side", () => {
+  const schedule = { rrule: "FREQ=MONTHLY;BYDAY=FR,1MO", start_at: "2027-02-01T09:00" };
+  assert.deepEqual(firesAfter(schedule, "2027-01-31", 3), [
+    "2027-02-01T09:00Z",
+    "2027-02-05T09:00Z",
+    "2027-02-12T09:00Z",
+  ]);
+});
+
 test("long after its start it is as quick, and a rule that names nothing says so", () => {
   const start = performance.now();
   assert.deepEqual(
