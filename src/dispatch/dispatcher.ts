@@ -295,7 +295,7 @@ export class Dispatcher {
         herald.passed(kept, claim.passed);
         narrator.passed(entry.name, claim.passed);
         if (entry.nextFireAt === null) herald.finished(entry);
-        for (const occurrence of claim.due) relay.offer(kept, { ...occurrence, attempts: 0, reason: null });
+        for (const occurrence of claim.due) relay.offer(kept, occurrence);
       }
     }
     // Somebody changed them meanwhile: what they are now decides.

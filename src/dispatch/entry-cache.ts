@@ -52,8 +52,7 @@ export class EntryCache {
   #prepared(entry: Entry): CompiledEntry {
     const compiled = compileEntry(entry);
     const at = entry.nextFireAt ?? entry.createdAt;
-    if (isMessage(compiled.target))
-      this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at, manual: false, attempts: 0, reason: null });
+    if (isMessage(compiled.target)) this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at, manual: false });
     return compiled;
   }
 

@@ -54,11 +54,11 @@ export class Outbox {
 
   add(
     compiled: CompiledEntry,
-    occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts"> &
-      Partial<Pick<Occurrence, "missedCount" | "params">>,
+    occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> &
+      Partial<Pick<Occurrence, "attempts" | "missedCount" | "params">>,
     doubtful: boolean,
   ): Held {
-    const { id, fireAt, dueAt, manual, attempts, missedCount = 0, params = null } = occurrence;
+    const { id, fireAt, dueAt, manual, attempts = 0, missedCount = 0, params = null } = occurrence;
     const held: Held = {
       id,
       compiled,

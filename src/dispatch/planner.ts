@@ -33,19 +33,21 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
     const { run, passed, lastFireAt, nextFireAt } = decide(situation);
     // The first that runs stands for what does not.
     const missedCount = countOf(passed) + unsent.reduce((sum, one) => sum + 1 + one.missedCount, 0);
-    return {
-      ...expecting(entry),
-      due: run.map((fireAt, index) => {
-        const id = occurrenceId(storeId, entry.id, fireAt);
-        // Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same.
-        const { jitterMs } = policy;
-        const dueAt = jitterMs === 0 ? fireAt : dueTime(id, fireAt, jitterMs, nextFireTime(trigger, fireAt));
-        return { id, fireAt, dueAt, manual: false, missedCount: index === 0 ? missedCount : 0 };
-      }),
-      passed: [...passed, ...leftOut(compiled, lastFireAt, run.length + countOf(passed))],
-      superseded: run.length > 0 ? unsent.map(({ fireAt }) => fireAt) : [],
-      advance: { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
-    };
+    const due = run.map((fireAt, index) => {
+      const id = occurrenceId(storeId, entry.id, fireAt);
+      // Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same.
+      const dueAt =
+        policy.jitterMs === 0 ? fireAt : dueTime(id, fireAt, policy.jitterMs, nextFireTime(trigger, fireAt));
+      return { id, fireAt, dueAt, manual: false, missedCount: index === 0 ? missedCount : 0 };
+    });
+    const excluded = leftOut(compiled, lastFireAt, run.length + countOf(passed));
+    return claimOf(
+      entry,
+      { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
+      due,
+      excluded === undefined ? passed : [...passed, excluded],
+      run.length > 0 ? unsent.map(({ fireAt }) => fireAt) : [],
+    );
   } catch (error) {
     return planQuarantine(entry, reasonOf(error));
   }
@@ -54,24 +56,18 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
 const countOf = (ranges: readonly PassedRange[]): number => ranges.reduce((sum, { count }) => sum + count, 0);
 
 /** What `except` left out since the last decision, for the ledger. After a change of the schedule nobody knows since when it holds. */
-function leftOut({ entry, trigger }: CompiledEntry, until: Instant, kept: number): PassedRange[] {
+function leftOut({ entry, trigger }: CompiledEntry, until: Instant, kept: number): PassedRange | undefined {
   const { lastFireAt, anchorAt, definition } = entry;
-  if (definition.except === undefined) return [];
+  if (definition.except === undefined) return undefined;
   const after = lastFireAt ?? (definition.start_at === undefined ? anchorAt : undefined);
   const range = after === undefined ? undefined : leftOutBetween(trigger, after, until, kept);
-  return range === undefined ? [] : [{ ...range, state: "excluded", reason: "left out by its `except`" }];
+  return range && { ...range, state: "excluded", reason: "left out by its `except`" };
 }
 
 /** An entry that can't be scheduled is set aside with the reason; all others go on. */
 export function planQuarantine(entry: Entry, reason: string): Claim {
   const { nextFireAt, lastFireAt, runCount } = entry;
-  return {
-    ...expecting(entry),
-    due: [],
-    passed: [],
-    superseded: [],
-    advance: { nextFireAt, lastFireAt, runCount, quarantine: reason },
-  };
+  return claimOf(entry, { nextFireAt, lastFireAt, runCount, quarantine: reason });
 }
 
 /**
@@ -105,9 +101,17 @@ export function planUnderNewRules({ entry, trigger }: CompiledEntry, now: Instan
 
 function advanceTo(entry: Entry, nextFireAt: Instant | null): Claim {
   const { lastFireAt, runCount } = entry;
-  return { ...expecting(entry), due: [], passed: [], superseded: [], advance: { nextFireAt, lastFireAt, runCount } };
+  return claimOf(entry, { nextFireAt, lastFireAt, runCount });
 }
 
-function expecting({ id, revision, nextFireAt }: Entry): Pick<Claim, "entryId" | "expected"> {
-  return { entryId: id, expected: { revision, nextFireAt } };
+const none: readonly never[] = [];
+
+function claimOf(
+  { id, revision, nextFireAt }: Entry,
+  advance: Claim["advance"],
+  due: Claim["due"] = none,
+  passed: Claim["passed"] = none,
+  superseded: Claim["superseded"] = none,
+): Claim {
+  return { entryId: id, expected: { revision, nextFireAt }, due, passed, superseded, advance };
 }

@@ -19,8 +19,8 @@ import type { Tally } from "./tally.ts";
 
 const pageSize = 1_000;
 
-export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual" | "attempts" | "reason"> &
-  Partial<Pick<Occurrence, "missedCount" | "params">>;
+export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> &
+  Partial<Pick<Occurrence, "attempts" | "reason" | "missedCount" | "params">>;
 
 /** Builds the message of an occurrence. Throws BeatError where it can't be sent. */
 export type Encode = (compiled: CompiledEntry, occurrence: Outgoing) => Message;
@@ -248,7 +248,7 @@ export class Relay {
   #hold(compiled: CompiledEntry, occurrence: Outgoing, doubtful: boolean): void {
     const { outbox, encode } = this.#options;
     const held = outbox.add(compiled, occurrence, doubtful);
-    held.noted = !doubtful && occurrence.reason !== null;
+    held.noted = !doubtful && (occurrence.reason ?? null) !== null;
     if (isMessage(compiled.target)) {
       try {
         held.message = encode(compiled, occurrence);
