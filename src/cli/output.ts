@@ -127,7 +127,7 @@ export function occurrenceJson(occurrence: Occurrence): Record<string, unknown> 
     id: occurrence.id,
     state: occurrence.state,
     reason: occurrence.reason,
-    result: occurrence.result === null ? null : JSON.parse(occurrence.result),
+    result: occurrence.result === null ? null : valueIn(occurrence.result),
     fire_time: iso(fireAt),
     ...(occurrence.count > 1 && { until_fire_time: iso(untilFireAt), count: occurrence.count }),
     manual: occurrence.manual,
@@ -138,9 +138,18 @@ export function occurrenceJson(occurrence: Occurrence): Record<string, unknown> 
     lateness_ms: settledAt === null ? null : (startedAt ?? settledAt) - dueAt,
     attempts: occurrence.attempts,
     missed_count: occurrence.missedCount,
-    params: occurrence.params === null ? null : JSON.parse(occurrence.params),
+    params: occurrence.params === null ? null : valueIn(occurrence.params),
     time_zone_data: occurrence.timeZoneData,
   };
+}
+
+/** JSON of the ledger; what is none is shown as it is. */
+export function valueIn(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return json;
+  }
 }
 
 type Parked = Pick<ListedEntry, "parked">;

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { StoreError, UsageError } from "../core/errors.ts";
 import { readMigrations, schemaOf } from "./migrate.ts";
+import { storeIdIn } from "./readable.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { damaged, storeErrorOf } from "./sqlite-errors.ts";
 import { isFileAt, makeDraft, publishDraft, statOf } from "./sqlite-files.ts";
@@ -57,8 +58,7 @@ function verify(source: SqliteConnection, draft: string): void {
     connection.pragma("journal_mode = WAL");
     const [complaint] = connection.complaints("quick_check(1)");
     if (complaint !== undefined) throw damaged(source.location, `its copy is not sound: ${complaint}`);
-    const idOf = ({ database }: SqliteConnection) => database.prepare("SELECT store_id FROM meta").pluck().get();
-    if (idOf(connection) !== idOf(source))
+    if (storeIdIn(connection.database) !== storeIdIn(source.database))
       throw new StoreError("the copy is not of this database", { remedy: "Try again." });
   } finally {
     connection.close();

@@ -8,6 +8,7 @@ import type { LeaseOwner } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { nextFireTime } from "../core/triggers/trigger.ts";
 import { readMigrations } from "./migrate.ts";
+import { firstInstant, lastInstant, storeIdIn } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { SqliteEntries } from "./sqlite-entries.ts";
 import { damageRemedy } from "./sqlite-errors.ts";
@@ -87,14 +88,21 @@ function schema({ connection, find }: Patient): void {
   }
 }
 
+const untimed = ["fire_at", "until_fire_at", "due_at", "claimed_at", "started_at", "settled_at"]
+  .map((column) => `${column} NOT BETWEEN ${firstInstant} AND ${lastInstant}`)
+  .join(" OR ");
+
 function numbers({ connection, find }: Patient): void {
-  if (countOf(connection, "SELECT count(*) FROM meta") !== 1) find("error", "its row of meta is missing", restore);
+  if (connection.read(() => storeIdIn(connection.database)) === undefined)
+    find("error", "its row of meta is missing, or holds no id", restore);
   const greatest = countOf(connection, "SELECT max(revision) FROM entries");
   if (greatest > countOf(connection, "SELECT revision FROM meta"))
     find("error", "entries have greater revisions than were given out, so that changes go unnoticed", restore);
   const unsettled = "SELECT count(*) FROM occurrences WHERE (settled_at IS NULL) <> (state IN ('claimed', 'running'))";
   const lost = countOf(connection, unsettled);
   if (lost > 0) find("error", `rows of the ledger that are neither settled nor open: ${lost}`, restore);
+  const timeless = countOf(connection, `SELECT count(*) FROM occurrences WHERE ${untimed}`);
+  if (timeless > 0) find("error", `rows of the ledger with times that are none: ${timeless}`, restore);
   const contradicting = `SELECT count(*) FROM entries WHERE removed_at IS NULL AND CASE WHEN json_valid(definition)
     THEN enabled <> coalesce(definition ->> 'enabled', 1) OR interval <> (definition ->> 'every' IS NOT NULL) END`;
   const count = countOf(connection, contradicting);

@@ -174,8 +174,7 @@ export class MemoryStore implements Store {
     const { ledger } = this.#tables;
     for (const settlement of settlements) {
       const row = ledger.find(settlement.entryId, settlement.fireAt, settlement.manual);
-      if (row === undefined) continue;
-      if (row.settledAt === null || (happened.has(settlement.state) && wasGivenUp(row))) ledger.settle(row, settlement);
+      if (row !== undefined && maySettle(row, settlement)) ledger.settle(row, settlement);
     }
   }
 
@@ -380,11 +379,14 @@ function hasTwins(due: Claim["due"], ranges: readonly PassedRange[]): boolean {
   return new Set(times).size < times.length;
 }
 
-const happened: ReadonlySet<string> = new Set(["published", "ran", "failed"]);
+const ends: ReadonlySet<string> = new Set(["published", "ran"]);
 
-/** What was given up and turns out to have happened is told as it happened. */
-function wasGivenUp({ state }: Occurrence): boolean {
-  return state === "cancelled" || state === "abandoned";
+/** The contract of `settle`, of one row. */
+function maySettle(row: Row, { state, attempts }: Settlement): boolean {
+  if (row.state === "running") return attempts > 0 || state === "running" || state === "claimed";
+  if (row.settledAt === null) return true;
+  if (ends.has(state)) return row.id !== "" && !ends.has(row.state);
+  return state === "failed" && (row.state === "cancelled" || row.state === "abandoned");
 }
 
 /** What a database would give back, and nothing that the caller can alter. */

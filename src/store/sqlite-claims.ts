@@ -7,6 +7,7 @@
 import type { Statement } from "better-sqlite3";
 import type { Claim, ClaimResult } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { readable } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { SqliteEntries } from "./sqlite-entries.ts";
 import type { SqliteLease } from "./sqlite-lease.ts";
@@ -42,7 +43,7 @@ export class SqliteClaims {
     const { database } = connection;
     this.#advance = database.prepare(
       `UPDATE entries SET next_fire_at = ?, last_fire_at = ?, run_count = ?
-       WHERE id = ? AND revision = ? AND next_fire_at IS ? AND removed_at IS NULL`,
+       WHERE id = ? AND revision = ? AND ${readable("next_fire_at")} IS ? AND removed_at IS NULL`,
     );
     this.#anchor = database.prepare("UPDATE entries SET anchor_at = ? WHERE id = ?");
     this.#quarantine = database.prepare("UPDATE entries SET quarantine = ?, revision = ? WHERE id = ?");

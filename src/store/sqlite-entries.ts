@@ -6,6 +6,7 @@ import type { Entry, EntryStatus } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { DueEntry, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { firstInstant, isInstant, lastInstant } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 
 type EntryQuery = Parameters<Store["listEntries"]>[0];
@@ -30,6 +31,7 @@ export class SqliteEntries {
   readonly #ofPrefix: Statement<[string, string, string, number], EntryRow>;
   readonly #dueThen: Statement<[Instant, number, Instant, number], DueEntry>;
   readonly #dueLater: Statement<[Instant, Instant, number], DueEntry>;
+  readonly #dueNever: Statement<[number], DueEntry>;
   readonly #changed: Statement<[number, number], EntryRow>;
   readonly #ahead: Statement<[Instant, number], EntryRow>;
   readonly #active: Statement<[], number>;
@@ -71,12 +73,16 @@ export class SqliteEntries {
        WHERE scheduled AND ${condition} ORDER BY next_fire_at, id LIMIT ?`;
     this.#dueThen = database.prepare(due("next_fire_at = ? AND id > ? AND next_fire_at < ?"));
     this.#dueLater = database.prepare(due("next_fire_at > ? AND next_fire_at < ?"));
+    this.#dueNever = database.prepare(
+      `SELECT id, ${firstInstant} AS nextFireAt FROM entries INDEXED BY entries_due
+       WHERE scheduled AND next_fire_at > ${lastInstant} ORDER BY next_fire_at, id LIMIT ?`,
+    );
     this.#changed = database.prepare(
       `SELECT ${columns} FROM entries INDEXED BY entries_by_revision WHERE revision > ? ORDER BY revision LIMIT ?`,
     );
     this.#ahead = database.prepare(
       `SELECT ${columns} FROM entries INDEXED BY entries_fired
-       WHERE interval AND removed_at IS NULL AND last_fire_at > ? ORDER BY last_fire_at, id LIMIT ?`,
+       WHERE interval AND removed_at IS NULL AND last_fire_at > ? AND last_fire_at <= ${lastInstant} ORDER BY last_fire_at, id LIMIT ?`,
     );
     this.#active = database
       .prepare<[], number>("SELECT count(*) FROM entries INDEXED BY entries_due WHERE scheduled")
@@ -131,7 +137,11 @@ export class SqliteEntries {
 
   due(before: Instant, after: DueEntry | undefined, limit: number): DueEntry[] {
     return this.#connection.read(() => {
-      if (after === undefined) return this.#dueLater.all(Number.MIN_SAFE_INTEGER, before, limit);
+      if (after === undefined) {
+        // First what would never fall due: a time that can't be read, so that its entry is set aside.
+        const never = this.#dueNever.all(limit);
+        return never.concat(this.#dueLater.all(Number.NEGATIVE_INFINITY, before, limit - never.length));
+      }
       const then = this.#dueThen.all(after.nextFireAt, after.id, before, limit);
       return then.concat(this.#dueLater.all(after.nextFireAt, before, limit - then.length));
     });
@@ -200,18 +210,51 @@ function decoded(row: EntryRow | undefined): Entry | undefined {
   return row && decode(row);
 }
 
+/** What of a row has to be a time, where it is anything. */
+const times = [
+  ["createdAt", "created_at"],
+  ["anchorAt", "anchor_at"],
+  ["nextFireAt", "next_fire_at"],
+  ["lastFireAt", "last_fire_at"],
+  ["pausedAt", "paused_at"],
+] as const;
+
 /**
- * A definition that can't be read must not keep the other entries from being read. Such an entry comes out quarantined,
- * with a definition of `{}`: that is no valid Definition, and whoever respects the quarantine never looks into it.
+ * A row that can't be read must not keep the other entries from being read. Such an entry comes out quarantined, with a
+ * definition of `{}`: that is no valid Definition, and whoever respects the quarantine never looks into it.
  */
 function decode(row: EntryRow): Entry {
   try {
-    const definition: unknown = JSON.parse(row.definition);
+    for (const [key, column] of times) {
+      const at = row[key];
+      if (at !== null && !isInstant(at)) throw new Error(`its ${column} in the database is no time: ${at}`);
+    }
+    return { ...row, definition: parsed(row.definition) };
+  } catch (error) {
+    const quarantine = row.quarantine ?? reasonOf(error);
+    return { ...row, ...soundTimes(row), definition: {} as Definition, quarantine };
+  }
+}
+
+function parsed(text: string): Definition {
+  try {
+    const definition: unknown = JSON.parse(text);
     if (typeof definition !== "object" || definition === null || Array.isArray(definition))
       throw new Error("not an object");
-    return { ...row, definition: definition as Definition };
+    return definition as Definition;
   } catch (error) {
-    const reason = `its definition in the database can't be read: ${reasonOf(error)}`;
-    return { ...row, definition: {} as Definition, quarantine: row.quarantine ?? reason };
+    throw new Error(`its definition in the database can't be read: ${reasonOf(error)}`);
   }
+}
+
+/** A time that is none is as good as not there; but what was paused is. */
+function soundTimes(row: EntryRow): Pick<Entry, (typeof times)[number][0]> {
+  const sound = (at: Instant | null) => (at !== null && isInstant(at) ? at : null);
+  return {
+    createdAt: sound(row.createdAt) ?? 0,
+    anchorAt: sound(row.anchorAt) ?? 0,
+    nextFireAt: sound(row.nextFireAt),
+    lastFireAt: sound(row.lastFireAt),
+    pausedAt: row.pausedAt === null ? null : (sound(row.pausedAt) ?? 0),
+  };
 }

@@ -5,6 +5,7 @@ import type { Statement } from "better-sqlite3";
 import type { Occurrence, OccurrenceState } from "../core/occurrence.ts";
 import type { PassedRange, Settlement, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { firstInstant, lastInstant } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { SqliteEntries } from "./sqlite-entries.ts";
 import { entryGone, manualConflict } from "./wording.ts";
@@ -18,6 +19,7 @@ export type UnsentRow = Pick<
   OccurrenceRow,
   "entryId" | "fireAt" | "manual" | "reason" | "attempts" | "dueAt" | "claimedAt"
 > & { readonly isTask: number };
+type Settled = Required<Omit<Settlement, "manual">> & { readonly manual: number };
 /** fireAt, entryId, manual: the primary key. */
 type Key = [Instant, number, number];
 
@@ -26,9 +28,9 @@ const columns = `o.id, o.entry_id AS entryId, e.name AS entryName, o.fire_at AS 
   o.missed_count AS missedCount, o.params, o.result,
   o.claimed_at AS claimedAt, o.started_at AS startedAt, o.settled_at AS settledAt, o.time_zone_data AS timeZoneData`;
 const newestFirst = "o.fire_at DESC, o.entry_id DESC, o.manual DESC";
+/** What has no time can't be told of; `beat doctor` finds it. */
+const isTimed = `o.fire_at BETWEEN ${firstInstant} AND ${lastInstant}`;
 const ofStates = "(? IS NULL OR o.state IN (SELECT value FROM json_each(?)))";
-
-const happened: ReadonlySet<string> = new Set(["published", "ran", "failed"]);
 
 export class SqliteOccurrences {
   readonly #connection: SqliteConnection;
@@ -38,8 +40,8 @@ export class SqliteOccurrences {
     [Instant, number, Instant | null, number, Instant, string, string, Instant, Instant]
   >;
   readonly #withdraw: Statement<[string, string, Instant, ...Key]>;
-  readonly #settle: Statement<[string, string | null, number, string | null, Instant, ...Key]>;
-  readonly #correct: Statement<[string, string | null, number, string | null, Instant, ...Key]>;
+  readonly #settle: Statement<[Settled]>;
+  readonly #correct: Statement<[Settled]>;
   readonly #start: Statement<[string | null, number, Instant, ...Key]>;
   readonly #keep: Statement<[string | null, number, ...Key]>;
   readonly #failed: Statement<[number | null, number | null, Instant | null, Instant | null, number], Key>;
@@ -72,12 +74,12 @@ export class SqliteOccurrences {
     this.#withdraw = database.prepare(
       `UPDATE occurrences SET state = ?, reason = ?, settled_at = ? ${key} AND state = 'claimed'`,
     );
-    this.#settle = database.prepare(
-      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, result = ?, settled_at = ? ${key}`,
-    );
+    const settle = `UPDATE occurrences SET state = @state, reason = @reason, attempts = @attempts, result = @result, settled_at = @at
+       WHERE fire_at = @fireAt AND entry_id = @entryId AND manual = @manual`;
+    this.#settle = database.prepare(`${settle} AND settled_at IS NULL AND (state <> 'running' OR @attempts > 0)`);
     this.#correct = database.prepare(
-      `UPDATE occurrences SET state = ?, reason = ?, attempts = ?, result = ?, settled_at = ?
-       WHERE fire_at = ? AND entry_id = ? AND manual = ? AND state IN ('cancelled', 'abandoned')`,
+      `${settle} AND settled_at IS NOT NULL AND CASE WHEN @state IN ('published', 'ran') THEN id <> '' AND state NOT IN ('published', 'ran')
+         ELSE @state = 'failed' AND state IN ('cancelled', 'abandoned') END`,
     );
     this.#start = database.prepare(
       `UPDATE occurrences SET state = 'running', reason = ?, attempts = ?, started_at = ? ${key}`,
@@ -86,7 +88,7 @@ export class SqliteOccurrences {
     this.#failed = database
       .prepare<[number | null, number | null, Instant | null, Instant | null, number], Key>(
         `SELECT o.fire_at, o.entry_id, o.manual FROM occurrences o CROSS JOIN entries e ON e.id = o.entry_id
-         WHERE o.state IN ('failed', 'abandoned') AND o.id <> '' AND e.removed_at IS NULL
+         WHERE o.state IN ('failed', 'abandoned') AND o.id <> '' AND e.removed_at IS NULL AND ${isTimed}
          AND (? IS NULL OR o.entry_id = ?) AND (? IS NULL OR o.fire_at = ?) ORDER BY ${newestFirst} LIMIT ?`,
       )
       .raw();
@@ -111,6 +113,7 @@ export class SqliteOccurrences {
     this.#outbox = database.prepare(
       `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_outbox CROSS JOIN entries e ON e.id = o.entry_id
        WHERE o.state = 'claimed' AND o.settled_at IS NULL AND (o.due_at, o.entry_id, o.fire_at, o.manual) > (?, ?, ?, ?)
+       AND o.due_at <= ${lastInstant} AND ${isTimed}
        ORDER BY o.due_at, o.entry_id, o.fire_at, o.manual LIMIT ?`,
     );
     this.#summary = database.prepare(
@@ -119,11 +122,11 @@ export class SqliteOccurrences {
     );
     this.#history = database.prepare(
       `SELECT ${columns} FROM occurrences o CROSS JOIN entries e ON e.id = o.entry_id
-       WHERE ${ofStates} AND o.fire_at < ? ORDER BY ${newestFirst} LIMIT ?`,
+       WHERE ${ofStates} AND ${isTimed} AND o.fire_at < ? ORDER BY ${newestFirst} LIMIT ?`,
     );
     this.#historyOfEntry = database.prepare(
       `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_by_entry CROSS JOIN entries e ON e.id = o.entry_id
-       WHERE ${ofStates} AND o.fire_at < ? AND o.entry_id = ? ORDER BY ${newestFirst} LIMIT ?`,
+       WHERE ${ofStates} AND ${isTimed} AND o.fire_at < ? AND o.entry_id = ? ORDER BY ${newestFirst} LIMIT ?`,
     );
     this.#idsOfName = database
       .prepare<[string, string], number>(
@@ -186,20 +189,21 @@ export class SqliteOccurrences {
   settle(settlements: readonly Settlement[]): void {
     if (settlements.length === 0) return;
     this.#connection.write(() => {
-      for (const { entryId, fireAt, manual, state, reason, attempts, result = null, at } of settlements) {
-        const key: Key = [fireAt, entryId, manual ? 1 : 0];
-        if (state === "running") this.#start.run(reason, attempts, at, ...key);
-        else if (state === "claimed") this.#keep.run(reason, attempts, ...key);
-        else if (this.#settle.run(state, reason, attempts, result, at, ...key).changes === 0 && happened.has(state)) {
-          // What was given up and turns out to have happened is told as it happened.
-          this.#correct.run(state, reason, attempts, result, at, ...key);
+      for (const settlement of settlements) {
+        const { entryId, fireAt, state, reason, attempts, result = null, at } = settlement;
+        const manual = settlement.manual ? 1 : 0;
+        if (state === "running") this.#start.run(reason, attempts, at, fireAt, entryId, manual);
+        else if (state === "claimed") this.#keep.run(reason, attempts, fireAt, entryId, manual);
+        else {
+          const settled = { entryId, fireAt, manual, state, reason, attempts, result, at };
+          if (this.#settle.run(settled).changes === 0) this.#correct.run(settled);
         }
       }
     });
   }
 
   outbox(after: Occurrence | undefined, limit: number): Occurrence[] {
-    const cursor = after ?? { dueAt: Number.MIN_SAFE_INTEGER, entryId: 0, fireAt: 0, manual: false };
+    const cursor = after ?? { dueAt: Number.NEGATIVE_INFINITY, entryId: 0, fireAt: 0, manual: false };
     return this.#connection.read(() =>
       this.#outbox.all(cursor.dueAt, cursor.entryId, cursor.fireAt, cursor.manual ? 1 : 0, limit).map(decode),
     );
@@ -274,5 +278,19 @@ function byNewest(a: OccurrenceRow, b: OccurrenceRow): number {
 }
 
 function decode(row: OccurrenceRow): Occurrence {
-  return { ...row, manual: row.manual === 1 };
+  const { untilFireAt, dueAt, claimedAt, startedAt, settledAt } = row;
+  return {
+    ...row,
+    manual: row.manual === 1,
+    untilFireAt: sound(untilFireAt),
+    dueAt: sound(dueAt),
+    claimedAt: sound(claimedAt),
+    startedAt: startedAt === null ? null : sound(startedAt),
+    settledAt: settledAt === null ? null : sound(settledAt),
+  };
+}
+
+/** What is no time becomes the nearest one, which shows that it is wrong, and harms nobody. */
+function sound(at: Instant): Instant {
+  return Math.min(Math.max(at, firstInstant), lastInstant);
 }

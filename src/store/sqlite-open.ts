@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { openingTimeoutMs, prepareDatabase, readMigrations, schemaOf } from "./migrate.ts";
+import { storeIdIn } from "./readable.ts";
 import { defaultBusyTimeoutMs, SqliteConnection } from "./sqlite-connection.ts";
 import { damaged } from "./sqlite-errors.ts";
 import { assertNotEmptied, hasLog, isFileAt, makeDraft, publishDraft } from "./sqlite-files.ts";
@@ -86,6 +87,9 @@ function inspect(location: string): void {
   const connection = openToLook(location);
   try {
     if (schemaOf(connection, readMigrations().length) === 0) return;
+    // Without it every entry would have runs that nobody can tell from others.
+    if (connection.read(() => storeIdIn(connection.database)) === undefined)
+      throw damaged(location, "its row of meta, with the id that all others are made of, is missing or no id");
     const bytes = Number(connection.pragma("page_count")) * Number(connection.pragma("page_size"));
     if (bytes <= quickCheckBytes) {
       const [complaint] = connection.complaints("quick_check(1)");

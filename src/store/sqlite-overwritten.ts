@@ -5,6 +5,7 @@
 // somebody else, and what is there is examined. It can't simply be read: closing it drops every lock of this process on it.
 
 import { StoreError } from "../core/errors.ts";
+import { storeIdIn } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { damageRemedy } from "./sqlite-errors.ts";
 import { logStamp, writtenStamp } from "./sqlite-files.ts";
@@ -86,8 +87,7 @@ export class OverwrittenCheck {
   }
 
   #readStoreId(): string | undefined {
-    const { database } = this.#connection;
-    return this.#connection.read(() => database.prepare<[], string>("SELECT store_id FROM meta").pluck().get());
+    return this.#connection.read(() => storeIdIn(this.#connection.database));
   }
 }
 

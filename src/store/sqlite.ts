@@ -2,6 +2,7 @@
 // concern; better-sqlite3 is synchronous, so each method has done its whole transaction when it returns its promise.
 
 import type { Store } from "../core/ports.ts";
+import { storeIdIn } from "./readable.ts";
 import { SqliteChanges } from "./sqlite-changes.ts";
 import { SqliteClaims } from "./sqlite-claims.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
@@ -35,7 +36,7 @@ function sqliteStore(connection: SqliteConnection): Store {
   const changes = new SqliteChanges(connection, entries, occurrences);
   const claims = new SqliteClaims(connection, entries, occurrences, lease);
   return {
-    id: connection.database.prepare<[], string>("SELECT store_id FROM meta").pluck().get()!,
+    id: storeIdIn(connection.database)!,
     location: connection.location,
     claimMs: 0.1,
 

@@ -105,6 +105,19 @@ describe("before the start", () => {
   });
 });
 
+for (const sql of ["DELETE FROM meta", "UPDATE meta SET store_id = ''"]) {
+  test(`${sql}: refused, since every occurrence's id is made of it`, async () => {
+    const path = pathOf();
+    const store = await openSqliteStore(path);
+    await store.change([insertOf("one")]);
+    await store.close();
+    const hand = new Database(path);
+    hand.exec(sql);
+    hand.close();
+    await assertRefused(path, /is damaged: its row of meta/);
+  });
+}
+
 test("a large database is opened without looking through it, and refused where its first reads meet damage", async () => {
   const path = pathOf();
   const store = await openSqliteStore(path, { synchronous: "NORMAL" });

@@ -188,7 +188,10 @@ test("rows without their entry, numbers that contradict each other", async () =>
   assertFinds(unsettled, /^error: numbers: rows of the ledger that are neither settled nor open: 1$/);
   const bare = await healthy();
   byHand(bare, "DELETE FROM meta");
-  assert.ok(findingsOf(bare).includes("error: numbers: its row of meta is missing"));
+  assert.ok(findingsOf(bare).includes("error: numbers: its row of meta is missing, or holds no id"));
+  const timeless = await healthy();
+  byHand(timeless, "UPDATE occurrences SET claimed_at = 9000000000000000");
+  assertFinds(timeless, /^error: numbers: rows of the ledger with times that are none: 2$/);
 });
 
 test("entries that are broken, set aside, without a next time, or changed by hand", async () => {

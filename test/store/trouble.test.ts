@@ -115,6 +115,79 @@ test("an entry whose definition can't be read is quarantined and disturbs no oth
   await (await openSqliteStore(path)).close();
 });
 
+test("an entry with a time that is none is due at once, to be set aside with the reason; others are as they were", async () => {
+  const path = pathOf();
+  const store = await openSqliteStore(path);
+  const broken = {
+    beyond: "next_fire_at = 9000000000000000000",
+    before: "next_fire_at = -9000000000000000000",
+    made: "created_at = 8640000000000001",
+    anchored: "anchor_at = -8640000000000001",
+    fired: "last_fire_at = 9000000000000000",
+    paused: "paused_at = 9000000000000000, pause_note = 'moving'",
+  };
+  const names = [...Object.keys(broken), "good"];
+  const inserted = await store.change(names.map((name) => insertOf(name)));
+  const hand = new Database(path);
+  for (const [name, fields] of Object.entries(broken)) hand.exec(`UPDATE entries SET ${fields} WHERE name = '${name}'`);
+  hand.close();
+
+  const due = await store.dueEntries({ before: t0 + 60_000, limit: 9 });
+  assert.deepEqual(
+    due.map(({ id }) => names[id - 1]),
+    ["beyond", "before", "made", "anchored", "fired", "good"],
+  );
+  assert.ok(due[0]!.nextFireAt < t0);
+  const after = due[0]!;
+  assert.equal((await store.dueEntries({ before: t0 + 60_000, after, limit: 9 })).length, 4, "and only once");
+  assert.deepEqual(await store.entriesAheadOf(t0, 9), [], "it fired at no time that lies ahead");
+
+  const lease = await store.acquireLease(ownerOf("leader"), 10_000, t0);
+  for (const entry of await store.entriesById(inserted.map(({ id }) => id))) {
+    if (entry.name === "good") continue;
+    assert.match(entry.quarantine!, /^its \w+_at in the database is no time: -?\d+$/);
+    const { createdAt, anchorAt, nextFireAt, lastFireAt, pausedAt, runCount, quarantine } = entry;
+    for (const at of [createdAt, anchorAt, nextFireAt, lastFireAt, pausedAt])
+      if (at !== null) assert.ok(Number.isFinite(new Date(at).getTime()), `${entry.name}: ${at}`);
+    const advance = { nextFireAt, lastFireAt, runCount, quarantine: quarantine! };
+    assert.deepEqual(await store.claim(lease.token, [claimOf(entry, { due: [], advance })], t0), ["claimed"]);
+  }
+  assert.notEqual((await store.entryByName("paused"))!.pausedAt, null, "what an operator paused stays paused");
+  assert.deepEqual(await store.countEntries(), { active: 1, paused: 0, disabled: 0, finished: 0, quarantined: 6 });
+  assert.deepEqual(await store.claim(lease.token, [claimOf(inserted.at(-1)!)], t0), ["claimed"]);
+  await store.close();
+});
+
+test("a row of the ledger with a time that is none hides no other", async () => {
+  const path = pathOf();
+  const store = await openSqliteStore(path);
+  const [entry] = await store.change([insertOf("one")]);
+  const lease = await store.acquireLease(ownerOf("leader"), 10_000, t0);
+  await store.claim(lease.token, [claimOf(entry!)], t0);
+  const hand = new Database(path);
+  const write = hand.prepare(
+    "INSERT INTO occurrences (fire_at, entry_id, manual, id, due_at, state, claimed_at, settled_at) VALUES (?, 1, 0, 'x', ?, ?, ?, ?)",
+  );
+  write.run(9_000_000_000_000_000, t0, "published", t0, t0);
+  write.run(-9_000_000_000_000_000, t0, "claimed", t0, null);
+  write.run(t0 + 1, 9_000_000_000_000_000, "claimed", t0, null);
+  write.run(t0 + 3, -9_000_000_000_000_000, "claimed", t0, null);
+  write.run(t0 + 2, t0, "failed", t0, 9_000_000_000_000_000);
+  hand.close();
+  assert.deepEqual(
+    (await store.history({ limit: 9 })).map(({ fireAt }) => fireAt - t0),
+    [30_000, 3, 2, 1],
+  );
+  const [, , failed, late] = await store.history({ name: "one", limit: 9 });
+  for (const at of [failed!.settledAt!, late!.dueAt]) assert.equal(new Date(at).getTime(), at);
+  assert.deepEqual(
+    (await store.outbox({ limit: 9 })).map(({ fireAt }) => fireAt - t0),
+    [3, 30_000],
+  );
+  assert.equal(await store.requeueFailed({ limit: 9 }, t0), 1);
+  await store.close();
+});
+
 test("a leader's report that can't be read is no report: the lease is as good", async () => {
   const path = pathOf();
   const store = await openSqliteStore(path);

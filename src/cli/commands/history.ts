@@ -2,7 +2,7 @@ import type { CommandResult } from "../../core/command-result.ts";
 import { type Occurrence, type OccurrenceState, occurrenceStates } from "../../core/occurrence.ts";
 import { formatDuration } from "../../core/time.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
-import { occurrenceJson, print, printJson, table, utc } from "../output.ts";
+import { occurrenceJson, print, printJson, table, utc, valueIn } from "../output.ts";
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly name?: string;
@@ -46,7 +46,7 @@ function withResults(rows: readonly Occurrence[]): string {
 
 function resultLines({ result }: Occurrence): string[] {
   if (result === null) return [];
-  const value: unknown = JSON.parse(result);
+  const value = valueIn(result);
   if (!isCommandResult(value)) return [`  result: ${result}`];
   const { exit_code: code, signal, stdout, stderr } = value;
   return [
