@@ -5,6 +5,7 @@ import type { Definition } from "../core/definition.ts";
 import type { Entry } from "../core/entry.ts";
 import type { EntryChange } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import { readable } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { EntryRow, SqliteEntries } from "./sqlite-entries.ts";
 import type { SqliteOccurrences, UnsentRow } from "./sqlite-occurrences.ts";
@@ -23,7 +24,7 @@ export class SqliteChanges {
   readonly #occurrences: SqliteOccurrences;
   readonly #insert: Statement<unknown[]>;
   readonly #update: Statement<unknown[]>;
-  readonly #redefine: Statement<[number, number, string, number]>;
+  readonly #redefine: Statement<[number, number, string, Instant, number]>;
   readonly #remove: Statement<[Instant, number, number]>;
 
   constructor(connection: SqliteConnection, entries: SqliteEntries, occurrences: SqliteOccurrences) {
@@ -39,7 +40,10 @@ export class SqliteChanges {
       `UPDATE entries SET origin = ?, revision = ?, anchor_at = ?, next_fire_at = ?, last_fire_at = ?, run_count = ?,
          paused_at = ?, pause_note = ?, quarantine = ? WHERE id = ?`,
     );
-    this.#redefine = database.prepare("UPDATE entries SET enabled = ?, interval = ?, definition = ? WHERE id = ?");
+    this.#redefine = database.prepare(
+      `UPDATE entries SET enabled = ?, interval = ?, definition = ?, created_at = coalesce(${readable("created_at")}, ?)
+       WHERE id = ?`,
+    );
     this.#remove = database.prepare("UPDATE entries SET removed_at = ?, revision = ? WHERE id = ?");
   }
 
@@ -87,7 +91,8 @@ export class SqliteChanges {
       entry.quarantine,
       entry.id,
     );
-    if (change.fields.definition) this.#redefine.run(...definitionColumns(change.fields.definition), entry.id);
+    const { definition } = change.fields;
+    if (definition) this.#redefine.run(...definitionColumns(definition), change.at, entry.id);
     this.#pass(change);
     return this.#entries.byId(entry.id)!;
   }

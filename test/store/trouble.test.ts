@@ -155,6 +155,14 @@ test("an entry with a time that is none is due at once, to be set aside with the
   assert.notEqual((await store.entryByName("paused"))!.pausedAt, null, "what an operator paused stays paused");
   assert.deepEqual(await store.countEntries(), { active: 1, paused: 0, disabled: 0, finished: 0, quarantined: 6 });
   assert.deepEqual(await store.claim(lease.token, [claimOf(inserted.at(-1)!)], t0), ["claimed"]);
+
+  // A new definition heals it, as any that could not be read.
+  const { definition, anchorAt } = inserted.at(-1)!;
+  const whole = { definition, anchorAt, nextFireAt: t0 + 30_000, lastFireAt: null, pausedAt: null, quarantine: null };
+  for (const { name } of inserted.slice(0, -1)) {
+    const [healed] = await store.change([updateOf((await store.entryByName(name))!, whole)]);
+    assert.deepEqual([healed!.quarantine, healed!.createdAt], [null, t0], name);
+  }
   await store.close();
 });
 
