@@ -190,8 +190,9 @@ export interface Store {
   /** One transaction. Rejects with LeaseLostError, nothing written, unless `token` is the current lease's. */
   claim(token: number, claims: readonly Claim[], now: Instant): Promise<ClaimResult[]>;
   /**
-   * One transaction. Occurrences in the outbox or running change, and those that were withdrawn or recorded as abandoned
-   * and turn out to have been sent or run: the ledger tells what happened. Others are left as they are.
+   * One transaction. Occurrences in the outbox or running change, but nobody ends a run without an attempt. The ledger tells
+   * what happened: what it says gives way where one turns out to be published or to have run, and what was withdrawn or
+   * abandoned to a failure as well. Others are left as they are.
    */
   settle(settlements: readonly Settlement[]): Promise<void>;
   /** Occurrences in state `claimed`, by (dueAt, entryId, fireAt), from after `after`. */

@@ -108,24 +108,7 @@ test("paused after a restart while the broker is away: nothing of it goes out", 
 test("a leader that was stopped past its lease starts nothing on waking", async () => {
   const world = new World();
   await world.add("job", { at: "2027-01-01T12:00:10", run: ["true"] });
-  let frozen = false;
-  const late: (() => void)[] = [];
-  const clock: Clock = {
-    now: () => world.clock.now(),
-    monotonic: () => world.clock.monotonic(),
-    setTimer(delayMs, callback) {
-      let cancelled = false;
-      const cancel = world.clock.setTimer(delayMs, () => {
-        const run = () => (cancelled ? undefined : callback());
-        if (frozen) late.push(run);
-        else run();
-      });
-      return () => {
-        cancelled = true;
-        cancel();
-      };
-    },
-  };
+  const { clock, stopped } = stoppable(world);
   const runners = [new ScriptedRunner(world.clock), new ScriptedRunner(world.clock)] as const;
   const leader = world.engine({ clock, runner: runners[0] });
   const standby = world.engine({ runner: runners[1] });
@@ -133,10 +116,7 @@ test("a leader that was stopped past its lease starts nothing on waking", async 
   await standby.start();
   // Claimed a quarter of a second ahead; then the process stands still.
   await world.clock.advance(9_900);
-  frozen = true;
-  await world.clock.advance(20_000);
-  frozen = false;
-  for (const run of late.splice(0)) run();
+  await stopped(() => world.clock.advance(20_000));
   await world.clock.advance(5_000);
   assert.deepEqual(
     runners.map(({ started }) => started.length),
@@ -144,6 +124,61 @@ test("a leader that was stopped past its lease starts nothing on waking", async 
   );
   await leader.stop(1_000);
   await standby.stop(1_000);
+});
+
+test("a leader that was stopped as it skipped a run does not say so of the one that another node began meanwhile", async () => {
+  const world = new World();
+  await world.add("job", { every: "10s", run: ["true"], max_runs: 2 });
+  const { clock, stopped } = stoppable(world);
+  const runners = [new ScriptedRunner(world.clock), new ScriptedRunner(world.clock)] as const;
+  for (const runner of runners) runner.manual = true;
+  const leader = world.engine({ clock, runner: runners[0] });
+  const standby = world.engine({ runner: runners[1] });
+  await leader.start();
+  await standby.start();
+  // The first run goes on, and what became of the second one is still to be written.
+  await world.clock.advance(20_010);
+  await stopped(() => world.clock.advance(10_000));
+  await world.clock.advance(1_000);
+  assert.deepEqual(
+    (await world.ledger()).map(([state]) => state),
+    ["abandoned", "running"],
+  );
+  runners[1].finish(runners[1].started[0]!.id);
+  await world.clock.advance(1_000);
+  assert.deepEqual(
+    (await world.ledger()).map(([state]) => state),
+    ["abandoned", "ran"],
+  );
+  await leader.stop(1_000);
+  await standby.stop(1_000);
+});
+
+test("given up in doubt and then confirmed: the ledger tells that it was sent, and a retry does not send it again", async () => {
+  const world = new World();
+  await world.add("ping", { at: "2027-01-01T12:00:10", task: "a.ping", options: { expires: "3s" } });
+  const { clock, stopped } = stoppable(world);
+  const away = new ScriptedBroker(world.clock);
+  world.broker.hold = true;
+  const leader = world.engine({ clock });
+  const standby = world.engine({ broker: away });
+  await leader.start();
+  await standby.start();
+  await world.clock.advance(10_100);
+  away.listener.unavailable("gone", false);
+  await stopped(async () => {
+    await world.clock.advance(10_000);
+    away.listener.available();
+    await world.clock.advance(1_000);
+  });
+  assert.match(String((await world.ledger())[0]), /^failed,.*in doubt: it may have been sent/);
+  world.broker.answerAll();
+  await world.clock.advance(1_000);
+  assert.deepEqual(await world.ledger(), [["published", 10, 1, null]]);
+  assert.equal(await operationsOf(world).retry({ name: "ping", limit: 9 }), 0);
+  await leader.stop(1_000);
+  await standby.stop(1_000);
+  assert.deepEqual([world.sent.length, away.sent.length], [1, 0]);
 });
 
 test("a change that is noticed right after a confirmation does not send the message again", async () => {
@@ -424,3 +459,35 @@ test("what is confirmed while a slow store is read is not taken for unsent", asy
   await engine.stop(1_000);
   assert.equal(world.sent.filter(({ forSeconds }) => forSeconds === 1).length, 1);
 });
+
+/** The clock of a process that stands still while `stopped` works: its timers ring when it goes on. */
+function stoppable(world: World): {
+  readonly clock: Clock;
+  readonly stopped: (work: () => Promise<void>) => Promise<void>;
+} {
+  let isStopped = false;
+  const late: (() => void)[] = [];
+  const clock: Clock = {
+    now: () => world.clock.now(),
+    monotonic: () => world.clock.monotonic(),
+    setTimer(delayMs, callback) {
+      let cancelled = false;
+      const cancel = world.clock.setTimer(delayMs, () => {
+        const run = () => (cancelled ? undefined : callback());
+        if (isStopped) late.push(run);
+        else run();
+      });
+      return () => {
+        cancelled = true;
+        cancel();
+      };
+    },
+  };
+  const stopped = async (work: () => Promise<void>) => {
+    isStopped = true;
+    await work();
+    isStopped = false;
+    for (const run of late.splice(0)) run();
+  };
+  return { clock, stopped };
+}

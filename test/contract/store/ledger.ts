@@ -67,28 +67,59 @@ export function ledgerContract(subject: Subject): void {
     assert.deepEqual(rows.map((row) => row.state).toReversed(), [...finals, "claimed"]);
   });
 
-  test("tells of what was given up and happened all the same, and of nothing less", async () => {
+  test("tells what happened, whatever was said of it before, and nothing less", async () => {
+    const entry = await subject.addOne("one");
+    await fill(entry, 9);
+    const said = ["cancelled", "cancelled", "abandoned", "failed", "failed", "skipped", "missed", "published"] as const;
+    const came = ["published", "skipped", "ran", "published", "missed", "ran", "failed", "ran"] as const;
+    const range = { fromFireAt: t0 + 20, untilFireAt: t0 + 30, count: 2, state: "coalesced", reason: "range" } as const;
+    const { token } = await subject.lead();
+    const [present] = await subject.store.entriesById([entry.id]);
+    await subject.store.claim(token, [claimOf(present!, { due: [], passed: [range] })], t0);
+    await subject.store.settle(
+      said.map((state, index) => ({ ...settled(entry, index + 1), state, reason: `said ${index + 1}` })),
+    );
+    await subject.store.settle(
+      came.map((state, index) => ({ ...settled(entry, index + 1), state, attempts: 2, at: t0 + 170 })),
+    );
+    await subject.store.settle([{ ...settled(entry, 20), state: "published" }]);
+    const rows = (await subject.store.history({ limit: 99 })).toReversed();
+    assert.deepEqual(
+      rows.map(({ fireAt, state, reason, attempts, settledAt }) => [fireAt - t0, state, reason, attempts, settledAt]),
+      [
+        [1, "published", null, 2, t0 + 170],
+        [2, "cancelled", "said 2", 1, t0 + 100],
+        [3, "ran", null, 2, t0 + 170],
+        [4, "published", null, 2, t0 + 170],
+        [5, "failed", "said 5", 1, t0 + 100],
+        [6, "ran", null, 2, t0 + 170],
+        [7, "missed", "said 7", 1, t0 + 100],
+        [8, "published", "said 8", 1, t0 + 100],
+        [9, "claimed", null, 0, null],
+        [20, "coalesced", "range", 0, t0],
+      ],
+    );
+    await subject.store.settle([{ ...settled(entry, 2), state: "failed", reason: "refused" }]);
+    const [failed] = await subject.store.history({ states: ["failed"], before: t0 + 3, limit: 9 });
+    assert.deepEqual([failed?.fireAt, failed?.reason], [t0 + 2, "refused"]);
+    assert.equal(await subject.store.requeueFailed({ fireAt: t0 + 4, limit: 9 }, t0 + 200), 0);
+  });
+
+  test("a run is not ended by somebody who never began it", async () => {
     const entry = await subject.addOne("one");
     await fill(entry, 4);
+    await subject.store.settle([1, 2, 3, 4].map((fireAt) => ({ ...settled(entry, fireAt), state: "running" })));
     await subject.store.settle([
-      ...[1, 2].map((fireAt) => ({ ...settled(entry, fireAt), state: "cancelled" as const, reason: "it was paused" })),
-      { ...settled(entry, 3), state: "running" },
-    ]);
-    await subject.store.abandonRunning("the process ended while it ran", t0 + 60);
-    await subject.store.settle([
-      { ...settled(entry, 1), state: "published", at: t0 + 70 },
-      { ...settled(entry, 2), state: "skipped", at: t0 + 70 },
-      { ...settled(entry, 3), state: "ran", at: t0 + 70 },
+      { ...settled(entry, 1), state: "skipped", attempts: 0 },
+      { ...settled(entry, 2), state: "missed", attempts: 0 },
+      // It was recorded, and then had no place.
+      { ...settled(entry, 3), state: "claimed", attempts: 0 },
+      { ...settled(entry, 4), state: "cancelled", reason: "a newer one took its place" },
     ]);
     const rows = (await subject.store.history({ limit: 9 })).toReversed();
     assert.deepEqual(
-      rows.map(({ state, reason }) => [state, reason]),
-      [
-        ["published", null],
-        ["cancelled", "it was paused"],
-        ["ran", null],
-        ["claimed", null],
-      ],
+      rows.map(({ state }) => state),
+      ["running", "running", "claimed", "cancelled"],
     );
   });
 
