@@ -164,23 +164,25 @@ export class Relay {
     // An entry changed meanwhile.
     if (reading !== this.#readings) return true;
     for (const occurrence of missing) {
-      this.#missing.delete(occurrence.id);
+      const wasHeld = this.#missing.delete(occurrence.id);
       const entry = compiled.get(occurrence.entryId);
       const fault = broken.find(({ entry: { id } }) => id === occurrence.entryId)?.reason ?? "its entry is gone";
       if (entry === undefined)
         this.#settle(occurrence, "failed", this.#isDoubtful(occurrence, true) ? inDoubt(fault) : fault);
-      else this.#takeOver(entry, occurrence);
+      else this.#takeOver(entry, occurrence, wasHeld);
     }
     this.#after = page.at(-1);
     if (page.length < pageSize) this.#onAllRead();
     return this.#more;
   }
 
-  #takeOver(compiled: CompiledEntry, occurrence: Occurrence): void {
-    const { fireAt, manual } = occurrence;
+  #takeOver(compiled: CompiledEntry, occurrence: Occurrence, wasHeld: boolean): void {
+    const { fireAt, dueAt, manual } = occurrence;
     const doubtful = this.#isDoubtful(occurrence, isMessage(compiled.target));
     const { entry, policy } = compiled;
-    const isOld = entry.lastFireAt !== null && fireAt < entry.lastFireAt;
+    // Not yet due is not late: jitter may keep one until after the next was claimed. What was only let go of was kept by that claim.
+    const isLate = dueAt < this.#options.clock.now() && !wasHeld;
+    const isOld = entry.lastFireAt !== null && fireAt < entry.lastFireAt && isLate;
     if (isOld && policy.coalesce === "latest" && !doubtful && !manual) {
       const reason = "a newer fire time was claimed before this one could be sent";
       this.#settle(occurrence, "coalesced", reason);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextFireTimes } from "../../src/core/fire-times.ts";
+import { Operations } from "../../src/definitions/operations.ts";
 import { start, World } from "./world.ts";
 
 const unavailable = { result: "unavailable", reason: "the connection broke" } as const;
@@ -597,6 +598,25 @@ test("jitter delays each run by its own time, before the next one, and supersede
   assert.ok(lates.every((late) => late >= 0 && late <= 10));
   assert.ok(new Set(lates).size > 10);
   assert.ok((await world.ledger()).every(([state]) => state === "published" || state === "claimed"));
+});
+
+test("what jitter keeps until the next one is claimed goes out, also where its entry is changed just then", async () => {
+  const world = new World();
+  await world.add("spread", { every: "1s", task: "a.task", jitter: "1m" });
+  const operations = new Operations({ store: world.store, clock: world.clock });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(800);
+  for (let second = 0; second < 60; second++) {
+    // The next one is claimed by now, and every fifth is due between.
+    await operations.trigger("spread");
+    await world.clock.advance(1_000);
+  }
+  await world.clock.advance(1_000);
+  await engine.stop(1_000);
+  const states = (await world.ledger()).map(([state]) => state);
+  assert.ok(states.length >= 120);
+  assert.deepEqual([...new Set(states)].toSorted(), ["claimed", "published"]);
 });
 
 test("new time-zone data moves the next fire times that it puts elsewhere, and says which", async () => {
