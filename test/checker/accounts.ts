@@ -78,7 +78,9 @@ function witnessOf(rows: readonly LedgerRow[], deliveries: readonly Delivery[]):
   const ranges = rows.filter(({ count }) => count > 1);
   const isWithin = (row: LedgerRow) =>
     row.count === 1 && ranges.some(({ fireAt, untilFireAt }) => fireAt < row.fireAt && row.fireAt <= untilFireAt);
-  return { observed, sentAt, repeated: new Set(rows.filter(isWithin).map(({ fireAt }) => fireAt)) };
+  const repeated = new Set(rows.filter(isWithin).map(({ fireAt }) => fireAt));
+  const rangeEnds = new Map(ranges.map(({ fireAt, untilFireAt }) => [fireAt, untilFireAt]));
+  return { observed, sentAt, repeated, rangeEnds };
 }
 
 // ----------------------------------------------------------------------------------------------------------- placing

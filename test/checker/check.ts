@@ -6,6 +6,7 @@
 
 import { EntryJudge } from "./entry-judge.ts";
 import type { Change, Evidence, Fault } from "./evidence.ts";
+import { livesOf } from "./lives.ts";
 import { outagesOf } from "./outages.ts";
 import { WallClock } from "./wall-clock.ts";
 
@@ -72,21 +73,20 @@ export function check(evidence: Evidence): Verdict {
   const retries = Map.groupBy(evidence.retries ?? [], ({ entry }) => entry);
   const schedule = new Map(evidence.schedule.map((one) => [one.entry, one]));
   const outages = outagesOf(evidence);
-  const judges = [...names].map((entry) => {
-    const history = schedule.get(entry) ?? { entry, changes: [] };
-    const pauses = pausesCaughtUp(history.changes);
-    const own = { ...evidence, faults: [...evidence.faults, ...pauses] };
-    return new EntryJudge({
-      evidence: own,
-      clock,
-      outages: pauses.length === 0 ? outages : outagesOf(own),
-      publishes,
-      history,
+  const lives = [...names].flatMap((entry) =>
+    livesOf({
+      history: schedule.get(entry) ?? { entry, changes: [] },
       deliveries: (deliveries.get(entry) ?? []).toSorted((a, b) => a.at - b.at),
       rows: (ledger.get(entry) ?? []).toSorted((a, b) => a.fireAt - b.fireAt),
       triggers: triggers.get(entry) ?? [],
       retries: retries.get(entry) ?? [],
-    }).judge();
+    }),
+  );
+  const judges = lives.map((life) => {
+    const pauses = pausesCaughtUp(life.history.changes);
+    const own = { ...evidence, faults: [...evidence.faults, ...pauses] };
+    const outagesOfIt = pauses.length === 0 ? outages : outagesOf(own);
+    return new EntryJudge({ ...life, evidence: own, clock, outages: outagesOfIt, publishes }).judge();
   });
   const sum = (key: keyof Verdict["counts"]) => judges.reduce((total, { counts }) => total + counts[key], 0);
   const counts = {

@@ -349,6 +349,63 @@ describe("the checker, of what an operator does", () => {
   });
 });
 
+describe("the checker, of entries and limits that are changed just then", () => {
+  it("does not ask for the time at which max_runs was raised", () => {
+    const definition = { every: "1m", task: "t" };
+    const raisedAt = start + 5 * minute;
+    const changes: Change[] = [
+      { invokedAt: start, acknowledgedAt: start, definition: { ...definition, max_runs: 3 }, anchorAt: start },
+      { invokedAt: raisedAt, acknowledgedAt: raisedAt, definition },
+    ];
+    const all = perfect({ schedule: [{ entry: "e", changes }] });
+    const used = never(never(all, start + 4 * minute), raisedAt);
+    assertValid(used);
+    assert.deepEqual(kinds(never(used, start + 6 * minute)), ["missing: never decided"]);
+  });
+
+  it("lets expire in time what its jitter left no time", () => {
+    const definition = { every: "1m", task: "t", jitter: "1m", options: { expires: "next" } };
+    const missed = (dueAt: number) =>
+      withRow(without(perfect({ definition }), third), row(third, { state: "missed", dueAt }));
+    assertValid(missed(third + minute - 2));
+    assert.deepEqual(kinds(missed(third + 100)), ["missing: given up without cause"]);
+  });
+
+  it("tells apart the entries that had a name one after the other", () => {
+    const definition = { cron: "* * * * *", task: "t" };
+    const [removedAt, backAt, addedAt] = [3.5, 3.6, 3.7].map((count) => start + count * minute);
+    const faults = [{ what: "clock", from: backAt!, until: backAt!, clockStepMs: -2 * minute }];
+    const changes = (ids: boolean): Change[] => [
+      { invokedAt: start, acknowledgedAt: start, definition, ...(ids && { entryId: 1 }) },
+      { invokedAt: removedAt!, acknowledgedAt: removedAt!, definition: null },
+      { invokedAt: addedAt!, acknowledgedAt: addedAt!, definition, ...(ids && { entryId: 2 }) },
+    ];
+    // The clock shows the second and the third minute again, to the second entry.
+    const times = [1, 2, 3, 2, 3, 4].map((count) => start + count * minute);
+    const idOf = (index: number) => `${index < 3 ? 1 : 2} ${times[index]}`;
+    const given = (ids: boolean): Evidence => ({
+      ...perfect({ faults, schedule: [{ entry: "e", changes: changes(ids) }], publishes: [] }),
+      endAt: start + 6.5 * minute,
+      deliveries: times.map((fireAt, index) => ({
+        ...delivery(fireAt),
+        id: idOf(index),
+        at: start + (index + 1) * minute + 3,
+      })),
+      ledger: times.map((fireAt, index) => row(fireAt, { id: idOf(index), entryId: index < 3 ? 1 : 2 })),
+    });
+    assertValid(given(true));
+    assert.ok(kinds(given(false)).includes("duplicate: second id"));
+    const { deliveries, ledger, ...rest } = given(true);
+    assert.deepEqual(kinds({ ...rest, deliveries: deliveries.toSpliced(4, 1), ledger: ledger!.toSpliced(4, 1) }), [
+      "missing: never decided",
+    ]);
+    const again = { ...deliveries[1]!, at: start + 4 * minute + 9 };
+    assert.deepEqual(kinds({ ...rest, ledger: ledger!, deliveries: [...deliveries, again] }), [
+      "duplicate: without doubt",
+    ]);
+  });
+});
+
 describe("the checker, when the clock is put forward or back", () => {
   const step = (clockStepMs: number): Fault => ({
     what: "clock",
@@ -462,5 +519,76 @@ describe("the checker, when the clock is put forward or back", () => {
     });
     assertValid(evidence);
     assert.deepEqual(kinds(without(evidence, times[3]!)), ["lie: says sent"]);
+  });
+
+  /** Each time of the wall clock, in minutes and a few milliseconds beside, and at what minute it came, if it did. */
+  function intervalOf(times: readonly (readonly [minutes: number, besideMs: number, cameAt: number])[], more: Plan) {
+    const all = times.map(([minutes, besideMs, cameAt]) => {
+      const fireAt = start + minutes * minute + besideMs;
+      return { ...delivery(fireAt), at: start + cameAt * minute + besideMs + 3 };
+    });
+    const publishes = all.map(({ id, at }) => ({ id, at, outcome: "confirmed" as const }));
+    return perfect({ deliveries: all, publishes, ledger: all.map(({ fireAt }) => row(fireAt!)), ...more });
+  }
+  const back = (at: number, byMinutes: number): Fault => ({
+    what: "clock",
+    from: start + at * minute,
+    until: start + at * minute,
+    clockStepMs: -byMinutes * minute,
+  });
+
+  it("back twice: what was claimed a millisecond beside an old time comes when the clock gets there", () => {
+    const times = [1, 2, 3, 4].map((count) => [count, 0, count] as const);
+    const beside = [[2, 1, 5.5] as const, ...[6, 7, 8].map((count) => [count - 3.5, 1, count] as const)];
+    const faults = [back(4.5, 3), back(4.998, 0.5)];
+    const evidence = intervalOf([...times, ...beside], { faults, endAt: start + 8.5 * minute });
+    assertValid(evidence);
+    assert.deepEqual(kinds(without(evidence, start + 2.5 * minute + 1)), ["missing: sent, not delivered"]);
+    const [, , , , claimed] = evidence.deliveries;
+    const fourth = claimed!.fireAt! + minute;
+    const extra = { ...claimed!, fireAt: fourth, id: `id-${fourth}` };
+    assert.deepEqual(kinds({ ...evidence, deliveries: [...evidence.deliveries, extra] }), ["extra: unknown"]);
+  });
+
+  it("back twice: a range between says which times it stands for, whatever comes beside them later", () => {
+    const times = [1, 2, 3, 4].map((count) => [count, 0, count] as const);
+    const first = [5, 6, 7].map((count) => [count - 3, 1, count] as const);
+    const second = [12, 13, 14].map((count) => [count - 8, 2, count] as const);
+    const stop = { what: "stop", from: start + 7.5 * minute, until: start + 10.05 * minute, deciding: true };
+    const late = [[7, 1, 10.06] as const, [8, 1, 11] as const];
+    const evidence = intervalOf([...times, ...first, ...late, ...second], {
+      faults: [back(4.5, 3), stop, back(11.5, 5)],
+      endAt: start + 14.5 * minute,
+    });
+    const [fifth, sixth] = [start + 5 * minute + 1, start + 6 * minute + 1];
+    const range = (count: number) => row(fifth, { id: "", untilFireAt: sixth, count, state: "coalesced" });
+    const told = (count: number) => ({ ...evidence, ledger: [...evidence.ledger!, range(count)] });
+    assertValid(told(2));
+    assert.deepEqual(kinds(told(4)), ["lie: wrong count"]);
+    assert.deepEqual(kinds(without(told(2), start + 7 * minute + 1)), ["lie: says sent"]);
+  });
+
+  it("back in a pause: what a change of the schedule recorded is no sign of the new one", () => {
+    const cron = { cron: "*/20 * * * * *", task: "t" };
+    const every = { every: "1m", task: "t" };
+    const changedAt = start + 3.5 * minute;
+    const changes: Change[] = [
+      { invokedAt: start, acknowledgedAt: start, definition: cron },
+      { invokedAt: start + 10_000, acknowledgedAt: start + 10_000, definition: cron, paused: true },
+      { invokedAt: changedAt, acknowledgedAt: changedAt, definition: every, paused: true, anchorAt: changedAt },
+      { invokedAt: start + 5 * minute, acknowledgedAt: start + 5 * minute, definition: every, catchesUp: true },
+      { invokedAt: start + 6 * minute, acknowledgedAt: start + 6 * minute, definition: every, paused: true },
+    ];
+    const paused = { id: "", untilFireAt: start + 200_000, state: "paused" };
+    const given = (count: number) =>
+      perfect({
+        faults: [back(4, 3.95)],
+        endAt: start + 10.5 * minute,
+        schedule: [{ entry: "e", changes }],
+        deliveries: [],
+        ledger: [row(start + 20_000, { ...paused, count })],
+      });
+    assertValid(given(10));
+    assert.deepEqual(kinds(given(9)), ["lie: wrong count"]);
   });
 });

@@ -57,6 +57,8 @@ export interface Change {
   readonly paused?: boolean;
   /** A pause ends with it, and its times count as after a stop: policy decides which of them run. */
   readonly catchesUp?: boolean;
+  /** The entry's own number, where it is known: a name that is given again after a removal is another entry's. */
+  readonly entryId?: number;
   /** WALL time from which an interval counts, where it is known; else it is taken from the first evidence. */
   readonly anchorAt?: number;
 }
@@ -113,6 +115,7 @@ export interface Publish {
 /** A row of `beat history --json`; more fields do no harm. */
 export interface LedgerRow {
   readonly id: string;
+  readonly entryId?: number;
   readonly entryName: string;
   readonly fireAt: number;
   readonly untilFireAt: number;

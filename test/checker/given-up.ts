@@ -10,7 +10,7 @@ export function judgeGivenUp(account: Account, row: LedgerRow, accounts: Account
     case "coalesced":
       return judgeCoalesced(account, accounts, given);
     case "missed":
-      return judgeMissed(account, accounts, given);
+      return judgeMissed(account, row, accounts, given);
     case "paused":
     case "cancelled":
       return "nobody had switched it off or changed it";
@@ -66,15 +66,17 @@ function judgeCoalesced(
 
 function judgeMissed(
   { nominal, place, outage, deadline }: Account,
+  { dueAt }: LedgerRow,
   { all }: Accounts,
-  { clock }: Case,
+  { clock, evidence: { tolerance } }: Case,
 ): string | undefined {
   const { policy, fireAt, arrivesAt } = nominal;
   const latest = clock.highest(arrivesAt, deadline);
-  if (outage === undefined) return "nothing kept it from being made in time";
-  if (policy.graceMs !== null && latest - fireAt > policy.graceMs) return undefined;
   const next = all[place + 1]?.nominal.fireAt ?? Number.POSITIVE_INFINITY;
   const expiresAt = policy.expiresMs === "next" ? next : fireAt + (policy.expiresMs ?? Number.POSITIVE_INFINITY);
+  // Jitter may leave it less time than anything may be late.
+  if (outage === undefined && expiresAt - dueAt >= tolerance.lateMs) return "nothing kept it from being made in time";
+  if (outage !== undefined && policy.graceMs !== null && latest - fireAt > policy.graceMs) return undefined;
   return expiresAt <= latest ? undefined : "its grace time had not passed, and it had not expired";
 }
 

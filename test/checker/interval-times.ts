@@ -16,6 +16,8 @@ export interface Witness {
   readonly sentAt: ReadonlyMap<number, number>;
   /** Those that a range of the ledger covers beside a row of their own. */
   readonly repeated: ReadonlySet<number>;
+  /** The last time of each range, by its first one. */
+  readonly rangeEnds: ReadonlyMap<number, number>;
 }
 
 /**
@@ -82,7 +84,8 @@ export class Elapsed {
   #listUntil(wall: number): void {
     for (; this.#next <= wall; this.#next += this.#every) {
       // The run of a range met an old one, and so the whole range begins a millisecond beside.
-      if (this.#phase > 0 && !this.#isObserved(this.#next) && this.#isObserved(this.#next + 1)) this.#next++;
+      const isBeside = !this.#isObserved(this.#next) && this.#isObserved(this.#next + 1);
+      if (this.#phase > 0 && isBeside && !this.#isWithinRange(this.#next)) this.#next++;
       const isMet = this.#known.has(this.#next);
       // Of what did not run before, only a range is in the ledger: it has a row of its own now.
       if (isMet && this.#isRepeated(this.#next, this.#since)) {
@@ -98,6 +101,13 @@ export class Elapsed {
 
   #isObserved(fireAt: number): boolean {
     return this.#witness.observed.includes(fireAt);
+  }
+
+  /** In one that begins in this phase. */
+  #isWithinRange(fireAt: number): boolean {
+    const { rangeEnds } = this.#witness;
+    const first = this.#listed.findLast((one) => rangeEnds.has(one.fireAt));
+    return first?.phase === this.#phase && fireAt <= rangeEnds.get(first.fireAt)!;
   }
 
   #isRepeated(fireAt: number, since: number): boolean {
@@ -126,16 +136,20 @@ export class Elapsed {
       window.length === 0 && !claimedAhead
         ? noticeMs
         : window.reduce((most, { until }) => Math.max(most, until - at), 0) + this.#evidence.tolerance.recoveryMs;
-    // What was sent after a further step back need not have to do with this one.
-    const nextStepAt = this.#clock.steps.find((step) => step.at > at && step.byMs < 0)?.at ?? Number.POSITIVE_INFINITY;
-    const seen = this.#witness.observed.find(
+    const expected = [next - byMs, next + this.#every - byMs];
+    const isExpected = (time: number) => expected.some((one) => Math.abs(time - one) <= 50);
+    const candidates = this.#witness.observed.filter(
       (time) =>
-        (this.#witness.sentAt.get(time) ?? at) <= nextStepAt &&
         time > now - 50 &&
         time <= now + 2 * this.#every + slackMs &&
         (!this.#known.has(time) || this.#isRepeated(time, at)) &&
         !(time >= next && (time - next) % this.#every === 0),
     );
+    // What was sent after a further step back need not have to do with this one; nor what was never sent, unless it lies where it should.
+    const nextStepAt = this.#clock.steps.find((step) => step.at > at && step.byMs < 0)?.at ?? Number.POSITIVE_INFINITY;
+    const likely = candidates.find((time) => (this.#witness.sentAt.get(time) ?? at) <= nextStepAt);
+    const isSure = likely !== undefined && this.#witness.sentAt.has(likely);
+    const seen = candidates.find((time) => time === likely || (!isSure && isExpected(time)));
     const isAhead = last !== undefined && last > now;
     // It is looked for within a second after the step: the clock may have got there by then.
     const isNear = isAhead && last - now <= noticeMs;
@@ -143,10 +157,11 @@ export class Elapsed {
     const unsure = claimedAhead || window.length > 0 || isNear || wasOff;
     // What came at its old time, and nobody had claimed before the step, was not anchored anew.
     const wentOn = (!isAhead || isNear) && !claimedAhead && this.#isObserved(next);
-    if (claimedAhead && this.#isObserved(next) && !this.#known.has(next)) this.#add(next, true);
+    let ahead = next;
+    while (this.#known.has(ahead)) ahead++;
+    if (claimedAhead && this.#isObserved(ahead)) this.#add(ahead, true);
     if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
-    const expected = [next - byMs, next + this.#every - byMs];
-    const fits = seen !== undefined && (unsure || expected.some((time) => Math.abs(time - seen) <= 50));
+    const fits = seen !== undefined && (unsure || isExpected(seen));
     // What came so late that nobody need have decided it by then may have given way to the new beginning. What was sent was decided.
     const from = window.reduce((least, fault) => Math.min(least, fault.from), at) - this.#evidence.tolerance.lateMs;
     const wasSent = (fireAt: number) => (this.#witness.sentAt.get(fireAt) ?? Number.POSITIVE_INFINITY) < at;

@@ -46,12 +46,13 @@ export function nominalTimes(
     const wasSent = (witness.sentAt.get(fireAt) ?? Number.POSITIVE_INFINITY) < step.at;
     return !wasSent && clock.arrival(fireAt, step.at) > until - tolerance.earlyMs;
   };
-  // It came while the entry was off, and was off still when the clock was put back behind it: it comes once more.
-  const undecidedUntil = (fireAt: number, arrivesAt: number): number => {
-    const step = clock.steps.find(({ at }) => at >= arrivesAt && clock.at(at) < fireAt);
+  // It came while the entry was off, and was off still when the clock was put back behind it: it comes once more. The end of its
+  // schedule decides it.
+  const undecidedUntil = (fireAt: number, arrivesAt: number, until: number): number => {
+    const step = clock.steps.find(({ at }) => at >= arrivesAt && at < until && clock.at(at) < fireAt);
     const wasOff = (time: number) => !isOn(stateAt(history.changes, time, 0).change);
     if (step === undefined || !wasOff(arrivesAt) || !wasOff(step.at)) return arrivesAt;
-    return undecidedUntil(fireAt, clock.arrival(fireAt, step.at));
+    return undecidedUntil(fireAt, clock.arrival(fireAt, step.at), until);
   };
   for (const [index, era] of erasOf(history.changes, endAt).entries()) {
     const every = intervalMs(era.definition);
@@ -60,7 +61,7 @@ export function nominalTimes(
         ? wallClockTimes(era, clock)
         : new Elapsed(era, every, clock, evidence, witness, new Set(known)).list();
     for (const [place, { fireAt, arrivesAt: cameAt, phase, optional }] of listed.entries()) {
-      const arrivesAt = undecidedUntil(fireAt, cameAt);
+      const arrivesAt = undecidedUntil(fireAt, cameAt, era.until);
       const { change, certain } = stateAt(history.changes, arrivesAt, tolerance.earlyMs);
       const policy = policyOf(change?.definition ?? era.definition);
       const gapMs = every ?? (listed[place + 1]?.fireAt ?? Number.POSITIVE_INFINITY) - fireAt;
@@ -114,12 +115,17 @@ function stateAt(
   let certain = true;
   for (const next of changes) {
     if (time < next.invokedAt - slackMs) break;
-    const matters = change === undefined || isOn(change) !== isOn(next) || textOf(change) !== textOf(next);
+    const matters = change === undefined || actsOf(change) !== actsOf(next);
     const acknowledgedAt = next.acknowledgedAt ?? Number.POSITIVE_INFINITY;
     if (matters) certain = time > acknowledgedAt + slackMs;
     change = next;
   }
   return { change, certain };
+}
+
+/** The same for two changes under which the same times come. */
+function actsOf(change: Change): string {
+  return `${isOn(change)} ${change.definition?.["max_runs"]} ${textOf(change)}`;
 }
 
 /** The longest jitter of all the definitions that may have been in force when a time was claimed. */

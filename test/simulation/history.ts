@@ -61,17 +61,17 @@ export class History {
   async #apply(
     act: Act,
     invokedAt: number,
-  ): Promise<Pick<Change, "definition" | "paused" | "anchorAt" | "catchesUp"> | undefined> {
+  ): Promise<Pick<Change, "definition" | "paused" | "entryId" | "anchorAt" | "catchesUp"> | undefined> {
     const operations = this.#operations;
     const { entry } = act;
     const paused = this.#changes.get(entry)?.at(-1)?.paused ?? false;
     const wall = invokedAt + this.#wall.ms;
     switch (act.do) {
       case "set": {
-        const { anchorAt } = await operations.add(entry, act.definition, "cli", { conflict: "replace" });
+        const { id: entryId, anchorAt } = await operations.add(entry, act.definition, "cli", { conflict: "replace" });
         // Where it begins anew, it begins now; else its beginning is of no concern.
         const isNew = anchorAt >= Math.floor(wall);
-        return { definition: act.definition, paused, ...(isNew && { anchorAt }) };
+        return { definition: act.definition, paused, entryId, ...(isNew && { anchorAt }) };
       }
       case "remove":
         await operations.remove(entry);

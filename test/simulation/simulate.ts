@@ -45,6 +45,8 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
 /** After the last trouble: until all that is to come has come. */
 const calmMs = 40_000;
 const drainMs = 3_000;
+/** All that five entries catch up with at most: runs that wait for a place are late, and nothing is wrong. */
+const maxConcurrentRuns = 5_000;
 
 type LocalRun = Delivery & { readonly machine: Machine; endedAt?: number };
 
@@ -152,7 +154,13 @@ class Simulation {
       store: machine.storeOver(this.#store.store),
       log: machine.log,
       brokers: [{ name: "default", broker: connection, ...(maxRate !== undefined && { maxRate }) }],
-      runner: createRunner({ clock: machine.clock, log: machine.log, jobs: this.#jobs(machine), jobsDir: undefined }),
+      runner: createRunner({
+        clock: machine.clock,
+        log: machine.log,
+        jobs: this.#jobs(machine),
+        jobsDir: undefined,
+        maxConcurrentRuns,
+      }),
       encode: encodeTask,
       owner,
       isDead: (holder) => holder.host === host && this.#living.get(holder.ownerId) === false,
