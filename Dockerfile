@@ -14,8 +14,9 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/bin ./bin
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/migrations ./migrations
+COPY --from=build /app/scripts/container-init.sh ./scripts/container-init.sh
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["node", "bin/beat.js", "status", "--alive"]
-ENTRYPOINT ["node", "bin/beat.js", "start"]
+ENTRYPOINT ["/bin/sh", "scripts/container-init.sh", "node", "bin/beat.js", "start"]
