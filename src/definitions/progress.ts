@@ -4,9 +4,9 @@ import { type Definition, policyOf, scheduleOf } from "../core/definition.ts";
 import { type Entry, triggerOf } from "../core/entry.ts";
 import { BeatError } from "../core/errors.ts";
 import type { EntryChange, PassedRange } from "../core/ports.ts";
-import type { Instant } from "../core/time.ts";
+import { type Instant, minuteMs } from "../core/time.ts";
 import { parseDateTime, startOf } from "../core/triggers/date-time.ts";
-import { fireTimesBetween, nextFireTime, type Trigger } from "../core/triggers/trigger.ts";
+import { fireTimesBetween, isElapsed, nextFireTime, type Trigger } from "../core/triggers/trigger.ts";
 import { zoneOf } from "../core/zone.ts";
 
 type Update = Extract<EntryChange, { change: "update" }>;
@@ -118,11 +118,25 @@ function goOn(
 ): Partial<Pick<Entry, "nextFireAt" | "lastFireAt">> & { readonly passed: PassedRange[] } {
   const { nextFireAt: fromFireAt } = entry;
   const trigger = triggerIfValid(entry);
-  if (trigger === undefined || fromFireAt === null || fromFireAt > now) return { passed: [] };
+  if (trigger === undefined || fromFireAt === null) return { passed: [] };
+  if (fromFireAt > now) return { ...returned(entry, trigger, now), passed: [] };
   const later = fireTimesBetween(trigger, fromFireAt + 1, now);
   const untilFireAt = later.last ?? fromFireAt;
   const passed: PassedRange = { fromFireAt, untilFireAt, count: 1 + later.count, state: "paused", reason };
   return { nextFireAt: nextFireTime(trigger, now), lastFireAt: untilFireAt, passed: [passed] };
+}
+
+/**
+ * The clock had been wrong, far ahead, and was put back: what goes by the wall clock would wait until it gets there again, perhaps
+ * for years. Whoever lets it go on says that it is right now. What was sent in between is in the ledger, and not sent again.
+ */
+function returned(
+  { lastFireAt }: Entry,
+  trigger: Trigger,
+  now: Instant,
+): Partial<Pick<Entry, "nextFireAt" | "lastFireAt">> {
+  if (lastFireAt === null || lastFireAt <= now + minuteMs || isElapsed(trigger)) return {};
+  return { nextFireAt: nextFireTime(trigger, now), lastFireAt: now };
 }
 
 /** A stored definition may have lost its meaning (a zone that is no more): who dispatches it will set it aside and say why. */

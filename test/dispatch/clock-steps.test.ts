@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Operations } from "../../src/definitions/operations.ts";
 import type { Engine } from "../../src/dispatch/engine.ts";
 import { start, World } from "./world.ts";
 
 const second = 1_000;
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const day = 24 * hour;
 
 async function running(
@@ -26,6 +28,25 @@ function assertNothingTwice(world: World): void {
   const ids = world.sent.map(({ id }) => id);
   assert.equal(new Set(ids).size, ids.length, "nothing twice");
 }
+
+test("a clock that had been years ahead: who pauses and resumes what goes by it lets it go on now, and nothing is sent twice", async () => {
+  const { world, engine } = await running({ wall: { cron: "0 * * * * *", task: "a.wall" } });
+  const operations = new Operations({ store: world.store, clock: world.clock });
+  await world.clock.advance(90 * second);
+  world.clock.stepWall(4_000 * day);
+  await world.clock.advance(90 * second);
+  world.clock.stepWall(-4_000 * day);
+  await world.clock.advance(90 * second);
+  const before = world.sent.length;
+  assert.ok((await operations.get("wall")).nextFireAt! > world.clock.now() + 3_999 * day);
+  await operations.pause("wall");
+  const { nextFireAt } = await operations.resume("wall");
+  assert.equal(nextFireAt, Math.ceil(world.clock.now() / minute) * minute);
+  await world.clock.advance(10 * minute);
+  assert.equal(world.sent.length, before + 10);
+  await engine.stop(second);
+  assertNothingTwice(world);
+});
 
 for (const byMs of [5 * second, hour, 3 * day]) {
   test(`put forward by ${byMs / second} s: one run for the latest time, said once, counted`, async () => {
