@@ -70,6 +70,12 @@ function examineFiles(location: string, find: Patient["find"]): Pick<Examination
   if (stats?.isFile()) {
     for (const path of [real, log, `${real}-shm`]) examineRights(path, find);
     examineFolder(folder, find);
+    if (stats.nlink > 1)
+      find(
+        "warning",
+        "it has a second name (a hard link); SQLite keeps a log for each name, and damages what is opened under both",
+        `Find it (find / -samefile ${real}) and remove it; a symbolic link is fine, and for a copy there is \`beat backup\`.`,
+      );
     if (!mayWrite(location) || !mayWrite(folder))
       find("note", "this user can't write it", "`beat start` has to run as one who can write the file and its folder.");
   }

@@ -5,6 +5,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -149,6 +150,12 @@ test("a link is looked at where it leads", async () => {
   await store.close();
   assert.equal(examined(link).bytes, statSync(path).size);
   assertFinds(link);
+});
+
+test("a second name of the same file", async () => {
+  const path = await healthy();
+  linkSync(path, pathOf("same.sqlite"));
+  assertFinds(path, /^warning: files: it has a second name/);
 });
 
 test("an older schema is no trouble", async () => {
