@@ -44,8 +44,22 @@ function parsed(value: string, option: Options): unknown {
 }
 
 export const storeFlag: Record<string, Options> = {
-  "schedule-db": { type: "string", alias: "d", default: "beat.sqlite", describe: "The schedule database (SQLite)" },
+  "schedule-db": {
+    type: "string",
+    alias: "d",
+    default: "beat.sqlite",
+    describe: "The schedule database, a SQLite file",
+    coerce: databasePath,
+  },
 };
+
+/** A URL, as SQLAlchemy and Celery take them, would be a path through folders that nobody has. */
+function databasePath(text: string): string {
+  if (!/^[\w+.-]+:\/\//.test(text)) return text;
+  throw new UsageError(
+    `--schedule-db: "${text}" is a URL; Beat keeps its schedules in a SQLite file, whose path is meant`,
+  );
+}
 
 export const jsonFlag: Record<string, Options> = {
   json: { type: "boolean", default: false, describe: "Print JSON" },

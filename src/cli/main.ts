@@ -4,6 +4,7 @@ import yargs from "yargs";
 import { BeatError, nearest, UsageError } from "../core/errors.ts";
 import { maskUrl } from "../core/mask.ts";
 import { packageVersion } from "../versions.ts";
+import type { Command } from "./command.ts";
 import { add } from "./commands/add.ts";
 import { backup } from "./commands/backup.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -53,6 +54,7 @@ const commands = [
 export async function main(args: readonly string[]): Promise<number> {
   try {
     let code = 0;
+    const first = args[0];
     const parser = yargs([...args])
       .scriptName("beat")
       .usage("$0 COMMAND\n\nSchedules Celery tasks and local jobs: exact in time, nothing lost.")
@@ -65,12 +67,10 @@ export async function main(args: readonly string[]): Promise<number> {
       .exitProcess(false)
       .showHelpOnFail(false)
       .fail((message, error) => {
-        throw (
-          error ??
-          new UsageError(message || `no command given; the commands are: ${names().join(", ")}`, {
-            remedy: "See beat --help.",
-          })
-        );
+        // YError: what a flag's own check said.
+        if (error !== undefined && error.name !== "YError") throw error;
+        const command = commands.find(({ command }) => nameOf(command) === first);
+        throw wrongUsage(message, command);
       });
     for (const { run, ...command } of commands) {
       parser.command({
@@ -80,7 +80,6 @@ export async function main(args: readonly string[]): Promise<number> {
         },
       });
     }
-    const first = args[0];
     if (first !== undefined && !first.startsWith("-") && !names().includes(first)) {
       const guess = nearest(first, names());
       throw new UsageError(`there is no command "${first}"`, {
@@ -101,6 +100,34 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** What yargs found wrong, with what would be right. */
+function wrongUsage(message: string, command: Pick<Command, "command" | "builder"> | undefined): UsageError {
+  if (command === undefined) {
+    return new UsageError(message || `no command given; the commands are: ${names().join(", ")}`, {
+      remedy: "See beat --help.",
+    });
+  }
+  const remedy = `See beat ${nameOf(command.command)} --help.`;
+  if (message.startsWith("Not enough")) return new UsageError(`it is written: beat ${command.command}`, { remedy });
+  const [, unknown] = /^Unknown arguments?: ([^,]+)/.exec(message) ?? [];
+  if (unknown !== undefined) {
+    const guess = nearest(unknown, Object.keys(command.builder));
+    return new UsageError(`beat ${nameOf(command.command)} does not know "${unknown}"`, {
+      remedy: guess === undefined ? remedy : `Did you mean --${guess}?`,
+    });
+  }
+  const [, flag, needed] = /^Implications failed:\s*(\S+) -> (\S+)/.exec(message) ?? [];
+  if (flag !== undefined) return new UsageError(`--${flag} needs --${needed} beside it`, { remedy });
+  const [, chosen, given, choices] =
+    /^Invalid values:\s*Argument: (\S+), Given: (.+), Choices: (.+)/.exec(message) ?? [];
+  if (chosen !== undefined) return new UsageError(`--${chosen}: ${given} is none of ${choices}`, { remedy });
+  return new UsageError(message, { remedy });
+}
+
 function names(): string[] {
-  return commands.map(({ command }) => command.split(" ")[0]!);
+  return commands.map(({ command }) => nameOf(command));
+}
+
+function nameOf(command: string): string {
+  return command.split(" ")[0]!;
 }

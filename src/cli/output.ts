@@ -43,12 +43,21 @@ export function utc(at: Instant): string {
   return new Date(at).toISOString().replace(".000Z", "Z");
 }
 
+/** `957ms`, `3s`, `2h5m`, `9d`. */
+export function roughly(durationMs: number): string {
+  const unitMs = durationMs < secondMs ? 1 : durationMs < hourMs ? secondMs : durationMs < 7 * dayMs ? minuteMs : dayMs;
+  return formatDuration(Math.round(durationMs / unitMs) * unitMs);
+}
+
 /** `in 2h5m`, `3s ago`. */
 export function relative(at: Instant, now: Instant): string {
-  const distanceMs = Math.abs(at - now);
-  const unitMs = distanceMs < secondMs ? 1 : distanceMs < hourMs ? secondMs : distanceMs < 7 * dayMs ? minuteMs : dayMs;
-  const text = formatDuration(Math.round(distanceMs / unitMs) * unitMs);
+  const text = roughly(Math.abs(at - now));
   return at >= now ? `in ${text}` : `${text} ago`;
+}
+
+/** `1 entry`, `2 entries`. */
+export function counted(count: number, one: string, several = `${one}s`): string {
+  return `${count} ${count === 1 ? one : several}`;
 }
 
 /** `every 30s`, `cron 0 9 * * 1-5`. */
@@ -166,7 +175,7 @@ export function entriesTable(entries: readonly (Entry & Partial<Parked>)[], now:
   const rows = entries.map((entry) => [
     entry.name,
     nextRun(entry),
-    entry.nextFireAt === null ? "" : relative(entry.nextFireAt, now),
+    entry.nextFireAt === null || statusOf(entry) !== "active" ? "" : relative(entry.nextFireAt, now),
     triggerText(entry.definition),
     targetText(entry.definition),
     zoneOf(entry),

@@ -33,7 +33,9 @@ export class BeatError extends Error {
   describe(): string {
     const { file, line, column, entry, field } = this.place ?? {};
     const at = file === undefined ? "" : `${[file, line, column].filter((part) => part !== undefined).join(":")}: `;
-    const who = [entry === undefined ? "" : `entry "${entry}"`, field ?? ""].filter(Boolean).join(", ");
+    const name = entry === undefined ? "" : `entry "${entry}"`;
+    // Said once, where the message says it too.
+    const who = [this.message.includes(name) ? "" : name, field ?? ""].filter(Boolean).join(", ");
     const text = `${at}${who ? `${who}: ` : ""}${this.message}`;
     return this.remedy ? `${text.replace(/[.]$/, "")}. ${this.remedy}` : text;
   }

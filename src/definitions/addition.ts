@@ -62,7 +62,7 @@ export function planAddition(
   refuseForeign(existing, origin);
   if (conflict === "throw")
     throw new DefinitionError("there is an entry of that name already", {
-      remedy: "Choose another name, or replace it.",
+      remedy: 'Choose another name, or replace it (--replace; in programs conflict: "replace").',
       place,
     });
   // Of dates, the entry goes on after the last that it has decided.

@@ -213,7 +213,7 @@ export class Operations {
     if (entry !== undefined) return entry;
     const guess = nearest(name, await this.#someNames());
     throw new EntryNotFoundError(`there is no entry "${name}"`, {
-      ...(guess && { remedy: `Did you mean "${guess}"?` }),
+      remedy: guess === undefined ? "`beat list` tells which there are." : `Did you mean "${guess}"?`,
       place: { entry: name },
     });
   }

@@ -20,7 +20,7 @@ test("0 for nothing, 1 for findings, 2 for problems", async (t) => {
   const good = file("good.yaml", fine);
   assert.deepEqual(await beat(t, "lint", good), {
     code: 0,
-    stdout: "1 entries, nothing that surprises.\n",
+    stdout: "1 entry, nothing that surprises.\n",
     stderr: "",
   });
 
@@ -28,15 +28,12 @@ test("0 for nothing, 1 for findings, 2 for problems", async (t) => {
   const found = await beat(t, "lint", surprising);
   assert.equal(found.code, 1);
   assert.match(found.stdout, /surprising\.yaml:3:3: entry "seven": minute \*\/7 .*write every: 7m.* \[uneven-step\]\n/);
-  assert.match(found.stdout, /\n2 entries, 1 findings\.\n$/);
+  assert.match(found.stdout, /\n2 entries, 1 finding\.\n$/);
 
   const broken = file("broken.yaml", seven, 'worse: {cron: "99 * * * *", task: a.b}');
   const wrong = await beat(t, "lint", broken);
   assert.equal(wrong.code, 2);
-  assert.match(
-    wrong.stdout,
-    /broken\.yaml:3:[\s\S]*"99"[\s\S]*\[uneven-step\]\n1 entries, 1 findings, 1 problems\.\n$/,
-  );
+  assert.match(wrong.stdout, /broken\.yaml:3:[\s\S]*"99"[\s\S]*\[uneven-step\]\n1 entry, 1 finding, 1 problem\.\n$/);
 
   assert.equal((await beat(t, "lint", path("missing.yaml"))).code, 2);
   assert.equal((await beat(t, "lint")).code, 2);

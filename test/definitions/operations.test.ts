@@ -78,7 +78,7 @@ test("what is wrong with an added entry is told, and nothing is stored", async (
       operations.add("a", { at: "2026-12-31", task: "t" }, "cli"),
     ],
     [
-      'entry "taken": there is an entry of that name already. Choose another name, or replace it.',
+      'entry "taken": there is an entry of that name already. Choose another name, or replace it (--replace; in programs conflict: "replace").',
       operations.add("taken", ping, "cli"),
     ],
     [
@@ -128,12 +128,9 @@ test("an entry that is not there is told with the nearest name", async () => {
     operations.resume("daily-rport"),
     operations.trigger("daily-rport"),
   ]) {
-    assert.equal(
-      await refusal(promise),
-      'entry "daily-rport": there is no entry "daily-rport". Did you mean "daily-report"?',
-    );
+    assert.equal(await refusal(promise), 'there is no entry "daily-rport". Did you mean "daily-report"?');
   }
-  assert.equal(await refusal(operations.get("x")), 'entry "x": there is no entry "x"');
+  assert.equal(await refusal(operations.get("x")), 'there is no entry "x". `beat list` tells which there are.');
 });
 
 test("removing: an own entry goes, an entry of a file is told where", async () => {
@@ -299,7 +296,7 @@ test("files are applied around entries of others, and the summary says what was 
   assert.deepEqual(
     first.problems.map((problem) => problem.describe()),
     [
-      'a.yaml:4:3: entry "mine": the name is taken: an entry "mine" belongs to the command line. Rename this one, or remove the other.',
+      'a.yaml:4:3: the name is taken: an entry "mine" belongs to the command line. Rename this one, or remove the other.',
     ],
   );
   const second = await operations.applyFiles(

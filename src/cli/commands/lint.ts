@@ -1,7 +1,7 @@
 import { type Finding, type LintRule, lintRules, lintScheduleFiles } from "../../lint-files.ts";
 import { systemClock } from "../../system-clock.ts";
 import { type Command, flags, type JsonFlag, jsonFlag } from "../command.ts";
-import { print, printJson } from "../output.ts";
+import { counted, print, printJson } from "../output.ts";
 
 interface Flags extends JsonFlag {
   readonly files: string[];
@@ -39,6 +39,6 @@ function textOf({ rule, entry, place: { file, line, column }, message, remedy }:
 }
 
 function summary(entries: number, findings: number, problems: number): string {
-  const found = findings === 0 ? "nothing that surprises" : `${findings} findings`;
-  return `${entries} entries, ${found}${problems === 0 ? "" : `, ${problems} problems`}.`;
+  const found = findings === 0 ? "nothing that surprises" : counted(findings, "finding");
+  return `${counted(entries, "entry", "entries")}, ${found}${problems === 0 ? "" : `, ${counted(problems, "problem")}`}.`;
 }

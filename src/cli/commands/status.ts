@@ -3,7 +3,7 @@ import { formatDuration, secondMs } from "../../core/time.ts";
 import type { ClockReport } from "../../scheduler.ts";
 import { notReady, type SchedulerStatus } from "../../schedules.ts";
 import { type Command, flags, type JsonFlag, jsonFlag, type StoreFlags, storeFlag, withScheduler } from "../command.ts";
-import { print, printJson, relative, utc } from "../output.ts";
+import { print, printJson, relative, roughly, utc } from "../output.ts";
 
 interface Flags extends StoreFlags, JsonFlag {
   readonly check: boolean;
@@ -36,14 +36,14 @@ export const status: Command<Flags> = {
 function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now: number): Generator<string> {
   yield `database   ${store}`;
   yield leader
-    ? `leader     process ${leader.pid} on ${leader.host.split("/")[0]}, since ${relative(leader.acquiredAt, now)}, term ${leader.token}`
+    ? `leader     process ${leader.pid} on ${leader.host.split("/")[0]}, for ${roughly(now - leader.acquiredAt)}, term ${leader.token}`
     : "leader     none: no scheduler is running on this database";
   for (const broker of report?.brokers ?? []) {
     const { name, url, available, reason, since, queues, silentMs, unconfirmed } = broker;
-    yield `broker     ${name === defaultBroker ? "" : `${name} `}${url}: ${available ? "connected" : `away (${reason})`}, since ${relative(since, now)}`;
+    yield `broker     ${name === defaultBroker ? "" : `${name} `}${url}: ${available ? "connected" : `away (${reason})`}, for ${roughly(now - since)}`;
     if (silentMs > secondMs) yield `           ${unconfirmed} messages unconfirmed for ${seconds(silentMs)}`;
     for (const queue of queues)
-      yield `           queue "${queue.queue}": ${queue.reason}; ${queue.waiting} wait, since ${relative(queue.since, now)}`;
+      yield `           queue "${queue.queue}": ${queue.reason}; ${queue.waiting} wait, for ${roughly(now - queue.since)}`;
   }
   const counts = Object.entries(entries).filter(([, count]) => count > 0);
   yield `entries    ${counts.length === 0 ? "none" : counts.map(([state, count]) => `${count} ${state}`).join(", ")}`;
@@ -56,7 +56,7 @@ function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now
   if (report === null) return;
   yield* clockLines(report.clock, now);
   for (const { alert, message, since } of report.alerts.active)
-    yield `alert      ${alert}, since ${relative(since, now)}: ${message}`;
+    yield `alert      ${alert}, for ${roughly(now - since)}: ${message}`;
   yield `ready      ${report.alerts.notReady.length === 0 ? "yes" : `no: ${report.alerts.notReady.join("; ")}`}`;
 }
 

@@ -1,6 +1,6 @@
 import { checkScheduleFiles } from "../../lint-files.ts";
 import { type Command, flags, type JsonFlag, jsonFlag } from "../command.ts";
-import { print, printJson } from "../output.ts";
+import { counted, print, printJson } from "../output.ts";
 
 interface Flags extends JsonFlag {
   readonly files: string[];
@@ -22,8 +22,8 @@ export const validate: Command<Flags> = {
       for (const problem of problems) print(problem.describe());
       print(
         problems.length === 0
-          ? `${count} entries, no problem found.`
-          : `${count} good entries, ${problems.length} problems.`,
+          ? `${counted(count, "entry", "entries")}, no problem found.`
+          : `${counted(problems.length, "problem")}; ${counted(count, "entry", "entries")} without one.`,
       );
     }
     return problems.length === 0 ? 0 : 2;
