@@ -52,8 +52,8 @@ export function handleSignals({ clock, log, stop, reload }: SignalOptions): () =
   };
 }
 
-/** As the signal does where nobody handles it. Process 1 of a container is not ended by its own signals. */
+/** As the signal does where nobody handles it, once what has to end with this process did. Process 1 is not ended by its own signals. */
 function endBy(signal: NodeJS.Signals): void {
-  if (process.pid === 1) process.exit(128 + constants.signals[signal]);
-  process.kill(process.pid, signal);
+  if (process.pid !== 1) process.once("exit", () => process.kill(process.pid, signal));
+  process.exit(128 + constants.signals[signal]);
 }

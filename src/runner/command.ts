@@ -33,11 +33,22 @@ export interface Command extends Pick<CommandTarget, "command"> {
   readonly onEnd?: (result: CommandResult) => void;
 }
 
+/**
+ * The groups that go on. A process that ends before them (a second signal, a loop that stood still) takes them along: what the
+ * next one runs would run beside them.
+ */
+const groups = new Set<number>();
+process.on("exit", () => {
+  for (const pid of groups) signalGroup(pid, "SIGKILL");
+});
+
 /** Resolves when nothing of the command is left and it had succeeded; rejects with JobError saying how it ended otherwise. */
 export async function runCommand(what: Command): Promise<void> {
   what.signal.throwIfAborted();
   const child = startProcess(what);
-  if (child.pid === undefined) throw notStarted(what, await failureOf(child));
+  const { pid } = child;
+  if (pid === undefined) throw notStarted(what, await failureOf(child));
+  groups.add(pid);
   const output = new Output(what.log);
   output.read(child.stdout!, "stdout");
   output.read(child.stderr!, "stderr");
@@ -48,6 +59,7 @@ export async function runCommand(what: Command): Promise<void> {
     child.on("close", (code, signal) => resolve([code, signal]));
   }).finally(stopping.release);
   await stopping.done();
+  groups.delete(pid);
   what.onEnd?.({ exit_code: code, signal, stdout: output.endOf("stdout"), stderr: output.endOf("stderr") });
   if (code !== 0)
     throw new JobError(reasonWithOutput(endOf(code, signal, typeof what.command === "string"), output.end));

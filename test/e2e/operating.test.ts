@@ -39,7 +39,8 @@ const statusOf = (db: string) => beat(["status", "--check", "--schedule-db", db]
 const textOf = (file: string) => readFile(file, "utf8").catch(() => "");
 
 test("what is left because the broker is away: exit code 6, and a second signal ends at once", async (t) => {
-  const db = join(await folder(t), "beat.sqlite");
+  const cwd = await folder(t);
+  const db = join(cwd, "beat.sqlite");
   {
     await using scheduler = new Scheduler({ store: sqlite(db), log: silentLog });
     await scheduler.add("ping", { every: "1s", task: "a.task" });
@@ -53,12 +54,18 @@ test("what is left because the broker is away: exit code 6, and a second signal 
   assert.equal(await away.stop(), 6);
   {
     await using scheduler = new Scheduler({ store: sqlite(db), log: silentLog });
-    await scheduler.add("slow", { every: "1s", run: ["sleep", "60"] });
+    await scheduler.add("slow", { every: "1s", run: `echo $$ > ${cwd}/pid; trap '' TERM; sleep 60` });
   }
   const busy = new Daemon(t, ["--schedule-db", db]);
   await eventually(
     async () => (await statusOf(db)).stdout,
     (text) => text.includes("1 running"),
+  );
+  const pid = Number(
+    await eventually(
+      () => textOf(join(cwd, "pid")),
+      (text) => text.endsWith("\n"),
+    ),
   );
   busy.child.kill("SIGINT");
   await busy.line(/SIGINT: finishing/);
@@ -67,6 +74,11 @@ test("what is left because the broker is away: exit code 6, and a second signal 
   await busy.stop();
   assert.equal(busy.child.signalCode, "SIGTERM");
   assert.ok(performance.now() - endedAt < 5_000);
+  // The next one would run beside what it had left.
+  await eventually(
+    () => textOf(`/proc/${pid}/stat`),
+    (text) => text === "" || text.includes(") Z "),
+  );
 });
 
 test("SIGHUP reads the schedule files now, and ends nothing", async (t) => {
