@@ -1,8 +1,6 @@
-// The composition root: the stages in the order in which data flows through them. Definitions go into the store, the
-// dispatcher claims what is due, the relay sends it to the broker or the local runner, the ledger keeps what became of it.
+// The composition root: what is to be scheduled goes into the store, the stages carry it out, and whoever listens hears of it.
 
 import { BrokerConnections } from "./broker-connections.ts";
-import { HttpBroker } from "./brokers/http.ts";
 import { defaultBroker } from "./core/broker-definition.ts";
 import type { Definition } from "./core/definition.ts";
 import type { Entry } from "./core/entry.ts";
@@ -11,7 +9,7 @@ import type { BeatEvent, EntryEvent, EventPattern } from "./core/events.ts";
 import type { Occurrence } from "./core/occurrence.ts";
 import type { Told } from "./definitions/operations.ts";
 import { schedulesRoot } from "./definitions/parse.ts";
-import { Engine, type EngineReport, type Stopped } from "./dispatch/engine.ts";
+import type { Engine, EngineReport, Stopped } from "./dispatch/engine.ts";
 import type { EntryHandle } from "./embedding/entry-handle.ts";
 import { type EventStream, Events, type Listener } from "./embedding/events.ts";
 import {
@@ -24,13 +22,11 @@ import {
 } from "./embedding/job.ts";
 import { Program } from "./embedding/program.ts";
 import { createLog } from "./log.ts";
-import { messageEncoder } from "./message-encoder.ts";
 import { readSigner } from "./message-signing.ts";
 import { AlertDesk } from "./operating/alert-desk.ts";
 import { type Address, type Endpoint, parseAddress } from "./operating/endpoint.ts";
 import { OnAlert } from "./operating/on-alert.ts";
-import { isDead, thisProcess } from "./process-identity.ts";
-import { createRunner, type LocalRunner } from "./runner/runner.ts";
+import type { LocalRunner } from "./runner/runner.ts";
 import { ScheduleFiles } from "./schedule-files.ts";
 import {
   checkOptions,
@@ -38,7 +34,6 @@ import {
   durationOption,
   type EntryOptions,
   memory,
-  retentionRowsOf,
   type SchedulerOptions,
   type Triggers,
   type Work,
@@ -46,6 +41,7 @@ import {
 } from "./scheduler-options.ts";
 import { Schedules } from "./schedules.ts";
 import { handleSignals } from "./signals.ts";
+import { joinStages } from "./stages.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** Work is looked at once a second. */
@@ -292,8 +288,8 @@ export class Scheduler extends Schedules implements AsyncDisposable {
         paths: schedules,
         jobsDir: this.#options.jobsDir,
         operations,
-        clock: this.clock,
-        log: this.log,
+        clock,
+        log,
         onApplied: async (written) => {
           const found = await connections.connectWritten(written);
           if (this.#engine === undefined) brokers.push(...found);
@@ -306,40 +302,17 @@ export class Scheduler extends Schedules implements AsyncDisposable {
     }
     brokers.push(...(await connections.connectGiven(this.#options.brokers ?? {})));
     const jobsDir = this.#options.jobsDir ?? (schedules.length > 0 ? schedulesRoot(schedules) : undefined);
-    const runner = createRunner({
-      clock: this.clock,
-      log: this.log,
+    const { engine, runner } = joinStages(this.#options, {
+      clock,
+      log,
+      store,
+      brokers,
+      connections,
+      signer,
       jobs: this.#program.functions,
       limits: this.#program.limits,
       jobsDir,
-      env: commandEnvironment(),
-      ...(this.#options.maxConcurrentRuns !== undefined && { maxConcurrentRuns: this.#options.maxConcurrentRuns }),
-    });
-    this.#runner = runner;
-    this.#engine = new Engine({
-      clock: this.clock,
-      store,
-      log: this.log,
-      brokers,
-      requests: () =>
-        new HttpBroker({
-          clock: this.clock,
-          env: commandEnvironment(),
-          allowPrivate: this.#options.allowPrivateAddresses ?? false,
-        }),
-      runner,
-      whyMissing: (job) => runner.whyMissing(job),
-      encode: messageEncoder({
-        defaultQueueOf: (each) => connections.queueOf(each),
-        traced: this.#options.traceparent ?? false,
-        signer,
-      }),
-      owner: thisProcess(),
-      isDead,
-      random: Math.random,
       retentionMs: this.#retentionMs,
-      retentionRows: retentionRowsOf(this.#options, store),
-      timeZoneData: process.versions["tz"] ?? "unknown",
       overdueToleranceMs: this.#overdueToleranceMs,
       onAlert: (alert) => {
         this.#events.emit({ type: "alert", ...alert });
@@ -349,8 +322,10 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       isHeard: () => this.#events.isHeard || this.waiting.isHearing,
       onStalled: (reason) => this.#fail(reason),
     });
+    this.#runner = runner;
+    this.#engine = engine;
     if (this.#stopped !== undefined) return;
-    await this.#engine.start();
+    await engine.start();
     this.#events.emit({ type: "scheduler:started", at: this.clock.now() });
   }
 
