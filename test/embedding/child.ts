@@ -16,7 +16,7 @@ const hang = scheduler.job(
   { retryAbandoned: words.includes("again") },
 );
 scheduler.on("run:*", ({ type }) => console.log(type));
-await hang.at(new Date(Date.now() - 1_000), { first: true }, { name: "hang", conflict: "keep" });
+await hang.at("2100-01-01", { first: true }, { name: "hang", conflict: "keep" });
 await scheduler.start();
 console.log("started");
 if (!words.includes("next")) await scheduler.trigger("hang");
