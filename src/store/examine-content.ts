@@ -8,7 +8,7 @@ import type { LeaseOwner } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { nextFireTime } from "../core/triggers/trigger.ts";
 import { readMigrations } from "./migrate.ts";
-import { firstInstant, lastInstant, storeIdIn } from "./readable.ts";
+import { storeIdIn, untimed } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { SqliteEntries } from "./sqlite-entries.ts";
 import { damageRemedy } from "./sqlite-errors.ts";
@@ -88,8 +88,8 @@ function schema({ connection, find }: Patient): void {
   }
 }
 
-const untimed = ["fire_at", "until_fire_at", "due_at", "claimed_at", "started_at", "settled_at"]
-  .map((column) => `${column} NOT BETWEEN ${firstInstant} AND ${lastInstant}`)
+const anyUntimed = ["fire_at", "until_fire_at", "due_at", "claimed_at", "started_at", "settled_at"]
+  .map(untimed)
   .join(" OR ");
 
 function numbers({ connection, find }: Patient): void {
@@ -101,7 +101,7 @@ function numbers({ connection, find }: Patient): void {
   const unsettled = "SELECT count(*) FROM occurrences WHERE (settled_at IS NULL) <> (state IN ('claimed', 'running'))";
   const lost = countOf(connection, unsettled);
   if (lost > 0) find("error", `rows of the ledger that are neither settled nor open: ${lost}`, restore);
-  const timeless = countOf(connection, `SELECT count(*) FROM occurrences WHERE ${untimed}`);
+  const timeless = countOf(connection, `SELECT count(*) FROM occurrences WHERE ${anyUntimed}`);
   if (timeless > 0) find("error", `rows of the ledger with times that are none: ${timeless}`, restore);
   const contradicting = `SELECT count(*) FROM entries WHERE removed_at IS NULL AND CASE WHEN json_valid(definition)
     THEN enabled <> coalesce(definition ->> 'enabled', 1) OR interval <> (definition ->> 'every' IS NOT NULL) END`;

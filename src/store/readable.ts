@@ -12,6 +12,11 @@ export function isInstant(value: number): boolean {
   return value >= firstInstant && value <= lastInstant;
 }
 
+/** SQL: whether the column holds what is no time. */
+export function untimed(column: string): string {
+  return `${column} NOT BETWEEN ${firstInstant} AND ${lastInstant}`;
+}
+
 /** SQL: the column's time; NULL where it is none. */
 export function readable(column: string): string {
   return `CASE WHEN ${column} BETWEEN ${firstInstant} AND ${lastInstant} THEN ${column} END`;

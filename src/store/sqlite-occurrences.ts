@@ -5,7 +5,7 @@ import type { Statement } from "better-sqlite3";
 import type { Occurrence, OccurrenceState } from "../core/occurrence.ts";
 import type { PassedRange, Settlement, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import { firstInstant, lastInstant } from "./readable.ts";
+import { firstInstant, lastInstant, untimed } from "./readable.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { SqliteEntries } from "./sqlite-entries.ts";
 import { entryGone, manualConflict } from "./wording.ts";
@@ -23,7 +23,7 @@ type Settled = Required<Omit<Settlement, "manual">> & { readonly manual: number 
 /** fireAt, entryId, manual: the primary key. */
 type Key = [Instant, number, number];
 
-const columns = `o.id, o.entry_id AS entryId, e.name AS entryName, o.fire_at AS fireAt,
+const columns = `o.id, o.entry_id AS entryId, coalesce(e.name, '#' || o.entry_id) AS entryName, o.fire_at AS fireAt,
   coalesce(o.until_fire_at, o.fire_at) AS untilFireAt, o.count, o.manual, o.due_at AS dueAt, o.state, o.reason, o.attempts,
   o.missed_count AS missedCount, o.params, o.result,
   o.claimed_at AS claimedAt, o.started_at AS startedAt, o.settled_at AS settledAt, o.time_zone_data AS timeZoneData`;
@@ -48,6 +48,7 @@ export class SqliteOccurrences {
   readonly #requeue: Statement<[Instant, ...Key]>;
   readonly #running: Statement<[], OccurrenceRow>;
   readonly #abandon: Statement<[string, Instant]>;
+  readonly #giveUpTimeless: Statement<[Instant]>;
   readonly #unsent: Statement<[], UnsentRow>;
   readonly #outbox: Statement<[Instant, number, Instant, number, number], OccurrenceRow>;
   readonly #summary: Statement<[], OutboxGroup>;
@@ -104,6 +105,10 @@ export class SqliteOccurrences {
       `UPDATE occurrences SET state = 'abandoned', reason = ?, attempts = attempts + 1, settled_at = ?
        WHERE state = 'running' AND settled_at IS NULL`,
     );
+    this.#giveUpTimeless = database.prepare(
+      `UPDATE occurrences SET state = 'failed', reason = 'its times in the database are none', settled_at = ?
+       WHERE settled_at IS NULL AND (${untimed("fire_at")} OR ${untimed("due_at")})`,
+    );
     this.#unsent = database.prepare(
       `SELECT o.entry_id AS entryId, o.fire_at AS fireAt, o.manual, o.reason, o.attempts, o.due_at AS dueAt,
          o.claimed_at AS claimedAt, CASE WHEN json_valid(e.definition) THEN e.definition ->> 'task' END IS NOT NULL AS isTask
@@ -111,7 +116,7 @@ export class SqliteOccurrences {
        WHERE o.state = 'claimed' AND o.settled_at IS NULL`,
     );
     this.#outbox = database.prepare(
-      `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_outbox CROSS JOIN entries e ON e.id = o.entry_id
+      `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_outbox LEFT JOIN entries e ON e.id = o.entry_id
        WHERE o.state = 'claimed' AND o.settled_at IS NULL AND (o.due_at, o.entry_id, o.fire_at, o.manual) > (?, ?, ?, ?)
        AND o.due_at <= ${lastInstant} AND ${isTimed}
        ORDER BY o.due_at, o.entry_id, o.fire_at, o.manual LIMIT ?`,
@@ -121,11 +126,11 @@ export class SqliteOccurrences {
        WHERE settled_at IS NULL GROUP BY state, reason ORDER BY state, reason`,
     );
     this.#history = database.prepare(
-      `SELECT ${columns} FROM occurrences o CROSS JOIN entries e ON e.id = o.entry_id
+      `SELECT ${columns} FROM occurrences o LEFT JOIN entries e ON e.id = o.entry_id
        WHERE ${ofStates} AND ${isTimed} AND o.fire_at < ? ORDER BY ${newestFirst} LIMIT ?`,
     );
     this.#historyOfEntry = database.prepare(
-      `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_by_entry CROSS JOIN entries e ON e.id = o.entry_id
+      `SELECT ${columns} FROM occurrences o INDEXED BY occurrences_by_entry LEFT JOIN entries e ON e.id = o.entry_id
        WHERE ${ofStates} AND ${isTimed} AND o.fire_at < ? AND o.entry_id = ? ORDER BY ${newestFirst} LIMIT ?`,
     );
     this.#idsOfName = database
@@ -236,6 +241,8 @@ export class SqliteOccurrences {
     return this.#connection.write(() => {
       const running = this.#running.all().map(decode);
       this.#abandon.run(reason, now);
+      // Nobody would ever read them, and they would wait for ever.
+      this.#giveUpTimeless.run(now);
       return running.map((one) => ({
         ...one,
         state: "abandoned",

@@ -192,7 +192,43 @@ test("a row of the ledger with a time that is none hides no other", async () => 
     (await store.outbox({ limit: 9 })).map(({ fireAt }) => fireAt - t0),
     [3, 30_000],
   );
-  assert.equal(await store.requeueFailed({ limit: 9 }, t0), 1);
+  // The next term gives up what nobody could ever send.
+  await store.abandonRunning("the process ended", t0);
+  const givenUp = await store.history({ states: ["failed"], limit: 9 });
+  assert.deepEqual(
+    givenUp.map(({ fireAt, reason }) => [fireAt - t0, reason]),
+    [
+      [3, "its times in the database are none"],
+      [2, null],
+      [1, "its times in the database are none"],
+    ],
+  );
+  assert.deepEqual(await store.outboxSummary(), [
+    { state: "claimed", reason: null, count: 1, oldestDueAt: t0 + 30_000 },
+  ]);
+  assert.equal(await store.requeueFailed({ limit: 9 }, t0), 3);
+  assert.equal((await store.outbox({ limit: 9 })).length, 4);
+  await store.close();
+});
+
+test("rows that belong to no entry are told of by its number, and can be settled", async () => {
+  const path = pathOf();
+  const store = await openSqliteStore(path);
+  const hand = new Database(path);
+  hand.pragma("foreign_keys = OFF");
+  hand.exec(
+    `INSERT INTO occurrences (fire_at, entry_id, manual, id, due_at, state, claimed_at) VALUES (${t0}, 7, 0, 'x', ${t0}, 'claimed', ${t0})`,
+  );
+  hand.close();
+  const [lost] = await store.outbox({ limit: 9 });
+  assert.deepEqual([lost!.entryId, lost!.entryName], [7, "#7"]);
+  const { entryId, fireAt, manual } = lost!;
+  await store.settle([{ entryId, fireAt, manual, state: "failed", reason: "its entry is gone", attempts: 0, at: t0 }]);
+  assert.deepEqual(await store.outbox({ limit: 9 }), []);
+  assert.deepEqual(
+    (await store.history({ limit: 9 })).map(({ entryName, state }) => [entryName, state]),
+    [["#7", "failed"]],
+  );
   await store.close();
 });
 
