@@ -9,6 +9,12 @@ if (Number(major) < 24) {
   process.exit(1);
 }
 
+// A reader that has seen enough (`| head`) is no failure; a full disk is one. `start` goes on, and says so in its log.
+process.stdout.on("error", (error) => {
+  if (error.code === "EPIPE" || process.argv[2] === "start") return;
+  console.error(`beat: the output can't be written: ${error.message}`);
+  process.exit(1);
+});
 const { existsSync } = await import("node:fs");
 // A clone runs its sources; the published package has none and runs what was built from them.
 const sources = new URL("../src/cli/main.ts", import.meta.url);

@@ -43,8 +43,9 @@ export function utc(at: Instant): string {
   return new Date(at).toISOString().replace(".000Z", "Z");
 }
 
-/** `957ms`, `3s`, `2h5m`, `9d`. */
-export function roughly(durationMs: number): string {
+/** `957ms`, `3s`, `2h5m`, `9d`; `0s` since a time that the clock, put back, has still to come to. */
+export function roughly(elapsedMs: number): string {
+  const durationMs = Math.max(0, elapsedMs);
   const unitMs = durationMs < secondMs ? 1 : durationMs < hourMs ? secondMs : durationMs < 7 * dayMs ? minuteMs : dayMs;
   return formatDuration(Math.round(durationMs / unitMs) * unitMs);
 }

@@ -167,8 +167,7 @@ export class Relay {
       const wasHeld = this.#missing.delete(occurrence.id);
       const entry = compiled.get(occurrence.entryId);
       const fault = broken.find(({ entry: { id } }) => id === occurrence.entryId)?.reason ?? "its entry is gone";
-      if (entry === undefined)
-        this.#settle(occurrence, "failed", this.#isDoubtful(occurrence, true) ? inDoubt(fault) : fault);
+      if (entry === undefined) this.#giveUp(occurrence, this.#isDoubtful(occurrence, true) ? inDoubt(fault) : fault);
       else this.#takeOver(entry, occurrence, wasHeld);
     }
     this.#after = page.at(-1);
@@ -282,6 +281,13 @@ export class Relay {
     outbox.delete(held);
     narrator.settled(held, "failed", reason);
     this.#settle({ ...held, entryId: held.compiled.entry.id }, "failed", reason);
+  }
+
+  /** What no entry can be made ready for. */
+  #giveUp(occurrence: Occurrence, reason: string): void {
+    const { entryName, id } = occurrence;
+    this.#options.log.error(`failed ${entryName}: ${reason}`, { entry: entryName, id, reason });
+    this.#settle(occurrence, "failed", reason);
   }
 
   /** Whether it may have been sent before. A reason without an attempt was noted for what no queue took; a local run is recorded before it begins. */

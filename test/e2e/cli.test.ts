@@ -1,11 +1,13 @@
 // The command line as a user meets it: every bad input has one clear error, an exit code, and loses nothing.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import Database from "better-sqlite3";
-import { beat, Daemon, folder } from "./beat.ts";
+import { beat, Daemon, finished, folder, root } from "./beat.ts";
+import { systemEnvironment } from "./running.ts";
 
 test("what is wrong on the line, or in the database's place", async (t) => {
   const cwd = await folder(t);
@@ -198,4 +200,18 @@ test("jobs that throw, hang or are missing fail with a reason, and the others go
   ])
     await daemon.line(line);
   assert.equal(await daemon.stop(), 0);
+});
+
+test("a reader that has seen enough is no failure, a full disk is one", async (t) => {
+  const cwd = await folder(t);
+  assert.equal((await beat(["add", "one", "--every", "1h", "--run", "true"], { cwd })).code, 0);
+  const program = `"${process.execPath}" "${join(root, "bin/beat.js")}" status`;
+  const inShell = (line: string) => finished(spawn("/bin/sh", ["-c", line], { cwd, env: systemEnvironment() }));
+  assert.deepEqual(await inShell(`{ ${program}; echo "ended with $?" >&2; } | true`), {
+    code: 0,
+    stdout: "",
+    stderr: "ended with 0\n",
+  });
+  const { code, stderr } = await inShell(`${program} > /dev/full`);
+  assert.deepEqual([code, stderr], [1, "beat: the output can't be written: ENOSPC: no space left on device, write\n"]);
 });
