@@ -8,6 +8,9 @@ import type { Instant } from "../core/time.ts";
 /** The reason of an unsent occurrence that gave way to a newer one of its entry. */
 export const supersededReason = "a newer fire time came before this one could be sent";
 
+/** From a change's `at` until it is written, at most: as long as a database is waited for. What falls due meanwhile may be sent. */
+const writingMs = 100;
+
 /**
  * The reason of an occurrence that is taken out of the outbox at `at`. A reason in the outbox says that it was not sent, and a
  * local run is recorded before it begins; any other may have been sent once it was due, and it was due where it was claimed
@@ -19,7 +22,7 @@ export function withdrawnReason(
   isTask: boolean,
   at: Instant,
 ): string {
-  const wasNotSent = !isTask || reason !== null || (attempts === 0 && dueAt > at && claimedAt <= at);
+  const wasNotSent = !isTask || reason !== null || (attempts === 0 && dueAt > at + writingMs && claimedAt <= at);
   return wasNotSent ? why : inDoubt(why);
 }
 
