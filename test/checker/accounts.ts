@@ -112,14 +112,17 @@ function placeDeliveries(
 
 /** Each row stands for one nominal time or for a counted range of them, and no time has two. */
 function placeRows(
-  { clock, rows }: Case,
+  { clock, rows, evidence: { tolerance } }: Case,
   nominals: readonly Nominal[],
   places: Places,
   tell: Tell,
 ): Map<number, LedgerRow> {
   const covered = new Map<number, LedgerRow>();
-  const wasPutBackBehind = ({ fireAt, arrivesAt }: Nominal) =>
-    clock.steps.some(({ at }) => at >= arrivesAt && clock.at(at) < fireAt);
+  // It had come, or was claimed ahead.
+  const wasPutBackBehind = ({ fireAt }: Nominal) =>
+    clock.steps.some(
+      ({ at, byMs }) => clock.at(at) < fireAt && fireAt <= clock.at(at) - byMs + (tolerance.leadMs ?? 300),
+    );
   for (const row of rows) {
     if (row.manual) continue;
     const { state, fireAt } = row;

@@ -160,7 +160,11 @@ export class EntryJudge {
     const written = row !== undefined && row.fireAt === fireAt && retried === undefined ? row.dueAt : fireAt;
     const dueAt = Math.max(arrivesAt, this.#case.clock.arrival(written, arrivesAt));
     if (dueAt > dueBy) this.#tell("late", fireAt, first.at, "its due time lies beyond its jitter");
-    if (first.at < dueAt - tolerance.earlyMs && this.#case.clock.at(first.at) < written - tolerance.earlyMs)
+    const isEarly = (at: number) =>
+      at < dueAt - tolerance.earlyMs && this.#case.clock.at(at) < written - tolerance.earlyMs;
+    // What was handed over in time may be held by a broker until the clock was put back.
+    const sentAt = this.#case.publishes?.get(first.id)?.find(({ at }) => at <= first.at)?.at ?? first.at;
+    if (isEarly(first.at) && isEarly(sentAt))
       this.#tell("early", fireAt, first.at, `it came ${dueAt - first.at} ms before it was due`);
     const lateMs = first.at - dueAt;
     this.#late.atAll = Math.max(this.#late.atAll, lateMs);

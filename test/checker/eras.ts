@@ -50,5 +50,5 @@ export function textOf({ definition }: Change): string | undefined {
 
 /** An entry's first time lies after the moment at which it was written, which is only known to lie between two. */
 export function isBeforeWritten(era: Era, clock: WallClock, fireAt: number): boolean {
-  return fireAt <= clock.at(era.changes[0]!.acknowledgedAt ?? era.until);
+  return fireAt <= clock.highest(era.from, era.changes[0]!.acknowledgedAt ?? era.until);
 }

@@ -88,6 +88,8 @@ export interface Fault {
   readonly recoveryMs?: number;
   /** Nobody may have decided during it (crash, stall, store away), or somebody else took over: not only the broker is away. */
   readonly deciding?: boolean;
+  /** Some of it was decided all the same, and may then have been handed on to another leader. */
+  readonly partly?: boolean;
   /** The wall clock was put forward or, negative, back, at `from`. */
   readonly clockStepMs?: number;
 }

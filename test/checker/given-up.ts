@@ -44,7 +44,7 @@ function judgeCoalesced(
   { all, decided }: Accounts,
   { evidence: { tolerance } }: Case,
 ): string | undefined {
-  const { nominal, place, outage } = account;
+  const { nominal, place, outage, deadline } = account;
   const { policy } = nominal;
   const newer = decided.find((one) => one.place > place);
   if (policy.coalesce === "all") {
@@ -60,7 +60,9 @@ function judgeCoalesced(
   if (policy.coalesce === "earliest" && older !== undefined && older.outage === outage) return undefined;
   if (newer === undefined) return "no other run was made in its place";
   if (isNear || outage === undefined) return undefined;
-  const between = newer.nominal.arrivesAt > outage.until && all[newer.place - 1]!.nominal.arrivesAt > outage.until;
+  // Where the clock was put back behind it, it was only decided when it came once more.
+  const until = Math.max(outage.until, deadline - tolerance.lateMs);
+  const between = newer.nominal.arrivesAt > until && all[newer.place - 1]!.nominal.arrivesAt > until;
   return between ? "the run that was made in its place belongs to another time" : undefined;
 }
 

@@ -112,7 +112,8 @@ export class Elapsed {
 
   #isRepeated(fireAt: number, since: number): boolean {
     const { repeated, sentAt } = this.#witness;
-    return repeated.has(fireAt) && (sentAt.get(fireAt) ?? Number.NEGATIVE_INFINITY) > since;
+    const cameAgainAt = this.#clock.arrival(fireAt, since) - this.#evidence.tolerance.earlyMs;
+    return repeated.has(fireAt) && (sentAt.get(fireAt) ?? Number.NEGATIVE_INFINITY) >= cameAgainAt;
   }
 
   #add(fireAt: number, optional: boolean): void {
@@ -120,6 +121,16 @@ export class Elapsed {
     const arrivesAt = this.#clock.arrival(fireAt, this.#since);
     const unsure = optional || (this.#since === this.#era.from && isBeforeWritten(this.#era, this.#clock, fireAt));
     this.#listed.push({ fireAt, arrivesAt, phase: this.#phase, optional: unsure });
+  }
+
+  /** Since when, without a gap, nobody need have decided anything. */
+  #undecidedSince(time: number): number {
+    const { faults, tolerance } = this.#evidence;
+    const earlier = faults.find(
+      ({ deciding, from, until, recoveryMs = tolerance.recoveryMs }) =>
+        deciding && from < time && until + recoveryMs >= time,
+    );
+    return earlier === undefined ? time - tolerance.lateMs : this.#undecidedSince(earlier.from);
   }
 
   #stepBack(at: number, byMs: number): void {
@@ -163,7 +174,7 @@ export class Elapsed {
     if (!(isAhead || unsure) || (unsure && seen === undefined) || wentOn) return;
     const fits = seen !== undefined && (unsure || isExpected(seen));
     // What came so late that nobody need have decided it by then may have given way to the new beginning. What was sent was decided.
-    const from = window.reduce((least, fault) => Math.min(least, fault.from), at) - this.#evidence.tolerance.lateMs;
+    const from = this.#undecidedSince(window.reduce((least, fault) => Math.min(least, fault.from), at));
     const wasSent = (fireAt: number) => (this.#witness.sentAt.get(fireAt) ?? Number.POSITIVE_INFINITY) < at;
     for (const [place, one] of this.#listed.entries())
       if (one.arrivesAt >= from && !wasSent(one.fireAt)) this.#listed[place] = { ...one, optional: true };

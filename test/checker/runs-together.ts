@@ -8,7 +8,9 @@ export function judgeFlood(accounts: readonly Account[], { evidence, publishes }
   if (publishes === undefined) return;
   const { lateMs } = evidence.tolerance;
   for (const fault of evidence.faults) {
-    const others = evidence.faults.filter((one) => one !== fault && (one.deciding || one.clockStepMs !== undefined));
+    const others = evidence.faults.filter(
+      (one) => (one !== fault || one.partly) && (one.deciding || one.clockStepMs !== undefined),
+    );
     const within = accounts.filter(
       ({ nominal: { arrivesAt, dueBy, policy }, retried }) =>
         retried === undefined &&

@@ -54,6 +54,11 @@ export function nominalTimes(
     if (step === undefined || !wasOff(arrivesAt) || !wasOff(step.at)) return arrivesAt;
     return undecidedUntil(fireAt, clock.arrival(fireAt, step.at), until);
   };
+  // Where the clock was put back behind it, it may come under another definition.
+  const jitterAfterStep = (fireAt: number, arrivesAt: number): number => {
+    const step = clock.steps.find(({ at }) => at >= arrivesAt && clock.at(at) < fireAt);
+    return step === undefined ? 0 : jitterAround(history.changes, clock.arrival(fireAt, step.at), tolerance);
+  };
   for (const [index, era] of erasOf(history.changes, endAt).entries()) {
     const every = intervalMs(era.definition);
     const listed =
@@ -66,9 +71,13 @@ export function nominalTimes(
       const policy = policyOf(change?.definition ?? era.definition);
       const gapMs = every ?? (listed[place + 1]?.fireAt ?? Number.POSITIVE_INFINITY) - fireAt;
       const earlier = all.get(fireAt);
+      const jitterMs = Math.max(
+        jitterAround(history.changes, arrivesAt, tolerance),
+        jitterAfterStep(fireAt, arrivesAt),
+      );
       const delayMs = Math.max(
         0,
-        Math.min(jitterAround(history.changes, arrivesAt, tolerance), gapMs),
+        Math.min(jitterMs, gapMs),
         // An earlier schedule had it too, and said when it is due.
         earlier === undefined ? 0 : earlier.dueBy - earlier.arrivesAt,
       );
@@ -139,9 +148,12 @@ function jitterAround(changes: readonly Change[], time: number, { leadMs = 300, 
 }
 
 function wallClockTimes(era: Era, clock: WallClock): Listed[] {
-  const after = clock.at(era.from);
+  const from = clock.at(era.from);
+  const writtenAt = era.changes[0]!.acknowledgedAt ?? era.until;
+  // The clock may be put back while it is written.
+  const after = Math.min(from, clock.at(writtenAt));
   return wallTimes(era.definition, after, clock.highest(era.from, era.until) + longestLeadMs).map((fireAt) => {
-    const arrivesAt = clock.arrival(fireAt, era.from);
+    const arrivesAt = clock.arrival(fireAt, fireAt > from ? era.from : writtenAt);
     return { fireAt, arrivesAt, phase: 0, optional: isBeforeWritten(era, clock, fireAt) };
   });
 }

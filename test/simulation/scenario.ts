@@ -124,13 +124,20 @@ function drawTroubles(
   store: Scenario["store"],
 ): Scenario["troubles"] {
   const count = random.chance(0.1) ? 0 : random.whole(1, 6);
-  return Array.from({ length: count }, () => {
+  const troubles = Array.from({ length: count }, () => {
     const atMs =
       random.whole(1, wildMs / second) * second + random.pick([0, 3, -100, -249, -251, random.whole(-500, 500)]);
     const trouble = drawTrouble(random, machines, store);
     // Never at the very instant of an act: nobody could tell by their times which of them was first.
     return { atMs: trouble.kind === "clock" ? atMs + 0.5 : atMs, trouble };
   });
+  // Two steps of the clock between two looks at it are one to whoever looks, and nobody could tell whether anybody did.
+  const isStep = ({ trouble }: Scenario["troubles"][number]) => trouble.kind === "clock";
+  return troubles.filter(
+    (one, index) =>
+      !isStep(one) ||
+      !troubles.slice(0, index).some((other) => isStep(other) && Math.abs(other.atMs - one.atMs) < second),
+  );
 }
 
 function drawTrouble(random: Random, machines: number, store: Scenario["store"]): Trouble {

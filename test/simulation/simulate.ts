@@ -263,7 +263,10 @@ class Simulation {
     },
     store: (trouble, now) => {
       for (const { machine } of this.#seats) if (machine !== undefined) machine.storeTrouble = trouble;
-      this.#endAfter("store", now, trouble.forMs, () => this.#mendStore(), 0, { deciding: true });
+      this.#endAfter("store", now, trouble.forMs, () => this.#mendStore(), 0, {
+        deciding: true,
+        partly: trouble.share < 1,
+      });
     },
     statement: ({ nth, kills }) =>
       this.#store.failStatement(nth, () => {
