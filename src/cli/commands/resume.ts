@@ -8,7 +8,7 @@ interface Flags extends StoreFlags, JsonFlag {
 
 export const resume: Command<Flags> = {
   command: "resume <name>",
-  describe: "Let a paused entry go on from now",
+  describe: "Let a paused entry go on",
   builder: flags({
     ...storeFlag,
     ...jsonFlag,

@@ -24,8 +24,8 @@ export const retry: Command<Flags> = {
   builder: flags({
     ...storeFlag,
     ...jsonFlag,
-    at: { type: "string", describe: "Only the one of this fire time, in the entry's zone unless it says otherwise" },
-    all: { type: "boolean", default: false, describe: "Those of every entry" },
+    at: { type: "string", describe: "Only the run of this fire time, in the entry's zone unless it says otherwise" },
+    all: { type: "boolean", default: false, describe: "What failed of every entry" },
     limit: { type: "number", alias: "n", default: 1_000, describe: "At most so many, the newest first" },
   }),
   run: (options) =>

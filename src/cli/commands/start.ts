@@ -128,7 +128,11 @@ export const start: Command<Flags> = {
       describe: "Answer /metrics, /livez and /readyz on this port of loopback, or HOST:PORT",
       defaultDescription: "nowhere",
     },
-    drain: { type: "string", default: "30s", describe: "How long to wait at the end for what goes on" },
+    drain: {
+      type: "string",
+      default: "30s",
+      describe: "How long to wait for runs that go on, when it is told to stop",
+    },
     retention: { type: "string", default: "7d", describe: "How long the ledger is kept" },
     "retention-rows": {
       type: "number",

@@ -7,7 +7,7 @@ interface Flags extends StoreFlags, JsonFlag {
 
 export const trigger: Command<Flags> = {
   command: "trigger <name>",
-  describe: "Run an entry now, beside its schedule; the running scheduler carries it out",
+  describe: "Run an entry now, paused or not, beside its schedule; the running scheduler carries it out",
   builder: flags({ ...storeFlag, ...jsonFlag }),
   run: (options) =>
     withScheduler(options, async (scheduler) => {

@@ -17,7 +17,7 @@ interface Flags extends StoreFlags, JsonFlag {
 
 export const why: Command<Flags> = {
   command: "why <name> [time]",
-  describe: "Why an entry ran or did not: at a time, else at its last fire time",
+  describe: "Why an entry ran or did not: at a time (2027-01-31T09:00), else at its last fire time",
   builder: flags({ ...storeFlag, ...jsonFlag }),
   run: (options) =>
     withScheduler(options, async (scheduler) => {
