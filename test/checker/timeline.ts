@@ -63,7 +63,7 @@ export function nominalTimes(
     const every = intervalMs(era.definition);
     const listed =
       every === undefined
-        ? wallClockTimes(era, clock)
+        ? wallClockTimes(era, clock, witness, tolerance)
         : new Elapsed(era, every, clock, evidence, witness, new Set(known)).list();
     for (const [place, { fireAt, arrivesAt: cameAt, phase, optional }] of listed.entries()) {
       const arrivesAt = undecidedUntil(fireAt, cameAt, era.until);
@@ -147,13 +147,38 @@ function jitterAround(changes: readonly Change[], time: number, { leadMs = 300, 
   return Math.max(0, ...around.map(({ definition }) => (definition === null ? 0 : policyOf(definition).jitterMs)));
 }
 
-function wallClockTimes(era: Era, clock: WallClock): Listed[] {
+/** How far ahead of the clock an entry's last time lies at least when the end of a pause says that the clock is right now. */
+const returnsFromMs = 60_000;
+
+function wallClockTimes(era: Era, clock: WallClock, { sentAt }: Witness, { earlyMs, lateMs }: Tolerance): Listed[] {
   const from = clock.at(era.from);
   const writtenAt = era.changes[0]!.acknowledgedAt ?? era.until;
+  const highest = clock.highest(era.from, era.until) + longestLeadMs;
+  const listed = new Map<number, Listed>();
   // The clock may be put back while it is written.
-  const after = Math.min(from, clock.at(writtenAt));
-  return wallTimes(era.definition, after, clock.highest(era.from, era.until) + longestLeadMs).map((fireAt) => {
+  for (const fireAt of wallTimes(era.definition, Math.min(from, clock.at(writtenAt)), highest)) {
     const arrivesAt = clock.arrival(fireAt, fireAt > from ? era.from : writtenAt);
-    return { fireAt, arrivesAt, phase: 0, optional: isBeforeWritten(era, clock, fireAt) };
-  });
+    listed.set(fireAt, { fireAt, arrivesAt, phase: 0, optional: isBeforeWritten(era, clock, fireAt) });
+  }
+  for (const { invokedAt, acknowledgedAt } of endsOfPauses(era)) {
+    const since = acknowledgedAt ?? era.until;
+    const came = [...listed.values()].filter(({ arrivesAt }) => arrivesAt < invokedAt).map(({ fireAt }) => fireAt);
+    const aheadMs = Math.max(Number.NEGATIVE_INFINITY, ...came) - clock.at(since);
+    if (aheadMs <= returnsFromMs - lateMs) continue;
+    // It goes on from now: what had come before comes again unless it was decided, and all before it for the first time.
+    for (const fireAt of wallTimes(era.definition, clock.at(since), clock.highest(since, era.until) + longestLeadMs)) {
+      const arrivesAt = clock.arrival(fireAt, since);
+      const isNew = !listed.has(fireAt);
+      const cameNow = (sentAt.get(fireAt) ?? Number.NEGATIVE_INFINITY) >= arrivesAt - earlyMs;
+      const isUnsure = !isNew || aheadMs <= returnsFromMs + lateMs || fireAt <= clock.highest(invokedAt, since);
+      if (isNew || cameNow) listed.set(fireAt, { fireAt, arrivesAt, phase: 0, optional: isUnsure });
+    }
+  }
+  return [...listed.values()].sort((a, b) => a.fireAt - b.fireAt);
+}
+
+function endsOfPauses({ changes }: Era): readonly Change[] {
+  return changes.filter(
+    (change, index) => index > 0 && isOn(change) && !isOn(changes[index - 1]) && change.catchesUp !== true,
+  );
 }
