@@ -129,9 +129,11 @@ export class Outbox {
   late(now: Instant): { readonly count: number; readonly oldestDueAt: Instant } {
     let count = 0;
     let oldestDueAt = now;
-    for (const { state, compiled, dueAt } of this.#byId.values()) {
+    for (const { state, compiled, dueAt, missedCount } of this.#byId.values()) {
+      // One that was claimed ahead may stand for others that were due.
+      if (dueAt >= now && missedCount === 0) continue;
       // A broker confirms at once; runs and requests take the time that they take.
-      if (dueAt >= now || (state === "in-flight" && compiled.target.kind !== "task")) continue;
+      if (state === "in-flight" && compiled.target.kind !== "task") continue;
       count++;
       if (dueAt < oldestDueAt) oldestDueAt = dueAt;
     }

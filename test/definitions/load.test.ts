@@ -65,7 +65,7 @@ test("a name in two files: the first keeps it, the second is told both places", 
   await writeFile(at("b.yaml"), schedules({ pong: "every: 1s, task: t", ping: "every: 1s, task: t" }));
   const loaded = await load([root]);
   assert.deepEqual(loaded.told, [
-    'ROOT/b.yaml:3:3: entry "ping": the name is taken: ROOT/a.yaml:2:3 has an entry "ping" already. Rename or remove one of them.',
+    'ROOT/b.yaml:3:3: the name is taken: ROOT/a.yaml:2:3 has an entry "ping" already. Rename or remove one of them.',
   ]);
   assert.deepEqual(loaded.names, ["ping", "pong"]);
   assert.deepEqual(

@@ -301,3 +301,17 @@ test("a stop tells how many due messages it leaves", async () => {
   assert.equal((await next.stop(second)).left, 0);
   assert.equal(world.sent.length, 5);
 });
+
+test("what was claimed ahead in place of a message that was due is left as much as that one was", async () => {
+  const world = new World();
+  await world.add("often", { every: "1s", task: "a.often" });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(500);
+  world.broker.listener.unavailable("gone", false);
+  // The fire time of 4 s has taken the place of those before it, and is not due yet.
+  await world.clock.advance(3_350);
+  const claimed = (await world.store.history({ states: ["claimed"], limit: 9 })).map(({ fireAt }) => fireAt - start);
+  assert.deepEqual(claimed, [4_000]);
+  assert.equal((await engine.stop(0)).left, 1);
+});
