@@ -16,7 +16,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { StoreError, StoreUnavailableError } from "../core/errors.ts";
 
 const sideFiles = ["-wal", "-shm"] as const;
@@ -32,7 +32,7 @@ export function isFileAt(location: string): boolean {
   const folder = dirname(location);
   const parent = statOf(folder);
   if (!parent) {
-    throw new StoreUnavailableError(`there is no folder ${folder}, so there is no database in it`, {
+    throw new StoreUnavailableError(`there is no folder ${folder} for ${basename(location)}`, {
       remedy: `Mount it, or make it: mkdir -p ${folder}`,
     });
   }
