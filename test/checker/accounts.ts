@@ -142,7 +142,7 @@ function placeRows(
       if (nominal.phase !== phase) otherPhases++;
       if (nominal.phase !== phase || (other !== undefined && other.count === 1 && row.count > 1)) continue;
       count++;
-      const cameAgain = other !== undefined && other.count > 1 && row.count === 1 && wasPutBackBehind(nominal);
+      const cameAgain = other !== undefined && other.count > 1 && wasPutBackBehind(nominal);
       if (other !== undefined && !cameAgain) {
         const text = `rows ${other.state} and ${state} are of the same time`;
         tell("lie: two rows", nominal.fireAt, nominal.arrivesAt, text);

@@ -571,6 +571,25 @@ describe("the checker, when the clock is put forward or back", () => {
     assert.deepEqual(kinds(without(told(2), start + 7 * minute + 1)), ["lie: says sent"]);
   });
 
+  it("back behind a range: its times may be passed over once more, and only then", () => {
+    const range = (first: number, last: number) => {
+      const [fireAt, untilFireAt] = [start + first * minute, start + last * minute];
+      return row(fireAt, { id: "", untilFireAt, count: last - first + 1, state: "coalesced" });
+    };
+    const stop = (from: number, until: number) => {
+      const times = { from: start + from * minute, until: start + until * minute };
+      return { what: "stop", ...times, deciding: true };
+    };
+    // The third to the sixth gave way to the seventh; then the clock was put back, and two of them gave way to the sixth.
+    const times = [[1, 0, 1] as const, [2, 0, 2] as const, [7, 0, 7.06] as const];
+    const again = [[6, 0, 10.06] as const, [7, 1, 11] as const];
+    const faults = [stop(2.5, 7.05), back(7.5, 4), stop(7.52, 10.05)];
+    const evidence = intervalOf([...times, ...again], { faults, endAt: start + 11.5 * minute });
+    assertValid({ ...evidence, ledger: [...evidence.ledger!, range(3, 6), range(4, 5)] });
+    const calm = intervalOf(times, { faults: faults.slice(0, 1), endAt: start + 7.5 * minute });
+    assert.deepEqual(kinds({ ...calm, ledger: [...calm.ledger!, range(3, 6), range(4, 5)] }), ["lie: two rows"]);
+  });
+
   it("back in a pause: what a change of the schedule recorded is no sign of the new one", () => {
     const cron = { cron: "*/20 * * * * *", task: "t" };
     const every = { every: "1m", task: "t" };

@@ -1,3 +1,3 @@
 import { proveSeeds } from "./seeds.ts";
 
-proveSeeds(2_001, 2_000);
+proveSeeds(3_001, 3_000);

@@ -46,4 +46,4 @@ test("a timer of a machine rings when the machine's own clock says that it is ti
   }
 });
 
-proveSeeds(1, 2_000);
+proveSeeds(1, 3_000);
