@@ -1,6 +1,6 @@
 // Schedule files as the scheduler follows them: read at the start, whenever they change, and when somebody asks.
 
-import { reasonOf } from "./core/errors.ts";
+import { type BeatError, reasonOf } from "./core/errors.ts";
 import type { Clock, Log } from "./core/ports.ts";
 import type { Operations } from "./definitions/operations.ts";
 import { type LoadedFiles, loadScheduleFiles } from "./definitions/parse.ts";
@@ -20,6 +20,7 @@ export class ScheduleFiles {
   readonly #options: ScheduleFilesOptions;
   readonly #watch: { close(): Promise<void> };
   #calendarFiles: readonly string[] = [];
+  #problems: readonly BeatError[] = [];
   #reading: Promise<unknown> = Promise.resolve();
 
   /** Begins to watch; what is there is read by the first read(). */
@@ -44,6 +45,14 @@ export class ScheduleFiles {
     await this.read().catch((error) => log.error(`The schedule files could not be read: ${reasonOf(error)}`));
   }
 
+  /** What is wrong with them, as they were read last; undefined: nothing. */
+  get trouble(): string | undefined {
+    const [first] = this.#problems;
+    if (first === undefined) return undefined;
+    const more = this.#problems.length - 1;
+    return `the schedule files can't be used as they are: ${first.describe()}${more === 0 ? "" : ` (and ${more} more)`}`;
+  }
+
   async close(): Promise<void> {
     await this.#watch.close();
   }
@@ -54,6 +63,7 @@ export class ScheduleFiles {
     this.#calendarFiles = loaded.calendarFiles;
     const { summary, problems } = await operations.applyFiles(loaded);
     for (const problem of problems) log.error(reasonOf(problem));
+    this.#problems = problems;
     if (summary !== "") log.info(summary);
     await onApplied(loaded.brokers);
   }

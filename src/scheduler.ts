@@ -314,6 +314,7 @@ export class Scheduler extends Schedules implements AsyncDisposable {
       jobsDir,
       retentionMs: this.#retentionMs,
       overdueToleranceMs: this.#overdueToleranceMs,
+      filesTrouble: () => this.#files?.trouble,
       onAlert: (alert) => {
         this.#events.emit({ type: "alert", ...alert });
         this.#alerts.tell(alert, store.location);

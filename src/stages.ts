@@ -13,7 +13,7 @@ import { commandEnvironment, retentionRowsOf, type SchedulerOptions } from "./sc
 /** What the stages need to know of the scheduler beside its options. */
 export interface Ground
   extends Pick<EngineOptions, "clock" | "log" | "store" | "brokers" | "retentionMs" | "overdueToleranceMs">,
-    Pick<EngineOptions, "onAlert" | "onEvent" | "isHeard" | "onStalled">,
+    Pick<EngineOptions, "filesTrouble" | "onAlert" | "onEvent" | "isHeard" | "onStalled">,
     Required<Pick<RunnerOptions, "jobs" | "limits" | "jobsDir">> {
   readonly connections: BrokerConnections;
   readonly signer: Signer | undefined;

@@ -1,10 +1,13 @@
 // What the scheduler adds to its stages: who it says leads, how long it waits for its store, and how it ends.
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type BrokerError, StoreError, StoreUnavailableError } from "../src/core/errors.ts";
 import type { Log } from "../src/core/ports.ts";
-import { Scheduler } from "../src/index.ts";
+import { memory, Scheduler } from "../src/index.ts";
 import { silentLog } from "../src/log.ts";
 import { MemoryStore } from "../src/store/memory.ts";
 import { SimulatedClock } from "../src/testing/simulated-clock.ts";
@@ -78,4 +81,30 @@ test("what is wrong with one of a program's brokers is told with its name, and n
     assert.match(error.describe(), /^brokers\.mail: unknown parameter "foo" in redis:\/\/:\*\*\*@h/);
     return true;
   });
+});
+
+test("schedule files that can't be used as they are raise an alert until they are mended", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "beat-files-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, "ping.yaml");
+  const clock = new SimulatedClock();
+  const scheduler = new Scheduler({ store: memory(), clock, log: silentLog, schedules: [file] });
+  const alerts: string[] = [];
+  scheduler.on("alert", ({ alert, state, message }) => void alerts.push(`${alert} ${state}: ${message}`));
+  await scheduler.start();
+  await clock.advance(2_000);
+  assert.equal(alerts.length, 1);
+  assert.match(alerts[0]!, /^files raised: .*ping\.yaml: the file can't be read: there is none of that name$/);
+  assert.deepEqual(
+    scheduler.health().alerts.map(({ alert }) => alert),
+    ["files"],
+  );
+  await writeFile(file, "schedules: {ping: {every: 1h, task: a.ping}}\n");
+  // The file system tells of the change in its own time.
+  while (alerts.length === 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(500);
+  }
+  assert.match(alerts[1]!, /^files resolved/);
+  await scheduler.stop();
 });

@@ -22,10 +22,12 @@ export interface Vitals {
   readonly clockNews: string | undefined;
   /** How many entries are set aside. */
   readonly quarantined: number;
+  /** What is wrong with the schedule files. */
+  readonly filesTrouble: string | undefined;
 }
 
 /** How long a broker may be silent, or the store fail, before this node is not ready. Together with two looks, or a report: less than 5 s. */
-const silenceLimitMs = 2.5 * secondMs;
+const silenceLimitMs = 2 * secondMs;
 /** The longest pause of a loop is 5 s. */
 export const stallLimitMs = 10 * secondMs;
 const termsAtMost = 3;
@@ -90,6 +92,7 @@ export const rules = {
         ? `${quarantined} ${quarantined === 1 ? "entry is" : "entries are"} set aside; \`beat list\` tells which, \`beat show NAME\` why`
         : undefined,
   },
+  files: { critical: false, find: ({ filesTrouble }) => filesTrouble },
 } as const satisfies Readonly<Record<string, Rule>>;
 
 export type AlertName = keyof typeof rules;

@@ -21,6 +21,7 @@ import { planAnchor } from "./planner.ts";
 import { Publisher } from "./publisher.ts";
 import { type Encode, Relay } from "./relay.ts";
 import { Retention } from "./retention.ts";
+import { SetAside } from "./set-aside.ts";
 import { Settlements } from "./settlements.ts";
 import { Tally } from "./tally.ts";
 import { type Alert, type AlertsReport, Watchdog } from "./watchdog.ts";
@@ -48,6 +49,8 @@ export interface EngineOptions {
   /** How late something may be before that is an alert. */
   readonly overdueToleranceMs?: number;
   readonly onAlert?: (alert: Alert) => void;
+  /** What is wrong with the schedule files; undefined: nothing. */
+  readonly filesTrouble?: () => string | undefined;
   /** Hears of runs, and of what becomes of entries, in order. */
   readonly onEvent?: Tell | undefined;
   /** Whether anybody hears of runs; default: always. */
@@ -92,8 +95,6 @@ const reportedParked = 20;
 const atStartLimit = 10_000;
 /** What ends in time ends within so much more than its time: runs that were aborted have 5 s to end. */
 const closingMs = 6 * secondMs;
-/** Entries that are set aside are counted after a change, at most so often. */
-const countEveryMs = 10 * secondMs;
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -110,7 +111,7 @@ export class Engine {
   readonly #launcher: Launcher;
   readonly #settlements: Settlements;
   readonly #watchdog: Watchdog;
-  #quarantined = { count: 0, revision: -1, countedAt: Number.NEGATIVE_INFINITY };
+  readonly #setAside: SetAside;
   /** Whether this process has not led yet. */
   #starting = true;
 
@@ -170,6 +171,7 @@ export class Engine {
       onLeaseLost: () => this.#leader.lost(),
     });
     this.#retention = new Retention(clock, store, log, options.retentionMs, options.retentionRows ?? 1_000_000);
+    this.#setAside = new SetAside(clock, store, log);
     this.#watchdog = new Watchdog({
       clock,
       log,
@@ -302,7 +304,7 @@ export class Engine {
     const dispatcher = this.#dispatcher;
     const now = this.#options.clock.now();
     dispatcher.clockSteps.notice();
-    void this.#countQuarantined();
+    if (dispatcher.running) void this.#setAside.look(dispatcher.revision);
     return {
       now,
       stalledMs,
@@ -312,7 +314,8 @@ export class Engine {
       storeTrouble: this.#storeTrouble(),
       terms: this.#leader.terms,
       clockNews: dispatcher.clockSteps.news,
-      quarantined: this.#quarantined.count,
+      quarantined: this.#setAside.count,
+      filesTrouble: this.#options.filesTrouble?.(),
     };
   }
 
@@ -322,20 +325,6 @@ export class Engine {
       return { reason: trouble.reason, forMs: this.#options.clock.monotonic() - trouble.since };
     const { waitingMs } = this.#settlements;
     return waitingMs > 0 ? { reason: "the ledger is not written", forMs: waitingMs } : undefined;
-  }
-
-  async #countQuarantined(): Promise<void> {
-    const { store, clock, log } = this.#options;
-    const { revision, running } = this.#dispatcher;
-    const known = this.#quarantined;
-    const now = clock.monotonic();
-    if (!running || revision === known.revision || now - known.countedAt < countEveryMs) return;
-    this.#quarantined = { ...known, countedAt: now };
-    try {
-      this.#quarantined = { count: (await store.countEntries()).quarantined, revision, countedAt: now };
-    } catch (error) {
-      log.debug(`Entries could not be counted; trying again: ${reasonOf(error)}`);
-    }
   }
 
   /** Gives the lead to whoever is there; the rest is left to the process. */

@@ -33,6 +33,7 @@ const well: Vitals = {
   terms: 1,
   clockNews: undefined,
   quarantined: 0,
+  filesTrouble: undefined,
 };
 
 test("each finding has its limit", () => {
@@ -53,19 +54,20 @@ test("each finding has its limit", () => {
     ],
     [
       "broker",
-      { brokers: [{ ...connected, unconfirmed: 7, silentMs: 2_500 }] },
+      { brokers: [{ ...connected, unconfirmed: 7, silentMs: 2_000 }] },
       { brokers: [{ ...connected, unconfirmed: 7, silentMs: 3_000 }] },
       /confirmed nothing for 3s; 7 messages/,
     ],
     [
       "store",
-      { storeTrouble: { reason: "locked", forMs: 2_500 } },
+      { storeTrouble: { reason: "locked", forMs: 2_000 } },
       { storeTrouble: { reason: "locked", forMs: 4_000 } },
       /trouble for 4s: locked/,
     ],
     ["lease", { terms: 3 }, { terms: 4 }, /taken 4 times/],
     ["clock", {}, { clockNews: "the clock jumped" }, /the clock jumped/],
     ["quarantine", {}, { quarantined: 2 }, /2 entries are set aside/],
+    ["files", {}, { filesTrouble: "nope.yaml: there is none" }, /nope\.yaml/],
   ];
   assert.deepEqual([...findings(well, 10_000)], []);
   for (const [name, fine, bad, message] of cases) {
