@@ -2,7 +2,7 @@
 // port in test/contract, the in-memory ones included.
 
 import type { Definition } from "./definition.ts";
-import type { Advance, Entry, Origin } from "./entry.ts";
+import type { Advance, CompiledEntry, Entry, Origin } from "./entry.ts";
 import type { RequestTerms } from "./http-target.ts";
 import type { Occurrence, OccurrenceState } from "./occurrence.ts";
 import type { Instant } from "./time.ts";
@@ -331,9 +331,8 @@ export interface Broker {
 // --------------------------------------------------------------------------------------------------------- Runner
 
 /** What a local run was told. */
-export interface Run {
+export interface Run extends Pick<CompiledEntry, "entry" | "policy" | "target"> {
   readonly id: string;
-  readonly entry: Entry;
   readonly fireAt: Instant;
   readonly dueAt: Instant;
   readonly manual: boolean;

@@ -304,9 +304,9 @@ export class Launcher {
 
 function runOf(held: Held): Run {
   const { id, fireAt, dueAt, manual, compiled, attempts, missedCount, params } = held;
-  const { entry } = compiled;
+  const { entry, policy, target } = compiled;
   const given: unknown = params === null ? entry.definition.params : JSON.parse(params);
-  return { id, entry, fireAt, dueAt, manual, attempt: attempts + 1, missedCount, params: given };
+  return { id, entry, policy, target, fireAt, dueAt, manual, attempt: attempts + 1, missedCount, params: given };
 }
 
 function jobOf({ compiled: { target } }: Held): string | undefined {

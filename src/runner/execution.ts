@@ -1,11 +1,9 @@
 // One run, from its place among the others to its end: whether it was asked to stop, and what its job is told.
 
 import type { CommandResult } from "../core/command-result.ts";
-import type { Policy } from "../core/definition.ts";
 import type { Entry } from "../core/entry.ts";
 import { JobError } from "../core/errors.ts";
 import type { Log, Place, Run, RunOutcome } from "../core/ports.ts";
-import type { Target } from "../core/target.ts";
 import type { JobContext } from "./job.ts";
 
 /** The runner, as its executions know it. */
@@ -28,8 +26,6 @@ export class Ended extends JobError {
 
 export class Execution implements Place {
   readonly run: Run;
-  readonly policy: Policy;
-  readonly target: Target;
   /** On the monotonic clock; undefined: it is about to begin. */
   beganAtMs: number | undefined;
   settled = false;
@@ -42,10 +38,8 @@ export class Execution implements Place {
   #ended: Ended | undefined;
   #controller: AbortController | undefined;
 
-  constructor(run: Run, { policy, target }: { readonly policy: Policy; readonly target: Target }, owner: Owner) {
+  constructor(run: Run, owner: Owner) {
     this.run = run;
-    this.policy = policy;
-    this.target = target;
     this.#owner = owner;
   }
 
@@ -59,7 +53,8 @@ export class Execution implements Place {
   }
 
   get inThread(): boolean {
-    return this.target.kind === "job" && this.target.in === "thread";
+    const { target } = this.run;
+    return target.kind === "job" && target.in === "thread";
   }
 
   /** Why it was ended from outside, if it was. */

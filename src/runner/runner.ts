@@ -10,10 +10,9 @@
 // concurrent runs, but it counts for its entry's overlap until it really ends, so that hanging copies do not pile up.
 
 import type { CommandResult } from "../core/command-result.ts";
-import { type Definition, type Policy, policyOf } from "../core/definition.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock, Closed, Log, Place, Run, Runner, RunOutcome } from "../core/ports.ts";
-import { isMessage, type Target, targetOf } from "../core/target.ts";
+import { isMessage, type Target } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
@@ -61,8 +60,6 @@ export class LocalRunner implements Runner, Owner {
   #reserved = 0;
   /** What became of runs, to be handed on in the next turn. */
   #outcomes: (readonly [Execution, RunOutcome])[] = [];
-  /** Definitions never change: each is read once. */
-  readonly #known = new WeakMap<Definition, { readonly policy: Policy; readonly target: Target }>();
   #whenIdle: (() => void)[] = [];
   #closing: Promise<Closed> | undefined;
   #closed = false;
@@ -95,7 +92,7 @@ export class LocalRunner implements Runner, Owner {
   }
 
   reserve(run: Run): Place {
-    const execution = new Execution(run, this.#read(run), this);
+    const execution = new Execution(run, this);
     this.#reserved++;
     this.#places.add(execution);
     const siblings = this.#byEntry.get(run.entry.id);
@@ -123,7 +120,7 @@ export class LocalRunner implements Runner, Owner {
   #overlap(run: Run): ReturnType<Runner["admit"]> {
     const all = this.#byEntry.get(run.entry.id);
     if (all === undefined) return undefined;
-    const { overlap, maxInstances } = this.#read(run).policy;
+    const { overlap, maxInstances } = run.policy;
     const givenUp = all.filter((other) => other.settled).length;
     if (overlap !== "skip" && givenUp >= maxGivenUpRuns)
       return { result: "skipped", reason: `${givenUp} runs of it were given up and have not stopped` };
@@ -152,15 +149,6 @@ export class LocalRunner implements Runner, Owner {
     return { result: "crowded", reason: `${going} runs of the job ${job} are going on, the most at once is ${most}` };
   }
 
-  #read({ entry: { definition } }: Run): { readonly policy: Policy; readonly target: Target } {
-    let known = this.#known.get(definition);
-    if (known === undefined) {
-      known = { policy: policyOf(definition), target: targetOf(definition) };
-      this.#known.set(definition, known);
-    }
-    return known;
-  }
-
   begin(execution: Execution): void {
     this.#reserved--;
     execution.beganAtMs = this.#options.clock.monotonic();
@@ -187,7 +175,7 @@ export class LocalRunner implements Runner, Owner {
   }
 
   #armTimeout(execution: Execution): void {
-    const { timeoutMs } = execution.policy;
+    const { timeoutMs } = execution.run.policy;
     if (timeoutMs === null || execution.ended !== undefined) return;
     execution.cancelTimeout = setDeadline(this.#options.clock, timeoutMs, () =>
       this.#abort(execution, new Ended("timedOut", `timed out after ${formatDuration(timeoutMs)}`)),
@@ -198,7 +186,7 @@ export class LocalRunner implements Runner, Owner {
   #abort(execution: Execution, why: Ended): void {
     if (execution.ended !== undefined) return;
     // A command, or a thread, is killed at the end of the grace, and has as long again to vanish.
-    const canBeKilled = execution.target.kind === "run" || execution.inThread;
+    const canBeKilled = execution.run.target.kind === "run" || execution.inThread;
     execution.cancelGiveUp = this.#options.clock.setTimer(canBeKilled ? 2 * stopGraceMs : stopGraceMs, () =>
       this.#settle(execution, outcomeOf(why, " and did not stop")),
     );
@@ -234,7 +222,7 @@ export class LocalRunner implements Runner, Owner {
 
   /** What the job gives, or a promise of it; that of a command and of a thread ends when they have. */
   #perform(execution: Execution): unknown {
-    const { target } = execution;
+    const { target } = execution.run;
     if (isMessage(target)) throw new JobError(`a ${target.kind === "task" ? "Celery task" : "request"} can't run here`);
     if (target.kind === "run") return this.#performCommand(execution, target);
     const job = target.in === "thread" ? undefined : this.#jobs.registered(target.job);

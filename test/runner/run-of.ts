@@ -1,8 +1,9 @@
 // Runs and logs for the tests of the runner.
 
-import type { Definition } from "../../src/core/definition.ts";
+import { type Definition, policyOf } from "../../src/core/definition.ts";
 import type { Entry } from "../../src/core/entry.ts";
 import type { Log, Run, Runner, RunOutcome } from "../../src/core/ports.ts";
+import { targetOf } from "../../src/core/target.ts";
 
 export const fireAt = Date.UTC(2027, 0, 1, 9);
 
@@ -31,6 +32,8 @@ export function runOf(entry: Entry, changes: Partial<Run> = {}): Run {
   return {
     id: `run-${++lastId}`,
     entry,
+    policy: policyOf(entry.definition),
+    target: targetOf(entry.definition),
     fireAt,
     dueAt: fireAt,
     manual: false,
