@@ -571,6 +571,16 @@ describe("the checker, when the clock is put forward or back", () => {
     assert.deepEqual(kinds(without(told(2), start + 7 * minute + 1)), ["lie: says sent"]);
   });
 
+  it("back twice: where nothing came between them, the second step shows what the first one did", () => {
+    const times = [1, 2, 3, 4].map((count) => [count, 0, count] as const);
+    const again = [5, 6, 7].map((count) => [count - 20, 0, count] as const);
+    const stop = { what: "stop", from: start + 3.1 * minute, until: start + 3.5 * minute, deciding: true };
+    const faults = [stop, back(4.1, 10), back(4.9, 10)];
+    const evidence = intervalOf([...times, ...again], { faults, endAt: start + 7.5 * minute });
+    assertValid(evidence);
+    assert.deepEqual(kinds(never(evidence, start - 14 * minute)), ["missing: never decided"]);
+  });
+
   it("back behind a range: its times may be passed over once more, and only then", () => {
     const range = (first: number, last: number) => {
       const [fireAt, untilFireAt] = [start + first * minute, start + last * minute];

@@ -35,6 +35,8 @@ export class Elapsed {
   #next: number;
   #since: number;
   #phase = 0;
+  /** Nothing showed what the last step back did. */
+  #isOpen = false;
 
   constructor(
     era: Era,
@@ -158,14 +160,17 @@ export class Elapsed {
     );
     // What was sent after a further step back need not have to do with this one; nor what was never sent, unless it lies where it should.
     const nextStepAt = this.#clock.steps.find((step) => step.at > at && step.byMs < 0)?.at ?? Number.POSITIVE_INFINITY;
-    const likely = candidates.find((time) => (this.#witness.sentAt.get(time) ?? at) <= nextStepAt);
+    const likely = candidates.find(
+      (time) => (this.#witness.sentAt.get(time) ?? this.#clock.arrival(time, at)) <= nextStepAt,
+    );
     const isSure = likely !== undefined && this.#witness.sentAt.has(likely);
     const seen = candidates.find((time) => time === likely || (!isSure && isExpected(time)));
     const isAhead = last !== undefined && last > now;
     // It is looked for within a second after the step: the clock may have got there by then.
     const isNear = isAhead && last - now <= noticeMs;
     const wasOff = !isOn(this.#era.changes.findLast(({ invokedAt }) => invokedAt <= at));
-    const unsure = claimedAhead || window.length > 0 || isNear || wasOff;
+    const unsure = claimedAhead || window.length > 0 || isNear || wasOff || this.#isOpen;
+    this.#isOpen = unsure && seen === undefined;
     // What came at its old time, and nobody had claimed before the step, was not anchored anew.
     const wentOn = (!isAhead || isNear) && !claimedAhead && this.#isObserved(next);
     let ahead = next;
