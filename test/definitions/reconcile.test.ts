@@ -267,9 +267,7 @@ for (const [origin, owner] of [
     assert.deepEqual(plan.changes, []);
     assert.deepEqual(
       plan.problems.map((problem) => problem.describe()),
-      [
-        `a.yaml:2:3: the name is taken: an entry "ping" belongs to ${owner}. Rename this one, or remove the other.`,
-      ],
+      [`a.yaml:2:3: the name is taken: an entry "ping" belongs to ${owner}. Rename this one, or remove the other.`],
     );
   });
 }
