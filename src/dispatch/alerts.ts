@@ -56,7 +56,7 @@ export const rules = {
       if (count === 0 || now - oldestDueAt <= toleranceMs) return undefined;
       const away = brokers.find(({ available }) => !available);
       const [lane] = brokers.flatMap(({ queues }) => queues);
-      const why = away !== undefined ? away.reason : lane && `queue "${lane.queue}": ${lane.reason}`;
+      const why = (away ?? lane)?.reason;
       return `${count} due in the outbox, the oldest for ${time(now - oldestDueAt)}${why ? ` (${why})` : ""}`;
     },
   },

@@ -21,6 +21,7 @@ export interface LanesOptions {
 
 export interface LaneReport {
   readonly queue: string;
+  /** A text that names the queue, too. */
   readonly reason: string;
   readonly since: Instant;
   readonly waiting: number;
@@ -49,13 +50,16 @@ export class Lanes {
   }
 
   /** Puts a message whose queue did not take it into the queue's lane. A new lane is said once. */
-  hold(held: Held, queue: string, reason: string, retryAfterMs = 0): void {
+  hold(held: Held, queue: string, why: string, retryAfterMs = 0): void {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
       const since = this.#options.clock.now();
+      const name = `queue "${queue}"`;
+      const reason = why.includes(name) ? why : `${name}: ${why}`;
       lane = { queue, reason, since, waiting: [], usedAt: 0, retryMs: firstRetryMs, notBefore: 0, isTryOwed: false };
       this.#lanes.set(queue, lane);
-      this.#options.log.warn(`Queue "${queue}": ${reason}. Its messages wait in the outbox.`, { queue });
+      const sentence = reason[0]!.toUpperCase() + reason.slice(1);
+      this.#options.log.warn(`${sentence}. Its messages wait in the outbox.`, { queue });
       this.#tryLater(lane);
     }
     lane.notBefore = Math.max(lane.notBefore, this.#options.clock.monotonic() + retryAfterMs);
@@ -82,7 +86,8 @@ export class Lanes {
     if (lane === undefined) return [];
     this.#lanes.delete(queue);
     const { length } = lane.waiting;
-    this.#options.log.info(`Queue "${queue}" takes messages again; ${length} that waited follow.`, { queue });
+    const follows = length > 0 ? `, and what waited follows (${length})` : "";
+    this.#options.log.info(`Queue "${queue}" takes messages again${follows}.`, { queue });
     return lane.waiting;
   }
 

@@ -136,8 +136,9 @@ test("a queue that is not there holds up its own messages only, is said once, an
   await engine.start();
   await world.clock.advance(5_500);
   assert.equal(world.sent.filter(({ name }) => name === "fine").length, 5);
-  assert.equal(world.lines.filter((line) => line.includes("there is no such queue")).length, 1);
-  assert.equal(engine.report().brokers[0]!.queues[0]!.queue, "nowhere");
+  assert.partialDeepStrictEqual(engine.report().brokers[0]!.queues, [
+    { queue: "nowhere", reason: 'queue "nowhere": there is no such queue' },
+  ]);
   assert.deepEqual(
     (await world.store.outboxSummary()).filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     ["there is no such queue"],
@@ -145,10 +146,32 @@ test("a queue that is not there holds up its own messages only, is said once, an
   there = true;
   await world.clock.advance(2_100);
   await engine.stop(1_000);
+  assert.deepEqual(linesOfQueues(world), [
+    'warn: Queue "nowhere": there is no such queue. Its messages wait in the outbox.',
+    'Queue "nowhere" takes messages again, and what waited follows (5).',
+  ]);
   assert.deepEqual(
     (await world.ledger("lost")).map(([state]) => state),
     Array.from({ length: 7 }, () => "published"),
   );
+});
+
+test("trouble with a queue names it once, and what waited is told where something did", async () => {
+  const world = new World();
+  await world.add("lost", { at: "2027-01-01T12:00:01", task: "a.lost", options: { queue: "nowhere" } });
+  const reason = 'queue "nowhere" does not exist';
+  world.broker.answer = () => ({ result: "no-queue", reason });
+  const engine = world.engine();
+  await engine.start();
+  await world.clock.advance(2_000);
+  assert.partialDeepStrictEqual(engine.report().brokers[0]!.queues, [{ queue: "nowhere", reason }]);
+  world.broker.answer = () => ({ result: "confirmed" });
+  await world.clock.advance(2_000);
+  await engine.stop(1_000);
+  assert.deepEqual(linesOfQueues(world), [
+    'warn: Queue "nowhere" does not exist. Its messages wait in the outbox.',
+    'Queue "nowhere" takes messages again.',
+  ]);
 });
 
 test("a message that the broker refuses fails alone, with the reason", async () => {
@@ -683,3 +706,5 @@ test("@reboot fires once at each start, and not when a standby takes over", asyn
   assert.equal(world.sent.length, 2);
   assert.equal(new Set(world.sent.map(({ id }) => id)).size, 2);
 });
+
+const linesOfQueues = ({ lines }: World) => lines.filter((line) => /Queue "/.test(line));

@@ -43,7 +43,7 @@ function* lines({ store, leader, report, entries, outbox }: SchedulerStatus, now
     yield `broker     ${name === defaultBroker ? "" : `${name} `}${url}: ${available ? "connected" : `away (${reason})`}, for ${roughly(now - since)}`;
     if (silentMs > secondMs) yield `           ${unconfirmed} messages unconfirmed for ${seconds(silentMs)}`;
     for (const queue of queues)
-      yield `           queue "${queue.queue}": ${queue.reason}; ${queue.waiting} wait, for ${roughly(now - queue.since)}`;
+      yield `           ${queue.reason}; ${queue.waiting} wait, for ${roughly(now - queue.since)}`;
   }
   const counts = Object.entries(entries).filter(([, count]) => count > 0);
   yield `entries    ${counts.length === 0 ? "none" : counts.map(([state, count]) => `${count} ${state}`).join(", ")}`;
