@@ -103,7 +103,7 @@ function kindOf(url: string): Kind {
   const message = `there is no broker for ${scheme}:// (in ${maskUrl(url)})`;
   if (celerysOthers.test(scheme)) {
     throw new BrokerError(`${message}: Celery has one, and Beat does not`, {
-      remedy: `docs/celery.md says why, under "Brokers that are not there". Known: ${known}.`,
+      remedy: `docs/brokers.md says why, under "Brokers that are not there". Known: ${known}.`,
     });
   }
   const guess = nearest(scheme, kinds.keys());

@@ -53,11 +53,11 @@ suite("a URL that leads nowhere is refused, without its password", () => {
     [
       "kafka://:s3cret@h/0",
       /there is no broker for kafka:\/\/ \(in kafka:\/\/:\*\*\*@h\/0\): Celery has one, and Beat does not/,
-      /docs\/celery\.md .*"Brokers that are not there"\. Known: amqp/,
+      /docs\/brokers\.md .*"Brokers that are not there"\. Known: amqp/,
     ],
-    ["azureservicebus://p:s3cret@ns", /Celery has one/, /docs\/celery\.md/],
-    ["mongodb+srv://u:s3cret@h/db", /Celery has one/, /docs\/celery\.md/],
-    ["sqla+mysql://u:s3cret@h/db", /Celery has one/, /docs\/celery\.md/],
+    ["azureservicebus://p:s3cret@ns", /Celery has one/, /docs\/brokers\.md/],
+    ["mongodb+srv://u:s3cret@h/db", /Celery has one/, /docs\/brokers\.md/],
+    ["sqla+mysql://u:s3cret@h/db", /Celery has one/, /docs\/brokers\.md/],
     ["rq+redis://:s3cret@h?sep=x", /unknown parameter "sep"/, /RQ has no such thing/],
     ["filesystem:///tmp", /is not a filesystem URL|names no folder/, /data_folder_out/],
     ["sqla+postgresql://u:s3cret@h:0/d", /names several hosts, or no port/, /primary/],
@@ -114,8 +114,8 @@ suite("a URL that leads nowhere is refused, without its password", () => {
   }
 });
 
-suite("kombu's transports are Beat's brokers, or docs/celery.md says why not", async () => {
-  const docs = await readFile(join(import.meta.dirname, "../../docs/celery.md"), "utf8");
+suite("kombu's transports are Beat's brokers, or docs/brokers.md says why not", async () => {
+  const docs = await readFile(join(import.meta.dirname, "../../docs/brokers.md"), "utf8");
   for (const version of celeryVersions) {
     test(`Celery ${version}`, async () => {
       const program = "import kombu.transport as t; print(*t.TRANSPORT_ALIASES)";

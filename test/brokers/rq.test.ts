@@ -164,7 +164,7 @@ test("a queue's name that is taken by something else holds up its own jobs, and 
 
 test("a user with the rights that the documents name", async () => {
   const rights = "~rq:* ~beat.probe +eval +exists +sadd +rpush +zadd +hset +expire +lpushx +select";
-  assert.ok(readFileSync(new URL("../../docs/celery.md", import.meta.url), "utf8").includes(rights));
+  assert.ok(readFileSync(new URL("../../docs/brokers.md", import.meta.url), "utf8").includes(rights));
   await server.client.call("ACL", "SETUSER", "beatd", "on", ">pw", ...rights.split(" "));
   const broker = new RqBroker(`rq+redis://beatd:pw@127.0.0.1:${server.port}/1`, { clock: systemClock, log: silentLog });
   const told = new Told();

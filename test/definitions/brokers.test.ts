@@ -99,7 +99,7 @@ test("what a start would refuse of a URL is told with the place of the key that 
     /^f\.yaml:4:10: brokers\.host\.url: redis:\/\/:\*\*\*\/0 is not a Redis URL/,
     /^f\.yaml:8:5: brokers\.sep\.globl_keyprefix: unknown parameter "globl_keyprefix"/,
     /^f\.yaml:9:10: brokers\.none\.url: .* does not say which master/,
-    /^f\.yaml:10:11: brokers\.other\.url: .*Celery has one, and Beat does not.*docs\/celery\.md/,
+    /^f\.yaml:10:11: brokers\.other\.url: .*Celery has one, and Beat does not.*docs\/brokers\.md/,
     /^f\.yaml:11:25: brokers\.kept\.prioity_steps: unknown parameter "prioity_steps"/,
   ];
   assert.equal(texts.length, expected.length, texts.join("\n"));
