@@ -338,6 +338,8 @@ export interface Run extends Pick<CompiledEntry, "entry" | "policy" | "target"> 
   readonly manual: boolean;
   /** 1 for the first try. */
   readonly attempt: number;
+  /** It was begun before by somebody else, and is to be run again: it waits where a new one would be skipped. */
+  readonly isAgain: boolean;
   /** How many fire times before this one did not run. */
   readonly missedCount: number;
   /** JSON, as the run or its entry says; undefined: nothing. The runner hands on a copy. */

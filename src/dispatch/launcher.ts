@@ -303,10 +303,23 @@ export class Launcher {
 }
 
 function runOf(held: Held): Run {
-  const { id, fireAt, dueAt, manual, compiled, attempts, missedCount, params } = held;
+  const { id, fireAt, dueAt, manual, compiled, attempts, missedCount, params, startedAt } = held;
+  const isAgain = attempts > 0 && startedAt === undefined;
   const { entry, policy, target } = compiled;
   const given: unknown = params === null ? entry.definition.params : JSON.parse(params);
-  return { id, entry, policy, target, fireAt, dueAt, manual, attempt: attempts + 1, missedCount, params: given };
+  return {
+    id,
+    entry,
+    policy,
+    target,
+    fireAt,
+    dueAt,
+    manual,
+    attempt: attempts + 1,
+    isAgain,
+    missedCount,
+    params: given,
+  };
 }
 
 function jobOf({ compiled: { target } }: Held): string | undefined {

@@ -127,8 +127,9 @@ export class LocalRunner implements Runner, Owner {
     // One that was given up can't be waited for.
     const going = overlap === "skip" ? all : all.filter((other) => !other.settled);
     if (going.length < maxInstances) return undefined;
-    const result = overlap === "skip" || overlap === "allow" ? "skipped" : "queued";
     const oldest = going.find(({ beganAtMs }) => beganAtMs !== undefined);
+    const waits = overlap === "queue" || overlap === "cancel" || (run.isAgain && going.some(({ settled }) => !settled));
+    const result = waits ? "queued" : "skipped";
     if (oldest === undefined) return { result, reason: "another run of it is about to begin" };
     const forMs = Math.round(this.#options.clock.monotonic() - oldest.beganAtMs!);
     const state = oldest.settled ? "was given up and has not stopped" : "is still going on";

@@ -120,3 +120,32 @@ test("a run that never succeeds has failed after its last try", async () => {
   assert.deepEqual(await world.ledger("broken"), [["failed", 10, 1, "never"]]);
   assert.deepEqual(await world.ledger("fragile"), [["failed", 10, 1, "never"]]);
 });
+
+test("several failed runs of one entry that are asked for again run one after the other, whatever its overlap", async () => {
+  let isMended = false;
+  const { world, engine, begun } = setUp(async (world) => {
+    await new Promise<void>((resolve) => world.clock.setTimer(4_000, resolve));
+    if (!isMended) throw new Error("broken");
+  });
+  for (const overlap of ["skip", "allow"] as const)
+    await world.add(overlap, { every: "10s", job: "work", overlap, max_runs: 3 });
+  await engine.start();
+  await world.clock.advance(40_000);
+  isMended = true;
+  begun.length = 0;
+  assert.equal(await world.store.requeueFailed({ limit: 9 }, world.clock.now()), 6);
+  await world.clock.advance(20_000);
+  await engine.stop(0);
+  for (const overlap of ["skip", "allow"])
+    assert.deepEqual(
+      (await world.ledger(overlap)).map(([state, , , reason]) => [state, reason]),
+      [
+        ["ran", null],
+        ["ran", null],
+        ["ran", null],
+      ],
+      overlap,
+    );
+  const atOf = begun.map(([, at]) => Math.floor(at));
+  assert.deepEqual(new Set(atOf).size, 3, "those of `skip` do not run beside one another");
+});

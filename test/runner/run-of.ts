@@ -38,6 +38,7 @@ export function runOf(entry: Entry, changes: Partial<Run> = {}): Run {
     dueAt: fireAt,
     manual: false,
     attempt: 1,
+    isAgain: false,
     missedCount: 0,
     params: undefined,
     ...changes,

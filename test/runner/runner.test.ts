@@ -161,6 +161,17 @@ test("max_instances: so many of one entry at once; what comes on top is skipped 
   }
 });
 
+test("a run that is asked for again waits where a new one is skipped, but for none that was given up", async () => {
+  const { runner, clock } = setUp({ hang: () => new Promise(() => {}) });
+  const entry = entryOf({ job: "hang", timeout: "5s" });
+  const outcome = outcomeOf(runner, runOf(entry));
+  const again = runOf(entry, { isAgain: true, attempt: 2 });
+  assert.deepEqual([runner.admit(runOf(entry))?.result, runner.admit(again)?.result], ["skipped", "queued"]);
+  await clock.advance(10_000);
+  await outcome;
+  assert.equal(runner.admit(again)?.result, "skipped");
+});
+
 test("overlap: cancel aborts the run that goes on, and the next waits for its end", async () => {
   const { runner, clock } = setUp({
     wait: ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
