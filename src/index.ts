@@ -1,5 +1,7 @@
 // The package's public names.
 
+import "./node-version.ts";
+
 export type { Definition } from "./core/definition.ts";
 export { describe } from "./core/describe.ts";
 export type { Entry, EntryStatus, Origin } from "./core/entry.ts";

@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 import { extname } from "node:path";
-import { brotliCompressSync, deflateSync, zstdCompressSync } from "node:zlib";
+import zlib from "node:zlib";
 import { refusal } from "./refusal.ts";
 
 type Compress = (bytes: Buffer) => Buffer;
@@ -25,11 +25,11 @@ const xz: Compress = (bytes) =>
 /** A "gzip" of Celery's is a zlib stream; its workers can't read gzip. */
 const compressions = new Map<string, Compression>();
 for (const [header, aliases, compress] of [
-  ["application/x-gzip", ["gzip", "zlib"], deflateSync],
+  ["application/x-gzip", ["gzip", "zlib"], zlib.deflateSync],
   ["application/x-bz2", ["bzip2", "bzip", "bz2"], bzip2],
   ["application/x-lzma", ["lzma", "xz"], xz],
-  ["application/x-brotli", ["brotli"], brotliCompressSync],
-  ["application/zstd", ["zstd", "zstandard"], zstdCompressSync],
+  ["application/x-brotli", ["brotli"], zlib.brotliCompressSync],
+  ["application/zstd", ["zstd", "zstandard"], zlib.zstdCompressSync],
 ] as const) {
   for (const name of [header, ...aliases]) compressions.set(name, { header, compress });
 }

@@ -13,6 +13,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { folder, root } from "../e2e/beat.ts";
 import { exampleRuns } from "../e2e/example-runs.ts";
+import { failureOnOlderNode } from "./older-node.ts";
 
 const run = promisify(execFile);
 const tool = (name: string) => join(root, "node_modules/.bin", name);
@@ -43,6 +44,14 @@ test("the package", { concurrency: 2 }, async (t) => {
     await run(tool("attw"), [tarball, "--profile", "esm-only", "--no-color"]).catch((error) =>
       assert.fail(`${error.stdout}${error.stderr}`),
     );
+  });
+  await t.test("on too old a Node it says so", async (t) => {
+    const project = await newProject(t, tarball, manifest);
+    for (const name of ["beatd", "beatd/testing"]) {
+      await writeFile(join(project, "program.js"), `import "${name}";\n`);
+      const { stderr } = await failureOnOlderNode(["program.js"], project);
+      assert.match(stderr, /UsageError: beatd needs Node 24 or newer, and this is Node \d+/);
+    }
   });
   const projects = (["JavaScript", "TypeScript"] as const).map((language) =>
     t.test(`a project of ${language}`, async (t) => {

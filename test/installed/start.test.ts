@@ -9,6 +9,7 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { folder, root } from "../e2e/beat.ts";
 import { Running, systemEnvironment } from "../e2e/running.ts";
+import { failureOnOlderNode } from "./older-node.ts";
 
 const run = promisify(execFile);
 
@@ -65,16 +66,7 @@ test("npm start in a fresh clone, twice", async (t) => {
 });
 
 test("too old a Node is told what to do, in one sentence", async () => {
-  const command = join(root, "bin/beat.js");
-  const oldVersion =
-    'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.19.0"}})';
-  const systemNode = (await run("node", ["-p", "process.versions.node"], { env: systemEnvironment() })).stdout.trim();
-  const [node, args] =
-    Number.parseInt(systemNode, 10) < 24 ? ["node", []] : [process.execPath, ["--import", oldVersion]];
-  const failure = await run(node, [...args, command, "--version"], { env: systemEnvironment() }).then(
-    () => assert.fail(`beat ran on Node ${systemNode}`),
-    (error: { code: number; stdout: string; stderr: string }) => error,
-  );
+  const failure = await failureOnOlderNode([join(root, "bin/beat.js"), "--version"]);
   assert.equal(failure.code, 1);
   assert.equal(failure.stdout, "");
   assert.match(
