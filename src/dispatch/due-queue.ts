@@ -25,7 +25,7 @@ export class DueQueue {
   readonly #ready = new Line();
   readonly #late = new Line();
   readonly #pile = new Line();
-  /** By due time: many share one, and there are never many of them. */
+  /** By due time, which many share. All of them are gone through at each of these times. */
   readonly #early = new Map<Instant, Held[]>();
   #earliest = Number.POSITIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
