@@ -5,6 +5,7 @@ import { clock, dateParts, listed, ordinal, patternPhrase, someOf, weekdayName }
 import { recurrencePhrase } from "./describe-recurrence.ts";
 import { compileChecked, type FireTimesOptions } from "./fire-times.ts";
 import { dayMs, hourMs, type Instant, minuteMs, parseDuration, secondMs } from "./time.ts";
+import { type Dates, firstDate, lastDate, nextDate } from "./triggers/dates.ts";
 import type { RecurrenceSet } from "./triggers/rrule.ts";
 import { compileSchedule, type Schedule, triggerKeys } from "./triggers/schedule.ts";
 import type { Trigger } from "./triggers/trigger.ts";
@@ -68,8 +69,10 @@ function phraseOf(schedule: Written, inherited: Inherited, compiled?: Trigger): 
 
 function triggerPhrase(key: TriggerKey, schedule: Schedule, own: Inherited, compiled?: Trigger): string {
   switch (key) {
-    case "any":
-      return `at each of these times: ${nestedList(schedule.any, own)}`;
+    case "any": {
+      const union = compiled && within(compiled);
+      return `at each of these times: ${nestedList(schedule.any, own, union?.kind === "any" ? union.triggers : [])}`;
+    }
     case "all":
       return `whenever these coincide: ${nestedList(schedule.all, own)}`;
     default: {
@@ -93,9 +96,13 @@ function within(trigger: Trigger): Trigger {
 }
 
 /** A nested trigger that says more than one thing stands in brackets. */
-function nestedList(triggers: readonly unknown[] | undefined, own: Inherited): string {
-  const phrases = (triggers ?? []).slice(0, 6).map((each) => {
-    const phrase = phraseOf(each as Schedule, own);
+function nestedList(
+  triggers: readonly unknown[] | undefined,
+  own: Inherited,
+  compiled: readonly Trigger[] = [],
+): string {
+  const phrases = (triggers ?? []).slice(0, 6).map((each, index) => {
+    const phrase = phraseOf(each as Schedule, own, compiled[index]);
     return phrase.includes(", ") || phrase.includes(": ") ? `(${phrase})` : phrase;
   });
   const more = (triggers ?? []).length - phrases.length;
@@ -112,7 +119,7 @@ function leafPhrase(trigger: Trigger, key: TriggerKey, schedule: Schedule, own: 
       return intervalPhrase(trigger.everyMs);
     case "at":
       return schedule.cron === undefined
-        ? datesPhrase(trigger.instants, zoneOf(own.timezone))
+        ? datesPhrase(trigger, zoneOf(own.timezone))
         : "once when the scheduler starts";
     case "calendar":
       return calendarPhrase(trigger, own.startAt !== undefined);
@@ -165,14 +172,16 @@ function durationPhrase(written: string | number): string {
 /** `hour`, `2 hours`. */
 const counted = (amount: number, unit: string): string => (amount === 1 ? unit : `${amount} ${unit}s`);
 
-function datesPhrase(instants: readonly Instant[], zone: Zone): string {
-  const [first = 0] = instants;
-  const last = instants.at(-1)!;
+const maxDatesListed = 4;
+
+function datesPhrase(dates: Dates, zone: Zone): string {
   const text = (instant: Instant) => wallText(zone.wallAt(instant));
-  if (instants.length === 1) return `once at ${text(first)}`;
-  return instants.length <= 4
-    ? `at ${listed(instants.map(text))}`
-    : `at ${instants.length} times from ${text(first)} to ${text(last)}`;
+  const [first, last] = [firstDate(dates)!, lastDate(dates)!];
+  const written = dates.instants.length + (dates.local?.pattern.length ?? 0);
+  if (written > maxDatesListed) return `at ${written} times from ${text(first)} to ${text(last)}`;
+  const texts = [];
+  for (let next: Instant | null = first; next !== null; next = nextDate(dates, next)) texts.push(text(next));
+  return texts.length === 1 ? `once at ${texts[0]}` : `at ${listed(texts)}`;
 }
 
 /** `2027-01-01 09:00`; seconds and milliseconds only where there are any. */

@@ -137,9 +137,9 @@ test("what stands beside a schedule is checked like it", () => {
   };
   refused("name", /"5" is not the name/, { name: 5 });
   refused("name", /at most 200 characters/, { name: "x".repeat(201) });
-  const days = Array.from({ length: 6_000 }, (_, day) => new Date(day * 86_400_000).toISOString().slice(0, 10));
+  const days = Array.from({ length: 10_000 }, (_, day) => new Date(day * 86_400_000).toISOString().slice(0, 10));
   const twice = { ...schedule, except: ["holidays", "works"] };
-  refused("except.1", /make 12000 exceptions/, { calendars: { holidays: days, works: days } }, twice);
+  refused("except.1", /too many dates.* 12000 in all/, { calendars: { holidays: days, works: days } }, twice);
   refused("calendars", /"null" is not a map of calendars.*holidays/, { calendars: null });
   refused("calendars.holidays", /"2026-12-25" is not a list of dates/, { calendars: { holidays: "2026-12-25" } });
   refused("calendars.holidays", /not a list of dates/, { calendars: { holidays: [5] } });

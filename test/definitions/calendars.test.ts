@@ -228,7 +228,7 @@ test("calendars are bounded: each, in number, and what they make together", () =
     entry("two", "[a, b]"),
   );
   assert.deepEqual(parse(together).problems, [
-    'f.yaml:4:49: entry "two", except.1: its calendars make 12000 exceptions and more. At most 10000 are kept: name fewer calendars.',
+    'f.yaml:4:49: entry "two", except.1: is made of too many dates. Give at most 12000 in all, those of calendars included.',
   ]);
   const large = lines(`calendars: {a: [${Array(10_001).fill("2026-01-01").join(",")}]}`, "schedules: {}");
   assert.deepEqual(parse(large).problems, [

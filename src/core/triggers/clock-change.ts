@@ -6,7 +6,9 @@
 
 import { dayMs, hourMs, type Instant } from "../time.ts";
 import { type WallTime, type Zone, zoneOf } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import { nextCalendar } from "./calendar.ts";
+import { spanAt } from "./except.ts";
 import { nextMatch } from "./pattern.ts";
 import { lateInstant, nextRrule } from "./rrule.ts";
 import { nextFireTime, type Trigger } from "./trigger.ts";
@@ -74,9 +76,8 @@ function leafOf(trigger: Trigger): Leaf | undefined {
     }
     case "at": {
       if (trigger.local === undefined) return undefined;
-      const { walls, zone, dst } = trigger.local;
-      const ascending = walls.toSorted((a, b) => a - b);
-      return { ...ruled(zone, dst), next: (wall) => ascending.find((each) => each >= wall) ?? null };
+      const { pattern, zone, dst } = trigger.local;
+      return { ...ruled(zone, dst), next: (wall) => pattern[firstAtOrAbove(pattern, wall)] ?? null };
     }
     default:
       return undefined;
@@ -154,8 +155,8 @@ export function* clockEffects(trigger: Trigger, from: Instant, until: Instant): 
       return;
     case "except":
       for (const effect of clockEffects(trigger.trigger, from, until)) {
-        const isLeftOut = trigger.spans.some((span) => effect.at >= span.from && effect.at < span.until);
-        if (!isLeftOut && (effect.outcome === "skipped" || fires(trigger, effect.at))) yield effect;
+        if (spanAt(trigger, effect.at) === undefined && (effect.outcome === "skipped" || fires(trigger, effect.at)))
+          yield effect;
       }
       return;
     case "all":

@@ -110,6 +110,7 @@ function meet(triggers: readonly Trigger[], start: Instant, direction: 1 | -1, a
     const span = isStepped(last) && isStepped(trigger) ? apart(last, trigger, wanted) : undefined;
     if (span === undefined) continue;
     wanted = direction === 1 ? span.until : span.from;
+    if (!Number.isFinite(wanted)) return null;
     // These two decide: the others need not be asked for as long as they are apart.
     order = [last, trigger, ...triggers.filter((each) => each !== last && each !== trigger)];
     [turn, agreed] = [0, 0];

@@ -1,5 +1,6 @@
 // What a trigger is compiled with, beside its own value.
 
+import { DefinitionError } from "../errors.ts";
 import type { Instant } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
 import type { Trigger } from "./trigger.ts";
@@ -8,13 +9,46 @@ import type { Trigger } from "./trigger.ts";
 export interface Allowance {
   /** Triggers, and rules of recurrences. */
   partsLeft: number;
-  /** Of counting COUNTs by walking. */
+  /** Dates and date-times, those of named calendars each time that they are named. */
+  datesLeft: number;
+  /** Those that it names: each has to be asked for its changes. */
+  readonly zones: Set<Zone>;
+  /** Of counting COUNTs, by years and by walking. */
   stepsLeft: number;
   /** Questions to triggers within triggers, to find out whether they fire at all. */
   asksLeft: number;
 }
 
-export const newAllowance = (): Allowance => ({ partsLeft: 250, stepsLeft: 100_000, asksLeft: 72_000 });
+export const newAllowance = (): Allowance => ({
+  partsLeft: maxParts,
+  datesLeft: maxDates,
+  zones: new Set(),
+  stepsLeft: 100_000,
+  asksLeft: 72_000,
+});
+
+const [maxParts, maxDates, maxZones] = [150, 12_000, 50];
+
+/** These throw DefinitionError where a schedule is made of more than anybody needs. */
+export function takePart(allowance: Allowance, field: string): void {
+  if (--allowance.partsLeft >= 0) return;
+  refuse("is made of too many triggers", `Give at most ${maxParts} in all, rules of recurrences included.`, field);
+}
+
+export function takeDates(allowance: Allowance, count: number, field: string): void {
+  allowance.datesLeft -= count;
+  if (allowance.datesLeft >= 0) return;
+  refuse("is made of too many dates", `Give at most ${maxDates} in all, those of calendars included.`, field);
+}
+
+export function takeZone(allowance: Allowance, zone: Zone): void {
+  if (allowance.zones.add(zone).size <= maxZones) return;
+  refuse(`"${zone.name}" is one time zone too many`, `Name at most ${maxZones} in one schedule.`, "timezone");
+}
+
+function refuse(message: string, remedy: string, field: string): never {
+  throw new DefinitionError(message, { remedy, place: { field } });
+}
 
 export interface CompileContext {
   /** The entry's name. */

@@ -3,8 +3,9 @@
 
 import { z } from "zod";
 import { DefinitionError, nearest } from "../errors.ts";
-import type { Instant } from "../time.ts";
-import type { CompileContext } from "./context.ts";
+import { dayMs, type Instant } from "../time.ts";
+import type { Zone } from "../zone.ts";
+import { type CompileContext, takeDates } from "./context.ts";
 import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
 import type { Ask, Trigger } from "./trigger.ts";
 import { coveredSpan } from "./wall-clock.ts";
@@ -12,15 +13,22 @@ import { coveredSpan } from "./wall-clock.ts";
 export interface Except {
   readonly kind: "except";
   readonly trigger: Trigger;
-  /** Spans [from, until) that are left out, ascending, apart from each other. */
-  readonly spans: readonly Span[];
+  /** The zone of `days` and `times`. */
+  readonly zone: Zone;
+  /** What is left out: wall times [from, until) of days, wall times [from, until] and instants [from, until] as written. */
+  readonly days: readonly Span[];
+  readonly times: readonly Span[];
+  readonly instants: readonly Span[];
   readonly triggers: readonly Trigger[];
 }
 
+/** Those of one list are ascending, and apart from each other. */
 interface Span {
-  readonly from: Instant;
-  readonly until: Instant;
+  readonly from: number;
+  readonly until: number;
 }
+
+type LeftOut = Record<"days" | "times" | "instants", Span[]>;
 
 const maxItems = 10_000;
 
@@ -35,32 +43,42 @@ export function compileExcept(value: unknown, trigger: Trigger, context: Compile
       place: { field: "except" },
     });
   }
-  const spans: Span[] = [];
+  const left: LeftOut = { days: [], times: [], instants: [] };
   const triggers: Trigger[] = [];
   items.forEach((each, index) => {
     const field = Array.isArray(value) ? `except.${index}` : "except";
-    if (typeof each === "string") spans.push(...namedSpans(each, field, context));
-    else if (isRange(each)) spans.push(rangeSpan(each.from, each.to, field, context));
+    takeDates(context.allowance, 1, field);
+    if (typeof each === "string") addNamed(left, each, field, context);
+    else if (isRange(each)) addRange(left, each.from, each.to, field, context);
     else triggers.push(context.compileNested(each, field));
-    if (spans.length > maxItems) {
-      throw new DefinitionError(`its calendars make ${spans.length} exceptions and more`, {
-        remedy: `At most ${maxItems} are kept: name fewer calendars.`,
-        place: { field },
-      });
-    }
   });
-  return { kind: "except", trigger, spans: merge(spans), triggers };
+  return {
+    kind: "except",
+    trigger,
+    zone: context.zone,
+    days: merge(left.days),
+    times: merge(left.times),
+    instants: merge(left.instants),
+    triggers,
+  };
 }
 
 const isRange = (value: unknown): value is { from: unknown; to: unknown } =>
   typeof value === "object" && value !== null && "from" in value && "to" in value && Object.keys(value).length === 2;
 
 /** `2026-12-25`, `2026-12-24..2027-01-01`, a date-time, or the name of a calendar. */
-function namedSpans(text: string, field: string, context: CompileContext): Span[] {
-  if (/^[0-9]/.test(text)) return [textSpan(text, field, context)];
+function addNamed(left: LeftOut, text: string, field: string, context: CompileContext): void {
   const { calendars } = context;
+  if (/^[0-9]/.test(text)) {
+    addText(left, text, field, context);
+    return;
+  }
   if (Object.hasOwn(calendars, text)) {
-    return calendars[text]!.map((each, index) => textSpan(each, `calendars.${text}.${index}`, context));
+    takeDates(context.allowance, calendars[text]!.length, field);
+    for (const [index, each] of calendars[text]!.entries()) {
+      addText(left, each, `calendars.${text}.${index}`, context);
+    }
+    return;
   }
   const guess = nearest(text, Object.keys(calendars));
   throw new DefinitionError(`${inQuotes(text)} is neither a date nor a calendar of this file`, {
@@ -71,19 +89,26 @@ function namedSpans(text: string, field: string, context: CompileContext): Span[
   });
 }
 
-function textSpan(text: string, field: string, context: CompileContext): Span {
+function addText(left: LeftOut, text: string, field: string, context: CompileContext): void {
   const [from, to, ...rest] = text.split(/ *(?:\.\.|\/) */);
-  return rangeSpan(from, rest.length > 0 ? text : (to ?? from), field, context);
+  addRange(left, from, rest.length > 0 ? text : (to ?? from), field, context);
 }
 
-function rangeSpan(from: unknown, to: unknown, field: string, { zone }: CompileContext): Span {
-  const start = startOf(parseDateTime(from, field), zone);
-  const end = endOf(parseDateTime(to, field), zone);
-  if (end >= start) return { from: start, until: end + 1 };
-  throw new DefinitionError(`${inQuotes(to)} is before ${inQuotes(from)}`, {
-    remedy: "Write the earlier date first.",
-    place: { field },
-  });
+function addRange(left: LeftOut, from: unknown, to: unknown, field: string, { zone }: CompileContext): void {
+  const start = parseDateTime(from, field);
+  const end = to === from ? start : parseDateTime(to, field);
+  const isLocal = start.offsetMinutes === null && end.offsetMinutes === null;
+  const span = isLocal
+    ? { from: start.wall, until: end.wall + (end.dateOnly ? dayMs : 0) }
+    : { from: startOf(start, zone), until: endOf(end, zone) };
+  const isOfDays = isLocal && end.dateOnly;
+  if (span.until < span.from + Number(isOfDays)) {
+    throw new DefinitionError(`${inQuotes(to)} is before ${inQuotes(from)}`, {
+      remedy: "Write the earlier date first.",
+      place: { field },
+    });
+  }
+  (isOfDays ? left.days : isLocal ? left.times : left.instants).push(span);
 }
 
 function merge(spans: readonly Span[]): Span[] {
@@ -99,32 +124,24 @@ function merge(spans: readonly Span[]): Span[] {
 
 type Fires = (trigger: Trigger, instant: Instant) => boolean;
 
-export function nextExcept(
-  { trigger, spans, triggers }: Except,
-  after: Instant,
-  next: Ask,
-  firesAt: Fires,
-): Instant | null {
+export function nextExcept(except: Except, after: Instant, next: Ask, firesAt: Fires): Instant | null {
+  const { trigger, triggers } = except;
   let found = next(trigger, after);
   while (found !== null) {
     const instant: Instant = found;
-    const span = spanAt(spans, instant) ?? spanFrom(triggers, trigger, instant, firesAt);
+    const span = spanAt(except, instant) ?? spanFrom(triggers, trigger, instant, firesAt);
     if (span === undefined) return instant;
     found = next(trigger, span.until - 1);
   }
   return null;
 }
 
-export function previousExcept(
-  { trigger, spans, triggers }: Except,
-  before: Instant,
-  previous: Ask,
-  firesAt: Fires,
-): Instant | null {
+export function previousExcept(except: Except, before: Instant, previous: Ask, firesAt: Fires): Instant | null {
+  const { trigger, triggers } = except;
   let found = previous(trigger, before);
   while (found !== null) {
     const instant: Instant = found;
-    const span = spanAt(spans, instant) ?? spanFrom(triggers, trigger, instant, firesAt);
+    const span = spanAt(except, instant) ?? spanFrom(triggers, trigger, instant, firesAt);
     if (span === undefined) return instant;
     found = previous(trigger, span.from);
   }
@@ -139,18 +156,34 @@ function spanFrom(triggers: readonly Trigger[], trigger: Trigger, instant: Insta
   return (isStepped ? coveredSpan(found, trigger, instant) : undefined) ?? { from: instant, until: instant + 1 };
 }
 
-export function isLeftOut({ spans, triggers }: Except, instant: Instant, firesAt: Fires): boolean {
-  return spanAt(spans, instant) !== undefined || triggers.some((each) => firesAt(each, instant));
+export function isLeftOut(except: Except, instant: Instant, firesAt: Fires): boolean {
+  return spanAt(except, instant) !== undefined || except.triggers.some((each) => firesAt(each, instant));
 }
 
-function spanAt(spans: readonly Span[], instant: Instant): Span | undefined {
+/**
+ * The span [from, until) around `instant` that dates and date-times leave out. What was written as wall times is asked of the
+ * zone near `instant` alone. In a gap they stand for its end, like the fire times that they leave out.
+ */
+export function spanAt({ zone, days, times, instants }: Except, instant: Instant): Span | undefined {
+  const written = lastFrom(instants, instant);
+  if (written !== undefined && instant <= written.until) return { from: written.from, until: written.until + 1 };
+  if (days.length + times.length === 0) return undefined;
+  const shown = zone.shown(instant);
+  const day = lastFrom(days, shown);
+  if (day !== undefined && shown < day.until) return { from: zone.reach(day.from), until: zone.reach(day.until) };
+  const time = lastFrom(times, shown);
+  if (time === undefined || zone.shown(instant - 1) >= time.until) return undefined;
+  return { from: zone.reach(time.from), until: zone.reach(time.until) + 1 };
+}
+
+/** The last of them that begins at or before `time`. */
+function lastFrom(spans: readonly Span[], time: number): Span | undefined {
   let low = 0;
   let high = spans.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (spans[middle]!.until > instant) high = middle;
+    if (spans[middle]!.from > time) high = middle;
     else low = middle + 1;
   }
-  const span = spans[low];
-  return span !== undefined && span.from <= instant ? span : undefined;
+  return spans[low - 1];
 }

@@ -29,7 +29,7 @@ const [stepsForContent, stepsForRule] = [20, 1_000];
 export function lastOf(rule: Recurrence, count: number, allowance: Allowance): WallTime | undefined {
   if (isSteady(rule)) return lastOfSteady(rule, count);
   const times = timesOfEachDay(rule);
-  return times === undefined ? walkTo(rule, count, allowance) : lastOfDays(rule, count, times);
+  return times === undefined ? walkTo(rule, count, allowance) : lastOfDays(rule, count, times, allowance);
 }
 
 /** Whether every period holds the same times, so that counting them is arithmetic. */
@@ -67,7 +67,7 @@ function timesOfEachDay({ frequency, interval, start, positions, ...named }: Rec
   return { hours, minutes, seconds };
 }
 
-function lastOfDays(rule: Recurrence, count: number, times: TimesOfDay): WallTime {
+function lastOfDays(rule: Recurrence, count: number, times: TimesOfDay, allowance: Allowance): WallTime | undefined {
   const { frequency, interval, start, until } = rule;
   const inDay = numberOfTimes(times);
   const startDay = Math.floor(start / dayMs);
@@ -76,6 +76,7 @@ function lastOfDays(rule: Recurrence, count: number, times: TimesOfDay): WallTim
   for (let year = packedDate(startDay) >> 9; year <= 9999; year++) {
     const newYear = dayNumber(year, 1, 1);
     if (newYear * dayMs > until) break;
+    if (--allowance.stepsLeft < 0) return undefined;
     if (stepsByDay && !holdsPeriod(rule, newYear, newYear + daysIn(year, 2) + 336)) continue;
     let days = daysOf(rule, year);
     if (newYear < startDay) days = days.slice(firstAtOrAbove(days, startDay - newYear));

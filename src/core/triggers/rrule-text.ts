@@ -3,7 +3,7 @@
 import { DefinitionError, nearest } from "../errors.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
-import { type Allowance, newAllowance } from "./context.ts";
+import { type Allowance, newAllowance, takeDates, takePart } from "./context.ts";
 import { dayNumber, daysIn, inQuotes, packedDate, weekdayOf } from "./date-time.ts";
 import { greatestCommonDivisor } from "./interval.ts";
 import { type Frequency, frequencies, type Recurrence } from "./recurrence.ts";
@@ -66,10 +66,10 @@ export function parseRecurrenceSet(
         exceptRules.push(parseRule(text, start, zone, allowance));
         break;
       case "RDATE":
-        dates.push(...text.split(",").map((each) => parseTime(each, zone)));
+        dates.push(...timesOf(text, zone, allowance));
         break;
       case "EXDATE":
-        exceptDates.push(...text.split(",").map((each) => parseTime(each, zone)));
+        exceptDates.push(...timesOf(text, zone, allowance));
         break;
       default:
         refuse(
@@ -83,8 +83,14 @@ export function parseRecurrenceSet(
   return { rules, exceptRules, dates: dates.sort((a, b) => a - b), exceptDates: new Set(exceptDates) };
 }
 
+function timesOf(text: string, zone: Zone, allowance: Allowance): WallTime[] {
+  const times = text.split(",");
+  takeDates(allowance, times.length, "rrule");
+  return times.map((each) => parseTime(each, zone));
+}
+
 function parseRule(text: string, start: WallTime, zone: Zone, allowance: Allowance): Recurrence {
-  if (--allowance.partsLeft < 0) return refuse("too many rules", "Give at most 250 in all, triggers included.");
+  takePart(allowance, "rrule");
   const parts = partsOf(text);
   const frequency = parts.get("FREQ")?.toUpperCase() as Frequency | undefined;
   if (frequency === undefined || !frequencies.includes(frequency)) {

@@ -8,7 +8,7 @@ import { type WallTime, type Zone, zoneOf } from "../zone.ts";
 import { apschedulerSchema, compileApscheduler } from "./apscheduler.ts";
 import { calendarSchema, compileCalendar } from "./calendar.ts";
 import { compileAll, compileAny } from "./combine.ts";
-import { type Allowance, type CompileContext, newAllowance } from "./context.ts";
+import { type Allowance, type CompileContext, newAllowance, takePart, takeZone } from "./context.ts";
 import { compileCron, cronSchema } from "./cron.ts";
 import { compileCrontab, crontabSchema } from "./crontab.ts";
 import { endOf, inQuotes, parseDateTime, startOf } from "./date-time.ts";
@@ -127,13 +127,9 @@ export function compileSchedule(schedule: Schedule, context: ScheduleContext): T
 function compileWithin(schedule: Schedule, inherited: Inherited, depth: number): Trigger {
   const key = onlyTrigger(schedule);
   const { allowance } = inherited;
-  if (--allowance.partsLeft < 0) {
-    throw new DefinitionError("is made of too many triggers", {
-      remedy: "Give at most 250 in all, rules of recurrences included.",
-      place: { field: key },
-    });
-  }
+  takePart(allowance, key);
   const zone = schedule.timezone === undefined ? inherited.zone : compileZone(schedule.timezone);
+  takeZone(allowance, zone);
   const start = compileStart(schedule.start_at, zone);
   const endAt = compileEnd(schedule, key, zone);
   if (start !== undefined && endAt !== undefined && endAt < start.startAt) {

@@ -14,8 +14,9 @@
 // and the mixtures are made of them: fixed without the times in gaps, and the union of both.
 
 import type { Instant } from "../time.ts";
-import { dayMs, hourMs, minuteMs, secondMs } from "../time.ts";
+import { dayMs, hourMs, minuteMs } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
+import { firstAtOrAbove } from "./ascending.ts";
 import { greatestCommonDivisor, type Interval } from "./interval.ts";
 import {
   coversMinutes,
@@ -38,19 +39,26 @@ export interface DstRule {
 export const followsRealTime: DstRule = { gap: "skip", overlap: "both" };
 export const namesFixedTimes: DstRule = { gap: "next", overlap: "first" };
 
-export interface WallClock {
-  readonly kind: "crontab" | "cron" | "apscheduler";
-  readonly pattern: WallPattern;
+/** Times of a zone's clock. */
+export interface WallTimes {
+  /** What they match, or each of them, ascending. */
+  readonly pattern: WallPattern | readonly WallTime[];
   readonly zone: Zone;
   readonly dst: DstRule;
 }
 
-/** A pattern whose matches fall into gaps this often in a row never fires again. */
-const maxMisses = 128;
-/** Wall time and real time differ by less than this, and so do two offsets. */
-const aroundMs = 2 * dayMs;
+export interface WallClock extends WallTimes {
+  readonly kind: "crontab" | "cron" | "apscheduler";
+  readonly pattern: WallPattern;
+}
 
-export function nextWallClock(trigger: WallClock, after: Instant): Instant | null {
+/** A pattern whose matches fall into gaps this often in a row never fires again. A list comes to its end. */
+const maxMissesOf = (pattern: WallTimes["pattern"]): number => (isList(pattern) ? Infinity : 128);
+const isList = (pattern: WallTimes["pattern"]): pattern is readonly WallTime[] => Array.isArray(pattern);
+/** Wall time and real time differ by less than this, and so do two offsets. */
+export const aroundMs = 2 * dayMs;
+
+export function nextWallClock(trigger: WallTimes, after: Instant): Instant | null {
   if (trigger.dst.overlap === "first") return nextFixed(trigger, after);
   const real = nextReal(trigger, after);
   if (trigger.dst.gap === "skip") return real;
@@ -58,7 +66,7 @@ export function nextWallClock(trigger: WallClock, after: Instant): Instant | nul
   return real === null || fixed === null ? (real ?? fixed) : Math.min(real, fixed);
 }
 
-export function previousWallClock(trigger: WallClock, before: Instant): Instant | null {
+export function previousWallClock(trigger: WallTimes, before: Instant): Instant | null {
   if (trigger.dst.overlap === "first") return previousFixed(trigger, before);
   const real = previousReal(trigger, before);
   if (trigger.dst.gap === "skip") return real;
@@ -76,22 +84,34 @@ export function instantsShowing(wall: WallTime, zone: Zone, { gap, overlap }: Ds
   return second >= until ? [first, second] : [first];
 }
 
-function nextFixed({ pattern, zone, dst }: WallClock, after: Instant): Instant | null {
-  let wall: WallTime | null = nextMatch(pattern, zone.shown(after) + 1);
+/** The first of them at or after `wall`. */
+function nextIn(pattern: WallTimes["pattern"], wall: WallTime): WallTime | null {
+  return isList(pattern) ? (pattern[firstAtOrAbove(pattern, wall)] ?? null) : nextMatch(pattern, wall);
+}
+
+/** The last of them at or before `wall`. */
+function previousIn(pattern: WallTimes["pattern"], wall: WallTime): WallTime | null {
+  return isList(pattern) ? (pattern[firstAtOrAbove(pattern, wall + 1) - 1] ?? null) : previousMatch(pattern, wall);
+}
+
+function nextFixed({ pattern, zone, dst }: WallTimes, after: Instant): Instant | null {
+  const maxMisses = maxMissesOf(pattern);
+  let wall: WallTime | null = nextIn(pattern, zone.shown(after) + 1);
   for (let misses = 0; wall !== null && misses < maxMisses; misses++) {
     const instant = zone.reach(wall);
     if (dst.gap === "next" || !isSkipped(dst.gap, wall, instant, zone)) return instant;
-    wall = nextMatch(pattern, zone.wallAt(instant));
+    wall = nextIn(pattern, zone.wallAt(instant));
   }
   return null;
 }
 
-function previousFixed({ pattern, zone, dst }: WallClock, before: Instant): Instant | null {
-  let wall: WallTime | null = previousMatch(pattern, zone.shown(before - 1));
+function previousFixed({ pattern, zone, dst }: WallTimes, before: Instant): Instant | null {
+  const maxMisses = maxMissesOf(pattern);
+  let wall: WallTime | null = previousIn(pattern, zone.shown(before - 1));
   for (let misses = 0; wall !== null && misses < maxMisses; misses++) {
     const instant = zone.reach(wall);
     if (dst.gap === "next" || !isSkipped(dst.gap, wall, instant, zone)) return instant;
-    wall = previousMatch(pattern, zone.shown(instant - 1));
+    wall = previousIn(pattern, zone.shown(instant - 1));
   }
   return null;
 }
@@ -103,11 +123,12 @@ function isSkipped(gap: "skip" | "next-unless-day", wall: WallTime, instant: Ins
 }
 
 /** Looks for a match in one stretch after the other; a stretch that can hold none is stepped over. */
-function nextReal({ pattern, zone }: WallClock, after: Instant): Instant | null {
-  let from = (Math.floor(after / secondMs) + 1) * secondMs;
+function nextReal({ pattern, zone }: WallTimes, after: Instant): Instant | null {
+  const maxMisses = maxMissesOf(pattern);
+  let from = after + 1;
   for (let misses = 0; misses < 2 * maxMisses; misses++) {
     const { offsetMs, until } = zone.stretchAt(from);
-    const wall = nextMatch(pattern, from + offsetMs);
+    const wall = nextIn(pattern, from + offsetMs);
     if (wall !== null && wall - offsetMs < until) return wall - offsetMs;
     // A second pass can show wall times from before `from` only where a change is near.
     if (until - from < aroundMs) from = until;
@@ -117,15 +138,16 @@ function nextReal({ pattern, zone }: WallClock, after: Instant): Instant | null 
   return null;
 }
 
-function previousReal({ pattern, zone }: WallClock, before: Instant): Instant | null {
-  let last = (Math.ceil(before / secondMs) - 1) * secondMs;
+function previousReal({ pattern, zone }: WallTimes, before: Instant): Instant | null {
+  const maxMisses = maxMissesOf(pattern);
+  let last = before - 1;
   for (let misses = 0; misses < 2 * maxMisses; misses++) {
     const { offsetMs, from } = zone.stretchAt(last);
-    const wall = previousMatch(pattern, last + offsetMs);
+    const wall = previousIn(pattern, last + offsetMs);
     if (wall !== null && wall - offsetMs >= from) return wall - offsetMs;
-    if (last - from < aroundMs) last = from - secondMs;
+    if (last - from < aroundMs) last = from - 1;
     else if (wall === null) return null;
-    else last = Math.min(from - secondMs, wall - offsetMs + aroundMs);
+    else last = Math.min(from - 1, wall - offsetMs + aroundMs);
   }
   return null;
 }

@@ -442,6 +442,13 @@ const others: readonly Adversary[] = [
   }),
 ];
 
+/** `count` days from 1900 on, so far apart, and a time of day. */
+const daysApart = (count: number, apart: number, time = ""): string[] =>
+  Array.from(
+    { length: count },
+    (_, index) => new Date(Date.UTC(1900, 0) + index * apart * 86_400_000).toISOString().slice(0, 10) + time,
+  );
+
 const oddZones = [
   "Africa/Casablanca",
   "America/Sao_Paulo",
@@ -451,6 +458,167 @@ const oddZones = [
   "Africa/El_Aaiun",
   "America/New_York",
 ];
+const zoneNames = Intl.supportedValuesOf("timeZone").filter((_, index) => index % 8 === 0);
+/** Each of them in a zone of its own. */
+const inZones = (count: number, make: (timezone: string, index: number) => object): Schedule =>
+  ({ any: zoneNames.slice(0, count).map(make) }) as Schedule;
+/** As many triggers as there may be, in as many zones. */
+const inAllZones = (make: (timezone: string, index: number) => object): Schedule =>
+  ({
+    any: [0, 1, 2].map((from) => inZones(48, (timezone, index) => make(timezone, from * 48 + index))),
+  }) as Schedule;
+const inOddZones = (make: (timezone: string) => object): Schedule => ({ any: oddZones.map(make) }) as Schedule;
+
+/** What makes zones tell of centuries. */
+const eras: readonly Adversary[] = [
+  one(
+    "dates of 230 years in seven zones",
+    inOddZones((timezone) => ({ at: daysApart(1_400, 60, "T09:00"), timezone })),
+  ),
+  one(
+    "dates of 230 years on both passes",
+    inOddZones((timezone) => ({ at: daysApart(1_400, 60, "T02:30"), timezone, dst: { gap: "skip", overlap: "both" } })),
+  ),
+  one("dates of 8,000 years", { at: daysApart(10_000, 290, "T09:00"), timezone: "America/Sao_Paulo" }),
+  one("dates that are never shown, and one that is", {
+    at: [
+      ...Array.from(
+        { length: 3_600 },
+        (_, second) => `2011-12-30T${new Date(second * 1_000).toISOString().slice(11, 19)}`,
+      ),
+      "2030-01-01",
+    ],
+    timezone: "Pacific/Apia",
+    dst: { gap: "skip" },
+  }),
+  one("dates in the gaps of 200 years", {
+    at: Array.from(
+      { length: 200 * 31 },
+      (_, index) => `${1900 + (index % 200)}-03-${String(1 + Math.floor(index / 200)).padStart(2, "0")}T02:30`,
+    ),
+    timezone: "America/New_York",
+    dst: { gap: "skip" },
+  }),
+  one("every minute except on days of 8,000 years", {
+    cron: "* * * * *",
+    except: daysApart(10_000, 290),
+    timezone: "America/Sao_Paulo",
+  }),
+  one(
+    "every minute except on days of 230 years, in seven zones",
+    inOddZones((timezone) => ({ cron: "* * * * *", except: daysApart(1_400, 60), timezone })),
+  ),
+  one(
+    "every minute except at times of 8,000 years, in seven zones",
+    inOddZones((timezone) => ({ cron: "* * * * *", except: daysApart(1_400, 2_000, "T09:00"), timezone })),
+  ),
+  one(
+    "as many dates as there may be",
+    inOddZones((timezone) => ({ cron: "* * * * *", except: daysApart(1_710, 50), timezone })),
+  ),
+  one(
+    "more dates than there may be",
+    inOddZones((timezone) => ({ cron: "* * * * *", except: daysApart(8_000, 30), timezone })),
+  ),
+  one(
+    "RDATEs of 230 years in seven zones",
+    inOddZones((timezone) => ({
+      rrule: `RDATE:${daysApart(1_400, 60).join(",").replaceAll("-", "")}`,
+      start_at: "1900-01-01",
+      timezone,
+    })),
+  ),
+  one(
+    "EXDATEs of 230 years in seven zones",
+    inOddZones((timezone) => ({
+      rrule: `RRULE:FREQ=DAILY\nEXDATE:${daysApart(1_400, 60).join(",").replaceAll("-", "")}`,
+      start_at: "1900-01-01",
+      timezone,
+    })),
+  ),
+  one(
+    "nine in fifty zones",
+    inZones(49, (timezone) => ({ cron: "0 9 * * *", timezone })),
+  ),
+  one(
+    "nine in as many triggers and zones as there may be",
+    inAllZones((timezone) => ({ cron: "0 9 * * *", timezone })),
+  ),
+  one("nine in more zones than there may be", {
+    any: Intl.supportedValuesOf("timeZone")
+      .slice(0, 100)
+      .map((timezone) => ({ cron: "0 9 * * *", timezone })),
+  }),
+  one(
+    "spans of other years in as many triggers and zones as there may be",
+    inAllZones((timezone, index) => ({
+      cron: "0 9 * * *",
+      start_at: `${1900 + index}-01-01`,
+      end_at: `${2000 + index}-01-01`,
+      timezone,
+    })),
+  ),
+  one(
+    "calendars of other years in as many triggers and zones as there may be",
+    inAllZones((timezone, index) => ({ calendar: { days: 1 }, start_at: `${1900 + index}-01-01`, timezone })),
+  ),
+  one(
+    "leap days in as many triggers and zones as there may be",
+    inAllZones((timezone) => ({ cron: "0 0 29 2 *", timezone })),
+  ),
+  one(
+    "leap Fridays in week 53 in as many triggers and zones as there may be",
+    inAllZones((timezone) => ({ apscheduler: { ...leapFriday, ...lastWeek }, timezone })),
+  ),
+  one("nine at once in forty-nine zones", { all: inZones(49, (timezone) => ({ cron: "0 9 * * *", timezone })).any }),
+  one(
+    "pairs that never meet, in forty-nine zones",
+    inZones(49, (timezone) => ({
+      all: [
+        { cron: "0 9 * * *", timezone },
+        { cron: "30 9 * * *", timezone: "Asia/Kathmandu" },
+      ],
+    })),
+  ),
+  one(
+    "fifty rules with COUNTs",
+    r(
+      Array.from(
+        { length: 50 },
+        (_, index) => `FREQ=HOURLY;INTERVAL=${7 + index};BYMONTH=${1 + (index % 12)};COUNT=9999`,
+      ).join("\n"),
+      "1900-01-01",
+    ),
+  ),
+  one(
+    "fifty rules of weeks with COUNTs",
+    r(
+      Array.from({ length: 50 }, (_, index) => `FREQ=YEARLY;BYWEEKNO=${1 + index};BYDAY=MO,TU;COUNT=99999`).join("\n"),
+      "1900-01-01",
+    ),
+  ),
+  one(
+    "fifty rules of days with COUNTs",
+    r(
+      Array.from(
+        { length: 50 },
+        (_, index) => `FREQ=DAILY;BYMONTHDAY=${1 + (index % 31)};BYDAY=MO;BYHOUR=1,2,3;COUNT=${90_000 + index}`,
+      ).join("\n"),
+      "1900-01-01",
+    ),
+  ),
+  one(
+    "fifty rules of positions with COUNTs",
+    r(
+      Array.from(
+        { length: 50 },
+        (_, index) => `FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=${1 + (index % 20)};COUNT=90000`,
+      ).join("\n"),
+      "1900-01-01",
+    ),
+  ),
+];
+
 const zoned: readonly Adversary[] = oddZones.flatMap((timezone) =>
   ["1800", "1970", "2100", "9998"].flatMap((year) => [
     one(`half past two, ${timezone}`, { cron: "30 2 * * *", timezone }, `${year}-01-01T00:00:00Z`),
@@ -479,4 +647,5 @@ export const adversaries: readonly Adversary[] = [
   ...recurrences,
   ...others,
   ...zoned,
+  ...eras,
 ];

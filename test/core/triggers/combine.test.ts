@@ -12,6 +12,7 @@ import {
   previousFireTime,
   type Trigger,
 } from "../../../src/core/triggers/trigger.ts";
+import { zoneOf } from "../../../src/core/zone.ts";
 import { assertRefused, compile, firesAfter, firesBefore } from "./fires.ts";
 
 const after = "2024-01-01T00:00Z";
@@ -116,6 +117,76 @@ test("except: days, ranges of days, a calendar, an instant, a trigger", () => {
 test("except leaves out days of the entry's zone", () => {
   const schedule: Schedule = { cron: "0 */12 * * *", timezone: "America/New_York", except: "2024-03-10" };
   assert.deepEqual(firesAfter(schedule, "2024-03-09T18:00Z", 1), ["2024-03-11T04:00Z"]);
+});
+
+test("a date-time in except that the clock never shows leaves out what runs in its place, and no more", () => {
+  const schedule: Schedule = { cron: "30 2,3 * * *", timezone: "America/New_York" };
+  const from = "2024-03-10T00:00Z";
+  assert.deepEqual(firesAfter(schedule, from, 2), ["2024-03-10T07:00Z", "2024-03-10T07:30Z"]);
+  assert.deepEqual(firesAfter({ ...schedule, except: "2024-03-10T02:30" }, from, 1), ["2024-03-10T07:30Z"]);
+  assert.deepEqual(firesAfter({ ...schedule, except: "2024-03-10T02:10..2024-03-10T02:50" }, from, 1), [
+    "2024-03-10T07:30Z",
+  ]);
+  assert.deepEqual(firesAfter({ ...schedule, except: "2024-03-10T03:00" }, from, 1), ["2024-03-10T07:30Z"]);
+  assert.deepEqual(firesAfter({ ...schedule, except: "2024-03-10T03:30" }, from, 1), ["2024-03-10T07:00Z"]);
+});
+
+test("an except of days, times and instants leaves out what lies between them, around changes of the clocks", () => {
+  const zones = {
+    "America/New_York": "2024-11-03",
+    "Europe/Berlin": "2024-03-31",
+    "America/Sao_Paulo": "2018-11-04",
+    UTC: "2024-03-31",
+  };
+  const minutes = fc.integer({ min: -2 * 1_440, max: 2 * 1_440 });
+  const range = fc.record({
+    from: minutes,
+    length: fc.integer({ min: 0, max: 600 }),
+    kind: fc.constantFrom("days", "times", "instants"),
+  });
+  const given = fc.record({
+    timezone: fc.constantFrom(...(Object.keys(zones) as (keyof typeof zones)[])),
+    ranges: fc.array(range, { minLength: 1, maxLength: 8 }),
+  });
+  fc.assert(
+    fc.property(given, ({ timezone, ranges }) => {
+      const zone = zoneOf(timezone);
+      const around = Date.parse(zones[timezone]);
+      const text = (wall: number, kind: string) =>
+        kind === "days"
+          ? new Date(wall).toISOString().slice(0, 10)
+          : new Date(wall).toISOString().slice(0, 16) + (kind === "instants" ? "Z" : "");
+      const midnight = (wall: number) => Math.floor(wall / 86_400_000) * 86_400_000;
+      const spans = ranges.map(({ from, length, kind }) => {
+        const [start, end] = [around + from * 60_000, around + (from + length) * 60_000];
+        const texts = `${text(start, kind)}..${text(end, kind)}`;
+        if (kind === "instants") return { texts, start, until: end + 1 };
+        if (kind === "times") return { texts, start: zone.reach(start), until: zone.reach(end) + 1 };
+        return { texts, start: zone.reach(midnight(start)), until: zone.reach(midnight(end) + 86_400_000) };
+      });
+      const schedule = { cron: "*/10 * * * *", timezone, except: spans.map(({ texts }) => texts) };
+      const trigger = compile(schedule);
+      const every = compile({ cron: "*/10 * * * *", timezone });
+      for (let at = around - 4 * 86_400_000; at < around + 4 * 86_400_000; ) {
+        at = nextFireTime(every, at)!;
+        const isLeft = spans.every(({ start, until }) => at < start || at >= until);
+        assert.equal(nextFireTime(trigger, at - 1) === at, isLeft, new Date(at).toISOString());
+        assert.equal(previousFireTime(trigger, at + 1) === at, isLeft, new Date(at).toISOString());
+      }
+    }),
+    { numRuns: 100, seed: 20261121 },
+  );
+});
+
+test("a schedule names no more zones, triggers and dates than anybody needs", () => {
+  const zones = Intl.supportedValuesOf("timeZone").slice(0, 60);
+  const [fifty, hundred] = [zones.slice(0, 49), Array(100).fill({ cron: "0 9 * * *" })];
+  const nine = (timezone: string) => ({ cron: "0 9 * * *", timezone });
+  assert.equal(firesAfter({ any: fifty.map(nine) }, "2026-01-01", 1).length, 1);
+  assertRefused({ any: zones.map(nine) }, "any.49.timezone", /one time zone too many/, /at most 50/);
+  assertRefused({ any: [{ any: hundred }, { any: hundred }] }, "any.1.any.47.cron", /too many triggers/, /at most 150/);
+  const at = Array.from({ length: 5_000 }, (_, day) => new Date(day * 86_400_000).toISOString().slice(0, 10));
+  assertRefused({ any: [{ at }, { at }, { at }] }, "any.2.at", /too many dates/, /at most 12000/);
 });
 
 test("a month of every second is stepped over in time", () => {

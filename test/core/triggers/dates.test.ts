@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import { compileSchedule } from "../../../src/core/triggers/schedule.ts";
+import { nextFireTime, previousFireTime } from "../../../src/core/triggers/trigger.ts";
+import { instantsShowing } from "../../../src/core/triggers/wall-clock.ts";
+import { zoneOf } from "../../../src/core/zone.ts";
 import { assertRefused, firesAfter, firesBefore } from "./fires.ts";
 
 const long = "1970-01-01T00:00Z";
@@ -46,6 +51,56 @@ test("a time in a gap runs at its end, or not; one shown twice on the first pass
     "2024-11-03T05:30Z",
     "2024-11-03T06:30Z",
   ]);
+});
+
+/** Around changes of the clocks that were by half an hour, an hour and a day, and at midnight. */
+const changes: Record<string, string> = {
+  "America/New_York": "2024-11-03",
+  "Europe/Berlin": "2024-03-31",
+  "Australia/Lord_Howe": "2024-04-07",
+  "America/Sao_Paulo": "2018-11-04",
+  "Pacific/Apia": "2011-12-30",
+  UTC: "2024-03-31",
+};
+
+const written = fc
+  .record({
+    timezone: fc.constantFrom(...Object.keys(changes)),
+    minutes: fc.array(fc.integer({ min: -4 * 1_440, max: 4 * 1_440 }), { minLength: 1, maxLength: 20 }),
+    offsets: fc.array(fc.boolean(), { minLength: 20, maxLength: 20 }),
+    gap: fc.constantFrom("next" as const, "skip" as const),
+    overlap: fc.constantFrom("first" as const, "both" as const),
+  })
+  .map(({ timezone, minutes, offsets, gap, overlap }) => ({
+    timezone,
+    dst: { gap, overlap },
+    walls: minutes.map((each) => Date.parse(changes[timezone]!) + each * 60_000),
+    isUtc: offsets,
+  }));
+
+const textOf = (wall: number, isUtc: boolean | undefined): string =>
+  new Date(wall).toISOString().slice(0, 16) + (isUtc ? "Z" : "");
+
+test("a list names what the zone shows of each of its times, whatever the rule", () => {
+  fc.assert(
+    fc.property(written, ({ timezone, dst, walls, isUtc }) => {
+      const each = walls.flatMap((wall, index) =>
+        isUtc[index] ? [wall] : instantsShowing(wall, zoneOf(timezone), dst),
+      );
+      const at = walls.map((wall, index) => textOf(wall, isUtc[index]));
+      const want = [...new Set(each)].sort((a, b) => a - b);
+      if (want.length === 0) return assertRefused({ at, timezone, dst }, "at", /never fires/);
+      const trigger = compileSchedule({ at, timezone, dst }, { name: "", anchorAt: 0 });
+      const next: number[] = [];
+      for (let found = nextFireTime(trigger, 0); found !== null; found = nextFireTime(trigger, found)) next.push(found);
+      const previous: number[] = [];
+      for (let found = previousFireTime(trigger, 4e12); found !== null; found = previousFireTime(trigger, found))
+        previous.unshift(found);
+      assert.deepEqual(next, want);
+      assert.deepEqual(previous, want);
+    }),
+    { numRuns: 500, seed: 20261121 },
+  );
 });
 
 const refused: readonly (readonly [unknown, string, RegExp, RegExp?])[] = [
