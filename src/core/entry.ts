@@ -48,19 +48,6 @@ export function isScheduled(entry: Entry): boolean {
   return entry.removedAt === null && statusOf(entry) === "active";
 }
 
-/** How far an entry has come. */
-export interface Advance extends Pick<Entry, "nextFireAt" | "lastFireAt" | "runCount"> {
-  readonly anchorAt?: Instant;
-  /** A change and not progress: the entry gets a new revision. */
-  readonly quarantine?: string;
-}
-
-/** The entry after it has come so far. */
-export function advanced(entry: Entry, advance: Advance): Entry {
-  const { nextFireAt, lastFireAt, runCount, anchorAt = entry.anchorAt, quarantine = entry.quarantine } = advance;
-  return { ...entry, nextFireAt, lastFireAt, runCount, anchorAt, quarantine };
-}
-
 /** An entry made ready for use: its texts parsed once. */
 export interface CompiledEntry {
   readonly entry: Entry;

@@ -2,7 +2,7 @@
 // port in test/contract, the in-memory ones included.
 
 import type { Definition } from "./definition.ts";
-import type { Advance, CompiledEntry, Entry, Origin } from "./entry.ts";
+import type { CompiledEntry, Entry, Origin } from "./entry.ts";
 import type { RequestTerms } from "./http-target.ts";
 import type { Occurrence, OccurrenceState } from "./occurrence.ts";
 import type { Instant } from "./time.ts";
@@ -23,9 +23,10 @@ export interface Clock {
 
 /** What one pass decided for one entry. Applied whole or not at all. */
 export interface Claim {
-  readonly entryId: number;
-  /** The claim holds only while the entry is still as it was when it was decided. */
-  readonly expected: { readonly revision: number; readonly nextFireAt: Instant | null };
+  /** As it was when this was decided: the claim holds only while its revision and its next fire time are still the same. */
+  readonly entry: Entry;
+  /** What it is then: its progress alone differs, or it is set aside, which is a change and gives it a new revision. */
+  readonly becomes: Entry;
   /** To be sent or run: they go to the outbox as `claimed`. */
   readonly due: readonly {
     readonly id: string;
@@ -39,7 +40,6 @@ export interface Claim {
   readonly passed: readonly PassedRange[];
   /** Fire times of this entry that are still unsent in the outbox and give way to a newer one. */
   readonly superseded: readonly Instant[];
-  readonly advance: Advance;
 }
 
 export interface PassedRange {

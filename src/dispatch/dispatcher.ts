@@ -1,7 +1,7 @@
 // The only loop. A tick: notice what others changed, extend the timetable's horizon, take what is due, decide, claim in
 // one transaction for the batch, hand over to the relay, and sleep until the next one is due.
 
-import { advanced, type CompiledEntry, type Entry, isScheduled } from "../core/entry.ts";
+import { type CompiledEntry, type Entry, isScheduled } from "../core/entry.ts";
 import { LeaseLostError, reasonOf } from "../core/errors.ts";
 import type { Claim, ClaimResult, Clock, Lease, Log, Store } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
@@ -266,7 +266,7 @@ export class Dispatcher {
     const { coalesce, catchUpLimit } = compiled.policy;
     const unsent = relay.reserve(compiled.entry.id, coalesce === "all" ? catchUpLimit - 1 : 0);
     const claim = planClaim(store.id, compiled, unsent, now);
-    if (claim.advance.quarantine !== undefined) this.#quarantine(compiled.entry, claim.advance.quarantine);
+    if (claim.becomes.quarantine !== null) this.#quarantine(compiled.entry, claim.becomes.quarantine);
     return claim;
   }
 
@@ -279,22 +279,22 @@ export class Dispatcher {
     const stale: number[] = [];
     for (const [index, claim] of claims.entries()) {
       const result = results[index]!;
-      const one = compiled.get(claim.entryId);
-      relay.release(claim.entryId, result === "claimed" && claim.superseded.length > 0);
+      const { entry, becomes } = claim;
+      const one = compiled.get(entry.id);
+      relay.release(entry.id, result === "claimed" && claim.superseded.length > 0);
       if (result === "stale" || one === undefined) {
-        entries.drop(claim.entryId);
-        stale.push(claim.entryId);
+        entries.drop(entry.id);
+        stale.push(entry.id);
       } else if (result === "duplicate") {
         void this.#goBeyond(one);
       } else {
         tally.claimed(claim);
-        const entry = advanced(one.entry, claim.advance);
-        const kept = { ...one, entry };
+        const kept = { ...one, entry: becomes };
         entries.keep(kept);
-        this.#upcoming.place(entry);
+        this.#upcoming.place(becomes);
         herald.passed(kept, claim.passed);
         narrator.passed(entry.name, claim.passed);
-        if (entry.nextFireAt === null) herald.finished(entry);
+        if (becomes.nextFireAt === null) herald.finished(becomes);
         for (const occurrence of claim.due) relay.offer(kept, occurrence);
       }
     }
@@ -326,7 +326,7 @@ export class Dispatcher {
     this.#turns++;
     for (const [index, [entry, claim]] of plans.entries()) {
       entries.drop(entry.id);
-      if (results[index] === "claimed") this.#upcoming.place(advanced(entry, claim.advance));
+      if (results[index] === "claimed") this.#upcoming.place(claim.becomes);
       else this.#changesAt = Number.NEGATIVE_INFINITY;
     }
     return results.filter((result) => result === "claimed").length;

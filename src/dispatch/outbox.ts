@@ -2,6 +2,7 @@
 // store alone and is read when there is room; nothing depends on memory but speed.
 
 import type { CompiledEntry } from "../core/entry.ts";
+import { ListsByEntry } from "../core/lists-by-entry.ts";
 import { missedReason } from "../core/misfire.ts";
 import type { Occurrence } from "../core/occurrence.ts";
 import type { Message, Settlement } from "../core/ports.ts";
@@ -29,11 +30,8 @@ export interface Held {
   startedAt: Instant | undefined;
 }
 
-const none: readonly Held[] = [];
-
 export class Outbox {
-  readonly #byId = new Map<string, Held>();
-  readonly #byEntry = new Map<number, Held[]>();
+  readonly #held = new ListsByEntry<Held>();
   /** The ids of what has left while the store is read. */
   #left: Set<string> | undefined;
   readonly capacity: number;
@@ -45,11 +43,7 @@ export class Outbox {
   }
 
   get size(): number {
-    return this.#byId.size;
-  }
-
-  get(id: string): Held | undefined {
-    return this.#byId.get(id);
+    return this.#held.size;
   }
 
   add(
@@ -74,10 +68,7 @@ export class Outbox {
       message: undefined,
       startedAt: undefined,
     };
-    this.#byId.set(id, held);
-    const siblings = this.#byEntry.get(compiled.entry.id);
-    if (siblings === undefined) this.#byEntry.set(compiled.entry.id, [held]);
-    else siblings.push(held);
+    this.#held.add(compiled.entry.id, held);
     return held;
   }
 
@@ -95,16 +86,15 @@ export class Outbox {
   delete(held: Held): void {
     held.state = "gone";
     this.#left?.add(held.id);
-    if (!this.#byId.delete(held.id)) return;
-    const { id } = held.compiled.entry;
-    const siblings = this.#byEntry.get(id) ?? [];
-    const index = siblings.indexOf(held);
-    if (index >= 0) siblings.splice(index, 1);
-    if (siblings.length === 0) this.#byEntry.delete(id);
+    this.#held.delete(held.compiled.entry.id, held);
   }
 
   has(entryId: number): boolean {
-    return this.#byEntry.has(entryId);
+    return this.ofEntry(entryId).length > 0;
+  }
+
+  find({ entryId, fireAt, manual }: Pick<Occurrence, "entryId" | "fireAt" | "manual">): Held | undefined {
+    return this.ofEntry(entryId).find((held) => held.fireAt === fireAt && held.manual === manual);
   }
 
   /** The oldest occurrence of the same entry that waits before it. */
@@ -118,18 +108,18 @@ export class Outbox {
 
   /** The one added first comes first. Changes as they come and go. */
   ofEntry(entryId: number): readonly Held[] {
-    return this.#byEntry.get(entryId) ?? none;
+    return this.#held.of(entryId);
   }
 
   waiting(): Held[] {
-    return [...this.#byId.values()].filter(({ state }) => state === "waiting");
+    return [...this.#held.all()].filter(({ state }) => state === "waiting");
   }
 
   /** What is due and not done, runs and requests that go on left out: how many, and since when the oldest. */
   late(now: Instant): { readonly count: number; readonly oldestDueAt: Instant } {
     let count = 0;
     let oldestDueAt = now;
-    for (const { state, compiled, dueAt, missedCount } of this.#byId.values()) {
+    for (const { state, compiled, dueAt, missedCount } of this.#held.all()) {
       // One that was claimed ahead may stand for others that were due.
       if (dueAt >= now && missedCount === 0) continue;
       // A broker confirms at once; runs and requests take the time that they take.
@@ -142,7 +132,7 @@ export class Outbox {
 
   /** Lets go of everything but what is with the broker or the runner, whose outcome is still to be written. The store keeps the rest. */
   clear(): void {
-    for (const held of [...this.#byId.values()]) {
+    for (const held of [...this.#held.all()]) {
       if (held.state !== "in-flight" && held.state !== "starting") this.delete(held);
     }
   }

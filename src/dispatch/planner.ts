@@ -43,7 +43,7 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
     const excluded = leftOut(compiled, lastFireAt, run.length + countOf(passed));
     return claimOf(
       entry,
-      { nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
+      { ...entry, nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
       due,
       excluded === undefined ? passed : [...passed, excluded],
       run.length > 0 ? unsent.map(({ fireAt }) => fireAt) : [],
@@ -66,8 +66,7 @@ function leftOut({ entry, trigger }: CompiledEntry, until: Instant, kept: number
 
 /** An entry that can't be scheduled is set aside with the reason; all others go on. */
 export function planQuarantine(entry: Entry, reason: string): Claim {
-  const { nextFireAt, lastFireAt, runCount } = entry;
-  return claimOf(entry, { nextFireAt, lastFireAt, runCount, quarantine: reason });
+  return claimOf(entry, { ...entry, quarantine: reason });
 }
 
 /**
@@ -84,9 +83,8 @@ export function planBeyond(compiled: CompiledEntry): Claim {
 
 /** The interval goes on from this fire time. `lastFireAt` is put at `now` at the latest: what lies ahead was another clock's. */
 export function planAnchor(entry: Entry, nextFireAt: Instant | null, now: Instant): Claim {
-  const claim = advanceTo(entry, nextFireAt);
   const lastFireAt = entry.lastFireAt === null ? null : Math.min(entry.lastFireAt, now);
-  return { ...claim, advance: { ...claim.advance, lastFireAt, ...(nextFireAt !== null && { anchorAt: nextFireAt }) } };
+  return claimOf(entry, { ...entry, nextFireAt, lastFireAt, anchorAt: nextFireAt ?? entry.anchorAt });
 }
 
 /**
@@ -100,18 +98,17 @@ export function planUnderNewRules({ entry, trigger }: CompiledEntry, now: Instan
 }
 
 function advanceTo(entry: Entry, nextFireAt: Instant | null): Claim {
-  const { lastFireAt, runCount } = entry;
-  return claimOf(entry, { nextFireAt, lastFireAt, runCount });
+  return claimOf(entry, { ...entry, nextFireAt });
 }
 
 const none: readonly never[] = [];
 
 function claimOf(
-  { id, revision, nextFireAt }: Entry,
-  advance: Claim["advance"],
+  entry: Entry,
+  becomes: Entry,
   due: Claim["due"] = none,
   passed: Claim["passed"] = none,
   superseded: Claim["superseded"] = none,
 ): Claim {
-  return { entryId: id, expected: { revision, nextFireAt }, due, passed, superseded, advance };
+  return { entry, becomes, due, passed, superseded };
 }

@@ -50,7 +50,8 @@ export class Publisher {
   #reason: string | null = "not connected yet";
   #since: Instant;
   #complainedAt = Number.NEGATIVE_INFINITY;
-  #unconfirmed = 0;
+  /** What the broker has not answered to yet, by the message's id. */
+  readonly #sent = new Map<string, Held>();
   /** When the broker answered last, or was sent something it owes an answer to; monotonic. */
   #answeredAt = 0;
   #onIdle: (() => void) | undefined;
@@ -108,11 +109,11 @@ export class Publisher {
   async close(drainMs: number): Promise<void> {
     const { clock, broker } = this.#options;
     const endsAt = clock.monotonic() + drainMs;
-    if (this.#available && (this.#due.size > 0 || this.#unconfirmed > 0)) {
+    if (this.#available && (this.#due.size > 0 || this.#sent.size > 0)) {
       await new Promise<void>((resolve) => {
         const cancel = clock.setTimer(drainMs, resolve);
         this.#onIdle = () => {
-          if (this.#available && this.#options.mayAct() && (this.#due.size > 0 || this.#unconfirmed > 0)) return;
+          if (this.#available && this.#options.mayAct() && (this.#due.size > 0 || this.#sent.size > 0)) return;
           cancel();
           resolve();
         };
@@ -131,9 +132,9 @@ export class Publisher {
       available: this.#available,
       reason: this.#reason,
       since: this.#since,
-      unconfirmed: this.#unconfirmed,
+      unconfirmed: this.#sent.size,
       silentMs:
-        this.#unconfirmed === 0 || this.#options.broker.mayBeSilent === true
+        this.#sent.size === 0 || this.#options.broker.mayBeSilent === true
           ? 0
           : Math.round(this.#options.clock.monotonic() - this.#answeredAt),
       waiting: this.#due.count(),
@@ -160,13 +161,13 @@ export class Publisher {
   /** Sends what may be sent now. */
   pump(): void {
     const { broker, mayAct } = this.#options;
-    while (this.#available && this.#unconfirmed < broker.window && mayAct()) {
-      const batch: Message[] = [];
+    while (this.#available && this.#sent.size < broker.window && mayAct()) {
+      const batch: Held[] = [];
       const noted: Held[] = [];
-      const room = Math.min(batchSize, broker.window - this.#unconfirmed);
+      const room = Math.min(batchSize, broker.window - this.#sent.size);
       for (let held = this.#take(); held !== undefined; held = this.#take()) {
         if (held.noted) noted.push(held);
-        else if (this.#isSendable(held)) batch.push(held.message!);
+        else if (this.#isSendable(held)) batch.push(held);
         if (batch.length + noted.length === room) break;
       }
       if (noted.length > 0) void this.#takeNotesBack(noted).then(() => this.#requeue(noted));
@@ -221,19 +222,20 @@ export class Publisher {
     narrator.settled(held, state, reason);
   }
 
-  #send(batch: readonly Message[]): void {
-    if (this.#unconfirmed === 0) this.#answeredAt = this.#options.clock.monotonic();
-    this.#unconfirmed += batch.length;
-    this.#options.broker.publish(batch, (message, outcome) => this.#onOutcome(message, outcome));
+  #send(batch: readonly Held[]): void {
+    if (this.#sent.size === 0) this.#answeredAt = this.#options.clock.monotonic();
+    for (const held of batch) this.#sent.set(held.id, held);
+    const messages = batch.map(({ message }) => message!);
+    this.#options.broker.publish(messages, (message, outcome) => this.#onOutcome(message, outcome));
   }
 
   #onOutcome(message: Message, outcome: PublishOutcome): void {
     const { outbox, clock, narrator, tally, onRoom } = this.#options;
-    this.#unconfirmed--;
+    const held = this.#sent.get(message.id);
+    this.#sent.delete(message.id);
     this.#answeredAt = clock.monotonic();
     tally.publishes[outcome.result]++;
-    const held = outbox.get(message.id);
-    if (held !== undefined) {
+    if (held !== undefined && held.state !== "gone") {
       const now = clock.now();
       // What no queue took was not delivered: it does not count as an attempt.
       if (outcome.result !== "no-queue") held.attempts++;
@@ -265,8 +267,8 @@ export class Publisher {
       }
     }
     // Not for each confirmation: a batch is worth the call.
-    const room = this.#options.broker.window - this.#unconfirmed;
-    if (this.#unconfirmed === 0 || (this.#due.size > 0 && room >= Math.min(batchSize, this.#due.size))) this.pump();
+    const room = this.#options.broker.window - this.#sent.size;
+    if (this.#sent.size === 0 || (this.#due.size > 0 && room >= Math.min(batchSize, this.#due.size))) this.pump();
   }
 
   #settle(held: Held, state: "published" | "failed" | "missed" | "claimed", reason: string | null, at: Instant): void {
@@ -301,7 +303,7 @@ export class Publisher {
       return;
     }
     held.state = "in-flight";
-    this.#send([held.message!]);
+    this.#send([held]);
   }
 
   /** The queue takes messages: everything that waited for it follows, in order. */

@@ -159,7 +159,7 @@ export class Relay {
     const [page, left] = await outbox.whileReading(() =>
       store.outbox({ ...(this.#after && { after: this.#after }), limit: pageSize }),
     );
-    const missing = page.filter(({ id }) => outbox.get(id) === undefined && !left.has(id));
+    const missing = page.filter((one) => outbox.find(one) === undefined && !left.has(one.id));
     const { compiled, broken } = await entries.load([...new Set(missing.map(({ entryId }) => entryId))]);
     // An entry changed meanwhile.
     if (reading !== this.#readings) return true;

@@ -43,8 +43,8 @@ async function moveAll(clock: Clock, store: Store, write: ZoneRulesOptions["writ
   let page = await store.listEntries({ limit: pageSize });
   while (page.length > 0) {
     const plans = page.flatMap((entry) => planOf(entry, clock.now()));
-    for (const [{ name, nextFireAt }, { advance }] of plans)
-      moved.push(`${name} from ${iso(nextFireAt)} to ${iso(advance.nextFireAt)}`);
+    for (const [{ name, nextFireAt }, { becomes }] of plans)
+      moved.push(`${name} from ${iso(nextFireAt)} to ${iso(becomes.nextFireAt)}`);
     await write(plans);
     // Let the loop have its turn.
     await new Promise<void>((resolve) => clock.setTimer(0, resolve));

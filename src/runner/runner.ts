@@ -11,6 +11,7 @@
 
 import type { CommandResult } from "../core/command-result.ts";
 import { JobError } from "../core/errors.ts";
+import { ListsByEntry } from "../core/lists-by-entry.ts";
 import type { Clock, Closed, Log, Place, Run, Runner, RunOutcome } from "../core/ports.ts";
 import { isMessage, type Target } from "../core/target.ts";
 import { formatDuration } from "../core/time.ts";
@@ -53,8 +54,8 @@ export class LocalRunner implements Runner, Owner {
   readonly #jobs: Jobs;
   readonly #threads: Threads;
   readonly #maxRuns: number;
-  /** What has a place and has not ended, by entry id; given-up runs included. */
-  readonly #byEntry = new Map<number, Execution[]>();
+  /** What has a place and has not ended; given-up runs included. */
+  readonly #executions = new ListsByEntry<Execution>();
   /** What has a place and is not settled, and how many of it have not begun. */
   readonly #places = new Set<Execution>();
   #reserved = 0;
@@ -95,9 +96,7 @@ export class LocalRunner implements Runner, Owner {
     const execution = new Execution(run, this);
     this.#reserved++;
     this.#places.add(execution);
-    const siblings = this.#byEntry.get(run.entry.id);
-    if (siblings === undefined) this.#byEntry.set(run.entry.id, [execution]);
-    else siblings.push(execution);
+    this.#executions.add(run.entry.id, execution);
     return execution;
   }
 
@@ -105,10 +104,7 @@ export class LocalRunner implements Runner, Owner {
   leave(execution: Execution): void {
     if (execution.beganAtMs === undefined) this.#reserved--;
     this.#places.delete(execution);
-    const { id } = execution.run.entry;
-    const siblings = this.#byEntry.get(id);
-    if (siblings === undefined || siblings.length === 1) this.#byEntry.delete(id);
-    else siblings.splice(siblings.indexOf(execution), 1);
+    this.#executions.delete(execution.run.entry.id, execution);
   }
 
   close(drainMs: number): Promise<Closed> {
@@ -118,8 +114,8 @@ export class LocalRunner implements Runner, Owner {
 
   /** What becomes of a run while others of its entry are going on; undefined: it may begin beside them. */
   #overlap(run: Run): ReturnType<Runner["admit"]> {
-    const all = this.#byEntry.get(run.entry.id);
-    if (all === undefined) return undefined;
+    const all = this.#executions.of(run.entry.id);
+    if (all.length === 0) return undefined;
     const { overlap, maxInstances } = run.policy;
     const givenUp = all.filter((other) => other.settled).length;
     if (overlap !== "skip" && givenUp >= maxGivenUpRuns)

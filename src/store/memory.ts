@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Definition } from "../core/definition.ts";
-import { advanced, type Entry, type EntryStatus, firesAtStart, isScheduled, statusOf } from "../core/entry.ts";
+import { type Entry, type EntryStatus, firesAtStart, isScheduled, statusOf } from "../core/entry.ts";
 import { StoreError } from "../core/errors.ts";
 import type { Occurrence } from "../core/occurrence.ts";
 import type {
@@ -151,9 +151,10 @@ export class MemoryStore implements Store {
     return claims.map((claim) => this.#claim(claim, now));
   }
 
-  #claim({ entryId, expected, due, passed, superseded, advance }: Claim, now: Instant): ClaimResult {
-    const entry = this.#tables.presentById(entryId);
-    if (!entry || entry.revision !== expected.revision || entry.nextFireAt !== expected.nextFireAt) return "stale";
+  #claim({ entry, becomes, due, passed, superseded }: Claim, now: Instant): ClaimResult {
+    const entryId = entry.id;
+    const present = this.#tables.presentById(entryId);
+    if (present?.revision !== entry.revision || present.nextFireAt !== entry.nextFireAt) return "stale";
     const ranges = passed.filter(({ state, fromFireAt }) => state !== "excluded" || !this.#has(entryId, fromFireAt));
     if (due.some(({ fireAt, manual }) => this.#has(entryId, fireAt, manual))) return "duplicate";
     if (ranges.some(({ fromFireAt }) => this.#has(entryId, fromFireAt))) return "duplicate";
@@ -164,9 +165,8 @@ export class MemoryStore implements Store {
       const older = this.#tables.ledger.find(entryId, fireAt, false);
       if (older) this.#withdraw(older, "coalesced", supersededReason, now);
     }
-    const progressed = advanced(entry, advance);
-    const isChange = advance.quarantine !== undefined;
-    this.#tables.putEntry(isChange ? { ...progressed, revision: ++this.#tables.revision } : progressed);
+    const isChange = becomes.quarantine !== null;
+    this.#tables.putEntry(isChange ? { ...becomes, revision: ++this.#tables.revision } : becomes);
     return "claimed";
   }
 

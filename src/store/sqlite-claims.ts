@@ -74,14 +74,15 @@ export class SqliteClaims {
 
   /** Throws DuplicateFireTime, part of it written. */
   #apply(claim: Claim, now: Instant, nextRevision: NextRevision): ClaimResult {
-    const { entryId, expected, advance } = claim;
+    const { entry, becomes } = claim;
+    const entryId = entry.id;
     const { changes } = this.#advance.run(
-      advance.nextFireAt,
-      advance.lastFireAt,
-      advance.runCount,
+      becomes.nextFireAt,
+      becomes.lastFireAt,
+      becomes.runCount,
       entryId,
-      expected.revision,
-      expected.nextFireAt,
+      entry.revision,
+      entry.nextFireAt,
     );
     if (changes === 0) return "stale";
     for (const due of claim.due) {
@@ -94,8 +95,8 @@ export class SqliteClaims {
     for (const fireAt of claim.superseded) {
       this.#occurrences.withdraw(entryId, fireAt, 0, "coalesced", supersededReason, now);
     }
-    if (advance.anchorAt !== undefined) this.#anchor.run(advance.anchorAt, entryId);
-    if (advance.quarantine !== undefined) this.#quarantine.run(advance.quarantine, nextRevision(), entryId);
+    if (becomes.anchorAt !== entry.anchorAt) this.#anchor.run(becomes.anchorAt, entryId);
+    if (becomes.quarantine !== null) this.#quarantine.run(becomes.quarantine, nextRevision(), entryId);
     return "claimed";
   }
 

@@ -178,9 +178,9 @@ export const mutations: Readonly<Record<string, Plant>> = {
   ),
   "an interval drifts by a millisecond": withClaims((claim) => ({
     ...claim,
-    advance: {
-      ...claim.advance,
-      nextFireAt: claim.advance.nextFireAt === null ? null : claim.advance.nextFireAt + 1,
+    becomes: {
+      ...claim.becomes,
+      nextFireAt: claim.becomes.nextFireAt === null ? null : claim.becomes.nextFireAt + 1,
     },
   })),
   "max_runs is not kept to": withStore((store) => ({

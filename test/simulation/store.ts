@@ -39,8 +39,8 @@ function watched(store: Store, now: () => number, onClose: () => void): Simulate
   const keyOf = (entryId: number, fireAt: number, manual: boolean) => `${entryId} ${fireAt} ${manual}`;
   const layer: Partial<Store> = {
     async claim(token, claims, now) {
-      for (const { entryId, due } of claims)
-        for (const { id, fireAt, manual } of due) keys.set(id, keyOf(entryId, fireAt, manual));
+      for (const { entry, due } of claims)
+        for (const { id, fireAt, manual } of due) keys.set(id, keyOf(entry.id, fireAt, manual));
       return store.claim(token, claims, now);
     },
     async enqueueManual(entryId, occurrence, now) {

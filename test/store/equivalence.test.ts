@@ -122,9 +122,8 @@ const claim: fc.Arbitrary<Act> = fc
       if (!entry) continue;
       made.push({
         ...rest,
-        entryId: entry.id,
-        expected: { revision: entry.revision - (late ? 1 : 0), nextFireAt: entry.nextFireAt },
-        advance: { ...advance, ...(anchorAt && { anchorAt }), ...(quarantine && { quarantine: "stuck" }) },
+        entry: { ...entry, revision: entry.revision - (late ? 1 : 0) },
+        becomes: { ...entry, ...advance, ...(anchorAt && { anchorAt }), ...(quarantine && { quarantine: "stuck" }) },
       });
     }
     return store.claim((lease?.token ?? 1) - (token ? 1 : 0), made, now);

@@ -259,8 +259,7 @@ export function entriesContract(subject: Subject): void {
     assert.deepEqual(await subject.store.changedSince(entry.revision, 10), []);
     const advanced = await subject.again(entry);
     assert.equal(advanced.revision, entry.revision);
-    const { advance } = claimOf(advanced);
-    await subject.store.claim(token, [claimOf(advanced, { advance: { ...advance, quarantine: "stuck" } })], t0);
+    await subject.store.claim(token, [claimOf(advanced, { advance: { quarantine: "stuck" } })], t0);
     const [changed] = await subject.store.changedSince(entry.revision, 10);
     assert.equal(changed?.quarantine, "stuck");
     assert.ok(changed.revision > entry.revision);

@@ -40,15 +40,19 @@ export function removeOf(entry: Entry, at: Instant = t0): Remove {
 }
 
 /** One occurrence at the entry's next fire time, the next one 30 s later. */
-export function claimOf(entry: Entry, changes: Partial<Claim> = {}): Claim {
+/** `advance`: in what else the entry is another one then. */
+export function claimOf(
+  entry: Entry,
+  { advance, ...changes }: Partial<Claim> & { readonly advance?: Partial<Entry> } = {},
+): Claim {
   const fireAt = entry.nextFireAt ?? t0;
+  const byDefault = { nextFireAt: fireAt + 30_000, lastFireAt: fireAt, runCount: entry.runCount + 1 };
   return {
-    entryId: entry.id,
-    expected: { revision: entry.revision, nextFireAt: entry.nextFireAt },
+    entry,
+    becomes: { ...entry, ...byDefault, ...advance },
     due: [{ id: randomUUID(), fireAt, dueAt: fireAt, manual: false }],
     passed: [],
     superseded: [],
-    advance: { nextFireAt: fireAt + 30_000, lastFireAt: fireAt, runCount: entry.runCount + 1 },
     ...changes,
   };
 }

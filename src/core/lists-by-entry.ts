@@ -1,0 +1,56 @@
+// What goes on of each entry, found by the entry's id: mostly one thing or none, thousands of times a second. A list stays when it is
+// empty, since it fills again at the next fire time, and a map that fills and empties each second copies itself all the time.
+
+/** Empty lists are dropped when there are so many lists, or twice as many as were left the last time. */
+const tidyAt = 1_024;
+
+export class ListsByEntry<Item> {
+  readonly #lists = new Map<number, Item[]>();
+  #size = 0;
+  #tidyAt = tidyAt;
+
+  /** How many items there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Those of an entry, the one added first comes first. Changes as they come and go. */
+  of(entryId: number): readonly Item[] {
+    return this.#lists.get(entryId) ?? none;
+  }
+
+  *all(): Generator<Item> {
+    for (const list of this.#lists.values()) for (const item of list) yield item;
+  }
+
+  add(entryId: number, item: Item): void {
+    this.#size++;
+    const list = this.#lists.get(entryId);
+    if (list !== undefined) list.push(item);
+    else {
+      if (this.#lists.size >= this.#tidyAt) this.#tidy();
+      this.#lists.set(entryId, [item]);
+    }
+  }
+
+  /** Whether it was there. */
+  delete(entryId: number, item: Item): boolean {
+    const list = this.#lists.get(entryId);
+    if (list === undefined) return false;
+    if (list.length === 1 && list[0] === item) list.pop();
+    else {
+      const place = list.indexOf(item);
+      if (place < 0) return false;
+      list.splice(place, 1);
+    }
+    this.#size--;
+    return true;
+  }
+
+  #tidy(): void {
+    for (const [entryId, { length }] of this.#lists) if (length === 0) this.#lists.delete(entryId);
+    this.#tidyAt = Math.max(tidyAt, 2 * this.#lists.size);
+  }
+}
+
+const none: readonly never[] = [];
