@@ -1,8 +1,8 @@
 // What goes on of each entry, found by the entry's id: mostly one thing or none, thousands of times a second. A list stays when it is
 // empty, since it fills again at the next fire time, and a map that fills and empties each second copies itself all the time.
 
-/** Empty lists are dropped when there are so many lists, or twice as many as were left the last time. */
-const tidyAt = 1_024;
+/** Empty lists are dropped when there are so many lists, or four times as many as were left the last time. */
+const tidyAt = 16_384;
 
 export class ListsByEntry<Item> {
   readonly #lists = new Map<number, Item[]>();
@@ -19,8 +19,8 @@ export class ListsByEntry<Item> {
     return this.#lists.get(entryId) ?? none;
   }
 
-  *all(): Generator<Item> {
-    for (const list of this.#lists.values()) for (const item of list) yield item;
+  forEach(visit: (item: Item) => void): void {
+    for (const list of this.#lists.values()) for (const item of list) visit(item);
   }
 
   add(entryId: number, item: Item): void {
@@ -49,7 +49,7 @@ export class ListsByEntry<Item> {
 
   #tidy(): void {
     for (const [entryId, { length }] of this.#lists) if (length === 0) this.#lists.delete(entryId);
-    this.#tidyAt = Math.max(tidyAt, 2 * this.#lists.size);
+    this.#tidyAt = Math.max(tidyAt, 4 * this.#lists.size);
   }
 }
 

@@ -277,8 +277,8 @@ export class Dispatcher {
   ): Promise<void> {
     const { relay, entries, store, tally, herald, narrator } = this.#options;
     const stale: number[] = [];
-    for (const [index, claim] of claims.entries()) {
-      const result = results[index]!;
+    for (let index = 0; index < claims.length; index++) {
+      const [claim, result] = [claims[index]!, results[index]!];
       const { entry, becomes } = claim;
       const one = compiled.get(entry.id);
       relay.release(entry.id, result === "claimed" && claim.superseded.length > 0);

@@ -45,9 +45,13 @@ export class Herald {
   }
 
   ended(held: Held, ending: Ending, outcome: Outcome): void {
-    this.#due.delete(held.id);
+    this.#isOver(held);
     if (this.#tell === undefined || !this.#isHeard() || isMessage(held.compiled.target)) return;
     this.#tell(this.#endOf(held, ending, outcome));
+  }
+
+  #isOver(held: Held): void {
+    if (this.#due.size > 0) this.#due.delete(held.id);
   }
 
   #endOf(held: Held, ending: Ending, { error, value, timedOut, ...outcome }: Outcome): RunEvent {
@@ -71,7 +75,7 @@ export class Herald {
 
   /** It gave way to a newer one. */
   superseded(held: Held): void {
-    this.#due.delete(held.id);
+    this.#isOver(held);
     if (!this.#isHeard() || isMessage(held.compiled.target)) return;
     const reason = "a newer fire time runs in its place";
     this.#tell?.({ type: "run:skipped", ...this.#timeOf(held), reason, state: "coalesced" });

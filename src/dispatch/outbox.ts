@@ -8,8 +8,7 @@ import type { Occurrence } from "../core/occurrence.ts";
 import type { Message, Settlement } from "../core/ports.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
 
-export interface Held {
-  readonly id: string;
+export class Held {
   readonly compiled: CompiledEntry;
   readonly fireAt: Instant;
   readonly dueAt: Instant;
@@ -19,16 +18,38 @@ export interface Held {
   /** JSON of what this run was given; null: what its entry says. */
   readonly params: string | null;
   /** `reserved`: a claim that is being written will supersede it. `starting`: a local run is being recorded. `in-flight`: with the broker or the runner. `gone`: done, or withdrawn. */
-  state: "waiting" | "reserved" | "starting" | "in-flight" | "gone";
+  state: "waiting" | "reserved" | "starting" | "in-flight" | "gone" = "waiting";
   attempts: number;
   /** It may have been sent before: it must be sent again, and never gives way to a newer one. */
   doubtful: boolean;
   /** The store holds the reason why it was not sent yet, and so that it was not: before it is sent, that is taken back. */
-  noted: boolean;
-  message: Message | undefined;
+  noted = false;
+  message: Message | undefined = undefined;
   /** When a local run began. */
-  startedAt: Instant | undefined;
+  startedAt: Instant | undefined = undefined;
+  readonly #occurrence: Kept;
+
+  constructor(compiled: CompiledEntry, occurrence: Kept, doubtful: boolean) {
+    const { fireAt, dueAt, manual, attempts = 0, missedCount = 0, params = null } = occurrence;
+    this.compiled = compiled;
+    this.fireAt = fireAt;
+    this.dueAt = dueAt;
+    this.manual = manual;
+    this.missedCount = missedCount;
+    this.params = params;
+    this.attempts = attempts;
+    this.doubtful = doubtful;
+    this.#occurrence = occurrence;
+  }
+
+  /** Derived when it is asked for. */
+  get id(): string {
+    return this.#occurrence.id;
+  }
 }
+
+type Kept = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> &
+  Partial<Pick<Occurrence, "attempts" | "missedCount" | "params">>;
 
 export class Outbox {
   readonly #held = new ListsByEntry<Held>();
@@ -46,28 +67,8 @@ export class Outbox {
     return this.#held.size;
   }
 
-  add(
-    compiled: CompiledEntry,
-    occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> &
-      Partial<Pick<Occurrence, "attempts" | "missedCount" | "params">>,
-    doubtful: boolean,
-  ): Held {
-    const { id, fireAt, dueAt, manual, attempts = 0, missedCount = 0, params = null } = occurrence;
-    const held: Held = {
-      id,
-      compiled,
-      fireAt,
-      dueAt,
-      manual,
-      missedCount,
-      params,
-      state: "waiting",
-      attempts,
-      doubtful,
-      noted: false,
-      message: undefined,
-      startedAt: undefined,
-    };
+  add(compiled: CompiledEntry, occurrence: Kept, doubtful: boolean): Held {
+    const held = new Held(compiled, occurrence, doubtful);
     this.#held.add(compiled.entry.id, held);
     return held;
   }
@@ -112,29 +113,35 @@ export class Outbox {
   }
 
   waiting(): Held[] {
-    return [...this.#held.all()].filter(({ state }) => state === "waiting");
+    return this.#in((state) => state === "waiting");
   }
 
   /** What is due and not done, runs and requests that go on left out: how many, and since when the oldest. */
   late(now: Instant): { readonly count: number; readonly oldestDueAt: Instant } {
     let count = 0;
     let oldestDueAt = now;
-    for (const { state, compiled, dueAt, missedCount } of this.#held.all()) {
+    this.#held.forEach(({ state, compiled, dueAt, missedCount }) => {
       // One that was claimed ahead may stand for others that were due.
-      if (dueAt >= now && missedCount === 0) continue;
+      if (dueAt >= now && missedCount === 0) return;
       // A broker confirms at once; runs and requests take the time that they take.
-      if (state === "in-flight" && compiled.target.kind !== "task") continue;
+      if (state === "in-flight" && compiled.target.kind !== "task") return;
       count++;
       if (dueAt < oldestDueAt) oldestDueAt = dueAt;
-    }
+    });
     return { count, oldestDueAt };
   }
 
   /** Lets go of everything but what is with the broker or the runner, whose outcome is still to be written. The store keeps the rest. */
   clear(): void {
-    for (const held of [...this.#held.all()]) {
-      if (held.state !== "in-flight" && held.state !== "starting") this.delete(held);
-    }
+    for (const held of this.#in((state) => state !== "in-flight" && state !== "starting")) this.delete(held);
+  }
+
+  #in(matches: (state: Held["state"]) => boolean): Held[] {
+    const found: Held[] = [];
+    this.#held.forEach((held) => {
+      if (matches(held.state)) found.push(held);
+    });
+    return found;
   }
 }
 

@@ -34,11 +34,10 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
     // The first that runs stands for what does not.
     const missedCount = countOf(passed) + unsent.reduce((sum, one) => sum + 1 + one.missedCount, 0);
     const due = run.map((fireAt, index) => {
-      const id = occurrenceId(storeId, entry.id, fireAt);
+      const one = new Planned(storeId, entry.id, fireAt, index === 0 ? missedCount : 0);
       // Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same.
-      const dueAt =
-        policy.jitterMs === 0 ? fireAt : dueTime(id, fireAt, policy.jitterMs, nextFireTime(trigger, fireAt));
-      return { id, fireAt, dueAt, manual: false, missedCount: index === 0 ? missedCount : 0 };
+      if (policy.jitterMs > 0) one.dueAt = dueTime(one.id, fireAt, policy.jitterMs, nextFireTime(trigger, fireAt));
+      return one;
     });
     const excluded = leftOut(compiled, lastFireAt, run.length + countOf(passed));
     return claimOf(
@@ -46,10 +45,34 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
       { ...entry, nextFireAt, lastFireAt, runCount: entry.runCount + run.length },
       due,
       excluded === undefined ? passed : [...passed, excluded],
-      run.length > 0 ? unsent.map(({ fireAt }) => fireAt) : [],
+      run.length > 0 && unsent.length > 0 ? unsent.map(({ fireAt }) => fireAt) : none,
     );
   } catch (error) {
     return planQuarantine(entry, reasonOf(error));
+  }
+}
+
+/** A fire time that runs. Its id is derived when it is asked for: of thousands of runs a second in process, mostly never. */
+class Planned {
+  readonly fireAt: Instant;
+  dueAt: Instant;
+  readonly manual = false;
+  readonly missedCount: number;
+  readonly #storeId: string;
+  readonly #entryId: number;
+  #id: string | undefined;
+
+  constructor(storeId: string, entryId: number, fireAt: Instant, missedCount: number) {
+    this.#storeId = storeId;
+    this.#entryId = entryId;
+    this.fireAt = fireAt;
+    this.dueAt = fireAt;
+    this.missedCount = missedCount;
+  }
+
+  get id(): string {
+    this.#id ??= occurrenceId(this.#storeId, this.#entryId, this.fireAt);
+    return this.#id;
   }
 }
 

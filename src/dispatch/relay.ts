@@ -18,6 +18,7 @@ import type { Settlements } from "./settlements.ts";
 import type { Tally } from "./tally.ts";
 
 const pageSize = 1_000;
+const none: readonly never[] = [];
 
 export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> &
   Partial<Pick<Occurrence, "attempts" | "reason" | "missedCount" | "params">>;
@@ -72,7 +73,7 @@ export class Relay {
   /** Holds back what is late of this entry, but for the newest `kept`, while a newer one is decided. Returns what it holds. */
   reserve(entryId: number, kept: number): readonly Held[] {
     const { outbox, clock } = this.#options;
-    if (!outbox.has(entryId)) return [];
+    if (!outbox.has(entryId)) return none;
     const now = clock.now();
     // Not yet due is not late: jitter may keep one until just before the next.
     const late = outbox
@@ -86,6 +87,7 @@ export class Relay {
   /** The claim was written: what it superseded is gone. Otherwise everything goes on as before. */
   release(entryId: number, superseded: boolean): void {
     const { outbox } = this.#options;
+    if (!outbox.has(entryId)) return;
     for (const held of [...outbox.ofEntry(entryId)]) {
       if (held.state !== "reserved") continue;
       if (superseded) {
@@ -280,7 +282,8 @@ export class Relay {
     const reason = held.doubtful ? inDoubt(why) : why;
     outbox.delete(held);
     narrator.settled(held, "failed", reason);
-    this.#settle({ ...held, entryId: held.compiled.entry.id }, "failed", reason);
+    const { fireAt, manual, attempts, compiled } = held;
+    this.#settle({ entryId: compiled.entry.id, fireAt, manual, attempts }, "failed", reason);
   }
 
   /** What no entry can be made ready for. */

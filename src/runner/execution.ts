@@ -89,23 +89,25 @@ export class Context implements JobContext {
   readonly dueTime: Date;
   readonly lateMs: number;
   readonly missedCount: number;
-  readonly runId: string;
   readonly attempt: number;
   readonly manual: boolean;
   readonly #execution: Execution;
 
   constructor(execution: Execution, now: number) {
-    const { id, entry, params, fireAt, dueAt, missedCount, attempt, manual } = execution.run;
+    const { entry, params, fireAt, dueAt, missedCount, attempt, manual } = execution.run;
     this.entry = entry;
     this.params = params === undefined ? undefined : structuredClone(params);
     this.fireTime = new Date(fireAt);
     this.dueTime = new Date(dueAt);
     this.lateMs = Math.max(0, now - dueAt);
     this.missedCount = missedCount;
-    this.runId = id;
     this.attempt = attempt;
     this.manual = manual;
     this.#execution = execution;
+  }
+
+  get runId(): string {
+    return this.#execution.run.id;
   }
 
   get signal(): AbortSignal {

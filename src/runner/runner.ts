@@ -245,7 +245,7 @@ export class LocalRunner implements Runner, Owner {
     if (target.in === "thread") {
       const source = await this.#jobs.source(target.job);
       const { signal, log } = execution;
-      const context = { ...this.#contextOf(execution) };
+      const context = { ...this.#contextOf(execution), runId: execution.run.id };
       return this.#threads.run({ source, context, signal, log, onBegin: () => this.#armTimeout(execution) });
     }
     const job = await this.#jobs.find(target.job);

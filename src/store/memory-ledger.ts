@@ -1,12 +1,62 @@
 // The occurrences of the store in memory: found by entry and fire time, by whether they are settled, and, for the retention, by
 // when they were settled. Rows change in place, since there may be many thousands a second; whoever is given one gets a copy.
 
+import type { Entry } from "../core/entry.ts";
 import type { Occurrence } from "../core/occurrence.ts";
-import type { Settlement } from "../core/ports.ts";
+import type { Claim, Settlement } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { byFireTime } from "./order.ts";
 
-export type Row = { -readonly [Key in keyof Occurrence]: Occurrence[Key] };
+type Changing = { -readonly [Key in keyof Occurrence]: Occurrence[Key] };
+
+/** A row, which changes in place. Its id is that of the claim, and derived when it is asked for. */
+export class Row implements Changing {
+  readonly entryId: number;
+  readonly entryName: string;
+  readonly fireAt: Instant;
+  untilFireAt: Instant;
+  count = 1;
+  readonly manual: boolean;
+  dueAt: Instant;
+  state: Occurrence["state"] = "claimed";
+  reason: string | null = null;
+  attempts = 0;
+  missedCount: number;
+  params: string | null;
+  result: string | null = null;
+  claimedAt: Instant;
+  startedAt: Instant | null = null;
+  settledAt: Instant | null = null;
+  timeZoneData: string | null;
+  readonly #due: { readonly id: string };
+
+  constructor(
+    { id, name }: Entry,
+    due: Claim["due"][number] & { readonly params?: string },
+    now: Instant,
+    timeZoneData: string | null,
+  ) {
+    this.entryId = id;
+    this.entryName = name;
+    this.fireAt = due.fireAt;
+    this.untilFireAt = due.fireAt;
+    this.manual = due.manual;
+    this.dueAt = due.dueAt;
+    this.missedCount = due.missedCount ?? 0;
+    this.params = due.params ?? null;
+    this.claimedAt = now;
+    this.timeZoneData = timeZoneData;
+    this.#due = due;
+  }
+
+  get id(): string {
+    return this.#due.id;
+  }
+
+  copy(): Occurrence {
+    return { ...this, id: this.id };
+  }
+}
 
 export class MemoryLedger {
   /** By fire time, ascending. */

@@ -17,7 +17,7 @@ import type {
   Store,
 } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import type { Row } from "./memory-ledger.ts";
+import { Row } from "./memory-ledger.ts";
 import { MemoryTables } from "./memory-tables.ts";
 import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
 import {
@@ -159,7 +159,7 @@ export class MemoryStore implements Store {
     if (due.some(({ fireAt, manual }) => this.#has(entryId, fireAt, manual))) return "duplicate";
     if (ranges.some(({ fromFireAt }) => this.#has(entryId, fromFireAt))) return "duplicate";
     if (due.length + ranges.length > 1 && hasTwins(due, ranges)) return "duplicate";
-    for (const one of due) this.#tables.addOccurrence(claimed(entry, one, now, this.#tables.timeZoneData));
+    for (const one of due) this.#tables.addOccurrence(new Row(entry, one, now, this.#tables.timeZoneData));
     for (const range of ranges) this.#pass(entry, range, now);
     for (const fireAt of superseded) {
       const older = this.#tables.ledger.find(entryId, fireAt, false);
@@ -184,7 +184,7 @@ export class MemoryStore implements Store {
       .filter((occurrence) => after === undefined || byOutboxOrder(occurrence, after) > 0)
       .sort(byOutboxOrder)
       .slice(0, limit)
-      .map((row) => ({ ...row }));
+      .map((row) => row.copy());
   }
 
   async enqueueManual(
@@ -196,7 +196,7 @@ export class MemoryStore implements Store {
     if (!entry) throw entryGone(entryId);
     if (this.#has(entryId, manual.fireAt, true)) throw manualConflict(entry.name);
     this.#tables.addOccurrence(
-      claimed(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now, this.#tables.timeZoneData),
+      new Row(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now, this.#tables.timeZoneData),
     );
     this.#tables.putEntry({ ...entry, revision: ++this.#tables.revision });
   }
@@ -252,7 +252,7 @@ export class MemoryStore implements Store {
       const attempts = row.attempts + 1;
       this.#tables.updateOccurrence(row, { state: "abandoned", reason, attempts, settledAt: now });
     }
-    return running.map((row) => ({ ...row }));
+    return running.map((row) => row.copy());
   }
 
   async outboxSummary(): Promise<OutboxGroup[]> {
@@ -277,7 +277,7 @@ export class MemoryStore implements Store {
       .filter((occurrence) => occurrence.fireAt < before)
       .sort((a, b) => byFireTime(b, a))
       .slice(0, limit)
-      .map((row) => ({ ...row }));
+      .map((row) => row.copy());
   }
 
   async countSettled(): Promise<number> {
@@ -332,42 +332,10 @@ export class MemoryStore implements Store {
   }
 
   #pass(entry: Entry, { fromFireAt, untilFireAt, count, state, reason }: PassedRange, now: Instant): void {
-    const base = claimed(
-      entry,
-      { id: "", fireAt: fromFireAt, dueAt: fromFireAt, manual: false },
-      now,
-      this.#tables.timeZoneData,
-    );
-    this.#tables.addOccurrence({ ...base, untilFireAt, count, state, reason, settledAt: now });
+    const due = { id: "", fireAt: fromFireAt, dueAt: fromFireAt, manual: false };
+    const row = new Row(entry, due, now, this.#tables.timeZoneData);
+    this.#tables.addOccurrence(Object.assign(row, { untilFireAt, count, state, reason, settledAt: now }));
   }
-}
-
-function claimed(
-  entry: Entry,
-  due: Claim["due"][number] & { readonly params?: string },
-  now: Instant,
-  timeZoneData: string | null,
-): Row {
-  return {
-    id: due.id,
-    fireAt: due.fireAt,
-    dueAt: due.dueAt,
-    manual: due.manual,
-    entryId: entry.id,
-    entryName: entry.name,
-    untilFireAt: due.fireAt,
-    count: 1,
-    state: "claimed",
-    reason: null,
-    attempts: 0,
-    missedCount: due.missedCount ?? 0,
-    params: due.params ?? null,
-    result: null,
-    claimedAt: now,
-    startedAt: null,
-    settledAt: null,
-    timeZoneData,
-  };
 }
 
 /** Whether two of them would be the same row. */
