@@ -14,6 +14,11 @@ export class ListsByEntry<Item> {
     return this.#size;
   }
 
+  /** How many lists there are, empty ones included. */
+  get kept(): number {
+    return this.#lists.size;
+  }
+
   /** Those of an entry, the one added first comes first. Changes as they come and go. */
   of(entryId: number): readonly Item[] {
     return this.#lists.get(entryId) ?? none;

@@ -99,16 +99,25 @@ wait
 export const serverFolder = (name: string): Promise<string> => mkdtemp(join(tmpdir(), `beat-${name}-`));
 
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = firstPort + (portsTried++ % portsInAll);
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+/** Below those that systems give to clients: a server that is stopped and started again would find its own taken by one. */
+const [firstPort, portsInAll] = [10_000, 22_000];
+/** Each process begins elsewhere. */
+let portsTried = process.pid * 53;
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 /** How apt and brew call what a program comes in. */
