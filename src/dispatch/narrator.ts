@@ -7,15 +7,10 @@ import type { Held } from "./outbox.ts";
 const gatherMs = 25;
 const linesAtMost = 20;
 
-interface Ran {
-  readonly held: Held;
-  readonly lateMs: number;
-  readonly tookMs: number;
-}
-
-interface Published {
-  readonly held: Held;
-  readonly lateMs: number;
+/** What was done in a moment: all that each was late, and those that get a line of their own if there are no more. */
+interface Batch {
+  readonly lateMs: number[];
+  readonly lines: { readonly held: Held; readonly lateMs: number; readonly tookMs: number }[];
 }
 
 interface Missed {
@@ -26,8 +21,8 @@ interface Missed {
 export class Narrator {
   readonly #clock: Clock;
   readonly #log: Log;
-  #published: Published[] = [];
-  #ran: Ran[] = [];
+  #published: Batch = newBatch();
+  #ran: Batch = newBatch();
   #missed: Missed[] = [];
 
   constructor(clock: Clock, log: Log) {
@@ -36,7 +31,7 @@ export class Narrator {
   }
 
   published(held: Held, lateMs: number): void {
-    if (this.#published.push({ held, lateMs }) === 1) this.#clock.setTimer(gatherMs, () => this.#tell());
+    if (add(this.#published, held, lateMs, 0) === 1) this.#clock.setTimer(gatherMs, () => this.#tell());
   }
 
   retried(held: Held, reason: string): void {
@@ -48,8 +43,8 @@ export class Narrator {
     if (outcome === "ran") {
       const now = this.#clock.now();
       const startedAt = held.startedAt ?? now;
-      const ran = { held, lateMs: startedAt - held.dueAt, tookMs: now - startedAt };
-      if (this.#ran.push(ran) === 1) this.#clock.setTimer(gatherMs, () => this.#tellRan());
+      const count = add(this.#ran, held, startedAt - held.dueAt, now - startedAt);
+      if (count === 1) this.#clock.setTimer(gatherMs, () => this.#tellRan());
       return;
     }
     const { name } = held.compiled.entry;
@@ -82,23 +77,23 @@ export class Narrator {
 
   #tellRan(): void {
     const batch = this.#ran;
-    this.#ran = [];
-    if (batch.length <= linesAtMost) {
-      for (const { held, lateMs, tookMs } of batch) {
+    this.#ran = newBatch();
+    if (batch.lateMs.length <= linesAtMost) {
+      for (const { held, lateMs, tookMs } of batch.lines) {
         const fields = { ...fieldsOf(held), lateMs, tookMs };
         this.#log.info(`ran ${held.compiled.entry.name} in ${formatDuration(tookMs)}`, fields);
       }
       return;
     }
     const { words, fields } = latenessOf(batch);
-    this.#log.info(`ran ${batch.length} jobs, ${words}`, fields);
+    this.#log.info(`ran ${fields.count} jobs, ${words}`, fields);
   }
 
   #tell(): void {
     const batch = this.#published;
-    this.#published = [];
-    if (batch.length <= linesAtMost) {
-      for (const { held, lateMs } of batch) {
+    this.#published = newBatch();
+    if (batch.lateMs.length <= linesAtMost) {
+      for (const { held, lateMs } of batch.lines) {
         const { name } = held.compiled.entry;
         this.#log.info(`sent ${name}${whereTo(held)}`, {
           entry: name,
@@ -111,7 +106,7 @@ export class Narrator {
       return;
     }
     const { words, fields } = latenessOf(batch);
-    this.#log.info(`sent ${batch.length} messages, ${words}`, fields);
+    this.#log.info(`sent ${fields.count} messages, ${words}`, fields);
   }
 }
 
@@ -124,11 +119,19 @@ function fieldsOf(held: Held): Readonly<Record<string, unknown>> {
   return { entry: held.compiled.entry.name, id: held.id, fireTime: new Date(held.fireAt).toISOString() };
 }
 
-function latenessOf(batch: readonly { readonly lateMs: number }[]) {
-  const late = batch.map(({ lateMs }) => lateMs).sort((a, b) => a - b);
+const newBatch = (): Batch => ({ lateMs: [], lines: [] });
+
+/** Returns how many there are. */
+function add({ lateMs, lines }: Batch, held: Held, late: number, tookMs: number): number {
+  if (lines.length < linesAtMost) lines.push({ held, lateMs: late, tookMs });
+  return lateMs.push(late);
+}
+
+function latenessOf({ lateMs }: Batch) {
+  const late = lateMs.toSorted((a, b) => a - b);
   const [half, most, nearlyAll] = [0.5, 1, 0.99].map((share) => late[Math.floor((late.length - 1) * share)]!);
   return {
     words: `half of them within ${formatDuration(half!)} of their time, all within ${formatDuration(most!)}`,
-    fields: { count: batch.length, lateMsP50: half, lateMsP99: nearlyAll, lateMsMax: most },
+    fields: { count: late.length, lateMsP50: half, lateMsP99: nearlyAll, lateMsMax: most },
   };
 }

@@ -1,5 +1,6 @@
 // One run, from its place among the others to its end: whether it was asked to stop, and what its job is told.
 
+import type { Bagged } from "../core/bag.ts";
 import type { CommandResult } from "../core/command-result.ts";
 import type { Entry } from "../core/entry.ts";
 import { JobError } from "../core/errors.ts";
@@ -24,7 +25,8 @@ export class Ended extends JobError {
   }
 }
 
-export class Execution implements Place {
+export class Execution implements Place, Bagged {
+  place = -1;
   readonly run: Run;
   /** On the monotonic clock; undefined: it is about to begin. */
   beganAtMs: number | undefined;

@@ -9,6 +9,7 @@
 // A function can't be killed. One that does not stop is given up: its run is settled and no longer takes a place among the
 // concurrent runs, but it counts for its entry's overlap until it really ends, so that hanging copies do not pile up.
 
+import { Bag } from "../core/bag.ts";
 import type { CommandResult } from "../core/command-result.ts";
 import { JobError } from "../core/errors.ts";
 import { ListsByEntry } from "../core/lists-by-entry.ts";
@@ -57,7 +58,7 @@ export class LocalRunner implements Runner, Owner {
   /** What has a place and has not ended; given-up runs included. */
   readonly #executions = new ListsByEntry<Execution>();
   /** What has a place and is not settled, and how many of it have not begun. */
-  readonly #places = new Set<Execution>();
+  readonly #places = new Bag<Execution>();
   #reserved = 0;
   /** What became of runs, to be handed on in the next turn. */
   #outcomes: (readonly [Execution, RunOutcome])[] = [];
@@ -141,7 +142,7 @@ export class LocalRunner implements Runner, Owner {
     const most = job === undefined ? undefined : this.#options.limits?.get(job)?.maxInstances;
     if (most === undefined) return undefined;
     let going = 0;
-    for (const { run } of this.#places) if (run.entry.definition.job === job) going++;
+    for (const { run } of this.#places.items) if (run.entry.definition.job === job) going++;
     if (going < most) return undefined;
     return { result: "crowded", reason: `${going} runs of the job ${job} are going on, the most at once is ${most}` };
   }
@@ -294,7 +295,7 @@ export class LocalRunner implements Runner, Owner {
     cancel();
     this.#closed = true;
     const aborted = this.running;
-    for (const execution of this.#places) {
+    for (const execution of [...this.#places.items]) {
       if (execution.beganAtMs !== undefined)
         this.#abort(execution, new Ended("stopped", "stopped: Beat ended while it was going on"));
     }

@@ -1,6 +1,7 @@
 // The occurrences of the store in memory: found by entry and fire time, by whether they are settled, and, for the retention, by
 // when they were settled. Rows change in place, since there may be many thousands a second; whoever is given one gets a copy.
 
+import { Bag, type Bagged } from "../core/bag.ts";
 import type { Entry } from "../core/entry.ts";
 import type { Occurrence } from "../core/occurrence.ts";
 import type { Claim, Settlement } from "../core/ports.ts";
@@ -10,7 +11,9 @@ import { byFireTime } from "./order.ts";
 type Changing = { -readonly [Key in keyof Occurrence]: Occurrence[Key] };
 
 /** A row, which changes in place. Its id is that of the claim, and derived when it is asked for. */
-export class Row implements Changing {
+export class Row implements Changing, Bagged {
+  /** Among the open ones. */
+  place = -1;
   readonly entryId: number;
   readonly entryName: string;
   readonly fireAt: Instant;
@@ -54,14 +57,15 @@ export class Row implements Changing {
   }
 
   copy(): Occurrence {
-    return { ...this, id: this.id };
+    const { place: _, ...columns } = this;
+    return { ...columns, id: this.id };
   }
 }
 
 export class MemoryLedger {
   /** By fire time, ascending. */
   readonly #byEntry = new Map<number, Row[]>();
-  readonly #open = new Set<Row>();
+  readonly #open = new Bag<Row>();
   /** Settled rows in the order in which they were, from `#oldest` on. */
   #settled: Row[] = [];
   #oldest = 0;
@@ -97,7 +101,7 @@ export class MemoryLedger {
 
   inState(state: "claimed" | "running"): Row[] {
     const found: Row[] = [];
-    for (const row of this.#open) if (row.state === state) found.push(row);
+    for (const row of this.#open.items) if (row.state === state) found.push(row);
     return found;
   }
 

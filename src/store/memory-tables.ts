@@ -83,7 +83,7 @@ export class MemoryTables {
 
   updateOccurrence(row: Row, changes: Partial<Occurrence>): void {
     if (this.#undo !== undefined) {
-      const before = { ...row };
+      const { place: _, ...before } = row;
       this.#undo.push(() => this.ledger.update(row, before));
     }
     this.ledger.update(row, changes);

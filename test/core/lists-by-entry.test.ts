@@ -22,7 +22,7 @@ test("it holds what a plain map of arrays would, in the same order, whatever com
       }
       for (let entryId = 1; entryId <= 5; entryId++) assert.deepEqual(lists.of(entryId), model.get(entryId) ?? []);
       const all: number[] = [];
-      lists.forEach((item) => all.push(item));
+      lists.forEach((item) => void all.push(item));
       assert.equal(lists.size, all.length);
       assert.deepEqual(all.sort(), [...model.values()].flat().sort());
     }),
