@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { BeatError, DefinitionError } from "../errors.ts";
+import { isMap } from "../json-value.ts";
 import type { Instant } from "../time.ts";
 import { type WallTime, type Zone, zoneOf } from "../zone.ts";
 import { apschedulerSchema, compileApscheduler } from "./apscheduler.ts";
@@ -237,7 +238,8 @@ function compileEnd({ end_at: value }: Schedule, key: TriggerKey, zone: Zone): I
 function compileDst(dst: unknown): CompileContext["dst"] {
   if (dst === undefined) return {};
   const parsed = dstSchema.safeParse(dst);
-  if (!parsed.success) {
+  // zod takes a Map for a map without keys.
+  if (!parsed.success || !isMap(dst)) {
     throw new DefinitionError(`${inQuotes(dst)} is not a rule for changes of the clocks`, {
       remedy: "Write {gap: next or skip, overlap: first or both}.",
       place: { field: "dst" },

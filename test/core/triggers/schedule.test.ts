@@ -49,6 +49,7 @@ const refused: readonly (readonly [Record<string, unknown>, string, RegExp])[] =
   [{ start_at: "2024-01-02", end_at: "2024-01-01" }, "end_at", /before start_at/],
   [{ dst: { gap: "late" } }, "dst", /changes of the clocks/],
   [{ dst: "skip" }, "dst", /changes of the clocks/],
+  [{ dst: new Map([["gap", "skip"]]) }, "dst", /changes of the clocks/],
 ];
 
 for (const [keys, field, message] of refused) {
