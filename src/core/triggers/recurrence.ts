@@ -58,6 +58,10 @@ interface Answers {
 
 const lastAnswers = new WeakMap<Recurrence, Answers>();
 
+/** Periods, of all searches together: what a search took is the difference. */
+let looked = 0;
+export const periodsLookedAt = (): number => looked;
+
 function answersOf(rule: Recurrence): Answers {
   let answers = lastAnswers.get(rule);
   if (answers === undefined) {
@@ -92,6 +96,7 @@ function findNext(rule: Recurrence, wall: WallTime): WallTime | null {
   const from = Math.max(wanted, firstDay * dayMs);
   let period = periodAt(rule, from);
   for (let left = emptyPeriods(rule); left > 0; left--) {
+    looked++;
     const { firstDay, lastDay } = boundsOf(rule, period);
     if (firstDay > lastDayOfAll || firstDay * dayMs > rule.until) return null;
     const found = firstIn(contentOf(rule, period), from);
@@ -113,6 +118,7 @@ function findPrevious(rule: Recurrence, wall: WallTime): WallTime | null {
   const latest = Math.min(wall, rule.until);
   let period = periodAt(rule, latest);
   for (let left = emptyPeriods(rule); period >= 0 && left > 0; left--) {
+    looked++;
     const found = lastIn(contentOf(rule, period), latest);
     if (found !== undefined) return found >= rule.start ? found : null;
     const span = emptySpan(rule, period);

@@ -11,7 +11,7 @@ import { dayMs, type Instant } from "../time.ts";
 import type { WallTime, Zone } from "../zone.ts";
 import { firstAtOrAbove } from "./ascending.ts";
 import type { CompileContext } from "./context.ts";
-import { nextOccurrence, occursAt, previousOccurrence, type Recurrence } from "./recurrence.ts";
+import { nextOccurrence, occursAt, periodsLookedAt, previousOccurrence, type Recurrence } from "./recurrence.ts";
 import { parseRecurrenceSet } from "./rrule-text.ts";
 
 export interface RecurrenceSet {
@@ -28,6 +28,8 @@ export const rruleSchema = z.string();
 
 /** How many times in a row may be left out by EXRULE and EXDATE, times the number of rules: each of them is asked. */
 const maxLeftOut = 4_000;
+/** How many periods are looked at for them: a rule may name something once in thousands. */
+const maxPeriods = 20_000;
 
 export function compileRrule(value: unknown, { zone, startWall, anchorAt, allowance }: CompileContext): RecurrenceSet {
   const start = startWall ?? zone.wallAt(anchorAt);
@@ -94,7 +96,9 @@ function gapBefore(zone: Zone, instant: Instant): { readonly until: WallTime; re
 function nextInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
   const { rules, dates } = set;
   let from = wall;
-  for (let leftOut = 0; leftOut < maxLeftOutOf(set); leftOut++) {
+  const mayGoOn = patience(set);
+  let leftOut = 0;
+  for (; mayGoOn(leftOut); leftOut++) {
     const found = Math.min(
       ...rules.map((rule) => nextOccurrence(rule, from) ?? Infinity),
       dates[firstAtOrAbove(dates, from)] ?? Infinity,
@@ -104,14 +108,16 @@ function nextInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
     if (span === undefined) return found;
     from = span.until;
   }
-  return giveUp(set, wall);
+  return giveUp(leftOut, wall);
 }
 
 /** The last wall time of the set at or before `wall`. */
 function previousInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
   const { rules, dates } = set;
   let until = wall;
-  for (let leftOut = 0; leftOut < maxLeftOutOf(set); leftOut++) {
+  const mayGoOn = patience(set);
+  let leftOut = 0;
+  for (; mayGoOn(leftOut); leftOut++) {
     const found = Math.max(
       ...rules.map((rule) => previousOccurrence(rule, until) ?? -Infinity),
       dates[firstAtOrAbove(dates, until + 1) - 1] ?? -Infinity,
@@ -121,7 +127,7 @@ function previousInSet(set: RecurrenceSet, wall: WallTime): WallTime | null {
     if (span === undefined) return found;
     until = span.from - 1;
   }
-  return giveUp(set, wall);
+  return giveUp(leftOut, wall);
 }
 
 /** The span around a time of the set in which all of it is left out; undefined where it is not. */
@@ -149,12 +155,16 @@ function coversDays(
   return frequency === "MINUTELY" && dates.length === 0 && rules.every(isCovered);
 }
 
-const maxLeftOutOf = ({ rules, exceptRules }: RecurrenceSet): number =>
-  Math.ceil(maxLeftOut / Math.max(1, rules.length + exceptRules.length));
+/** Whether one more may be looked for, after so many were left out. */
+function patience({ rules, exceptRules }: RecurrenceSet): (leftOut: number) => boolean {
+  const most = Math.ceil(maxLeftOut / Math.max(1, rules.length + exceptRules.length));
+  const before = periodsLookedAt();
+  return (leftOut) => leftOut < most && (leftOut === 0 || periodsLookedAt() - before < maxPeriods);
+}
 
-function giveUp(set: RecurrenceSet, wall: WallTime): never {
+function giveUp(leftOut: number, wall: WallTime): never {
   const near = new Date(wall).toISOString().slice(0, 19);
-  throw new BeatError(`EXRULE and EXDATE leave out ${maxLeftOutOf(set)} times in a row near ${near}`, {
+  throw new BeatError(`EXRULE and EXDATE leave out ${leftOut} times in a row near ${near}`, {
     remedy: "Leave out less, or write a rule that names less.",
   });
 }

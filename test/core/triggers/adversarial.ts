@@ -366,6 +366,14 @@ const recurrences: readonly Adversary[] = [
       ].join("\n"),
     ),
   ),
+  one(
+    "everything left out of what comes once in thousands of periods",
+    r("RRULE:FREQ=SECONDLY;INTERVAL=390955;BYHOUR=14;BYMINUTE=11\nEXRULE:FREQ=SECONDLY"),
+  ),
+  one(
+    "everything left out of what comes once in thousands of periods, by months",
+    r(`RRULE:FREQ=SECONDLY;INTERVAL=390955;BYHOUR=14;BYMINUTE=11\nEXRULE:FREQ=MINUTELY;BYMONTH=${list(13).slice(2)}`),
+  ),
   one("each year left out", r("RRULE:FREQ=YEARLY\nEXRULE:FREQ=DAILY", "1900-01-01")),
   one("twenty rules that name nothing", r(Array(20).fill("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30").join("\n"))),
   one(
