@@ -17,7 +17,7 @@ const secretMember = /(["'](?:secret_access_key|session_token)["']\s*:\s*["'])[^
  */
 export function maskUrl(text: string): string {
   if (!text.includes("://")) return text;
-  const starts = [...text.matchAll(scheme)];
+  const starts = startsOf(text);
   let result = "";
   let done = 0;
   for (const [index, match] of starts.entries()) {
@@ -27,6 +27,18 @@ export function maskUrl(text: string): string {
     done = from + segment.length;
   }
   return (result + text.slice(done)).replace(secretParameter, `$1${masked}`).replace(secretMember, `$1${masked}`);
+}
+
+/** Where URLs begin. What looks like a scheme right behind another one is a user whose password begins with `//`. */
+function startsOf(text: string): RegExpExecArray[] {
+  const starts: RegExpExecArray[] = [];
+  let from = -1;
+  for (const match of text.matchAll(scheme)) {
+    if (match.index === from) continue;
+    starts.push(match);
+    from = match.index + match[0].length;
+  }
+  return starts;
 }
 
 /** The part of `rest` that belongs to the URL. */

@@ -165,7 +165,7 @@ export class MemoryStore implements Store {
       const older = this.#tables.ledger.find(entryId, fireAt, false);
       if (older) this.#withdraw(older, "coalesced", supersededReason, now);
     }
-    const isChange = becomes.quarantine !== entry.quarantine;
+    const isChange = becomes.quarantine !== null;
     this.#tables.putEntry(isChange ? { ...becomes, revision: ++this.#tables.revision } : becomes);
     return "claimed";
   }

@@ -25,7 +25,7 @@ export class SqliteClaims {
   readonly #lease: SqliteLease;
   readonly #advance: Statement<[Instant | null, Instant | null, number, number, number, Instant | null]>;
   readonly #anchor: Statement<[Instant, number]>;
-  readonly #quarantine: Statement<[string | null, number, number]>;
+  readonly #quarantine: Statement<[string, number, number]>;
   readonly #savepoint: Statement<[]>;
   readonly #release: Statement<[]>;
   readonly #undo: Statement<[]>;
@@ -96,7 +96,7 @@ export class SqliteClaims {
       this.#occurrences.withdraw(entryId, fireAt, 0, "coalesced", supersededReason, now);
     }
     if (becomes.anchorAt !== entry.anchorAt) this.#anchor.run(becomes.anchorAt, entryId);
-    if (becomes.quarantine !== entry.quarantine) this.#quarantine.run(becomes.quarantine, nextRevision(), entryId);
+    if (becomes.quarantine !== null) this.#quarantine.run(becomes.quarantine, nextRevision(), entryId);
     return "claimed";
   }
 

@@ -28,6 +28,7 @@ suite("passwords in text that looks like a URL", () => {
       'https://h {"secret_access_key": "***", "session_token":"***"}',
     ],
     ["sqs://KEY:s3cret is not an SQS URL", "sqs://KEY:*** is not an SQS URL"],
+    ["amqp://beat://(#!(((@host:5672//", "amqp://beat:***@host:5672//"],
     ["redis://:12ab/0?x=1", "redis://:***/0?x=1"],
     ["a\tamqp://u:x@h\nb", "a\tamqp://u:***@h\nb"],
   ];

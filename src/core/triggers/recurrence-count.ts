@@ -24,6 +24,8 @@ import { numberOfTimes, type TimesOfDay, timeAt, timesBefore } from "./times-of-
 
 /** A period that holds something takes as long as so many that hold nothing, and so does finding the days of a rule at first. */
 const [stepsForContent, stepsForRule] = [20, 1_000];
+/** A year that is counted is a step; where an interval decides of each of its days, so many of them are one more. */
+const daysInStep = 6;
 
 /** The last of the first `count` occurrences, or what comes after all of them; undefined where it would take too long to count. */
 export function lastOf(rule: Recurrence, count: number, allowance: Allowance): WallTime | undefined {
@@ -80,7 +82,10 @@ function lastOfDays(rule: Recurrence, count: number, times: TimesOfDay, allowanc
     if (stepsByDay && !holdsPeriod(rule, newYear, newYear + daysIn(year, 2) + 336)) continue;
     let days = daysOf(rule, year);
     if (newYear < startDay) days = days.slice(firstAtOrAbove(days, startDay - newYear));
-    if (stepsByDay) days = days.filter((day) => stepsTo(rule, newYear + day) % interval === 0);
+    if (stepsByDay) {
+      allowance.stepsLeft -= days.length / daysInStep;
+      days = days.filter((day) => stepsTo(rule, newYear + day) % interval === 0);
+    }
     // Those of the first day that are before the start count as if they had been.
     if (days[0] === startDay - newYear) left += timesBefore(times, start - startDay * dayMs);
     if (left <= days.length * inDay) {

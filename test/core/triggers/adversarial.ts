@@ -616,6 +616,11 @@ const eras: readonly Adversary[] = [
     ),
   ),
   one(
+    "ten rules of every sixth week with COUNTs",
+    r(Array(10).fill("FREQ=WEEKLY;INTERVAL=6;BYDAY=SA;COUNT=99140").join("\n"), "1900-01-01"),
+  ),
+  one("one rule of every sixth week with a COUNT", r("FREQ=WEEKLY;INTERVAL=6;BYDAY=SA;COUNT=99140", "1900-01-01")),
+  one(
     "fifty rules of positions with COUNTs",
     r(
       Array.from(
