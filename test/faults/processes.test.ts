@@ -1,12 +1,34 @@
 // What happens to Beat's own processes: rows 1, 2, 11 to 13, 23, 31, 32 and 35.
 
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import Database from "better-sqlite3";
 import { formatDuration } from "../../src/core/time.ts";
 import { Random } from "../fuzz/random.ts";
 import { type Entries, isFull, lasting, type Rig } from "./rig.ts";
 import { rows } from "./rows.ts";
 import { distinct } from "./witness.ts";
+
+/** A process that is stopped within a transaction holds SQLite's lock, and nobody can write until it goes on: that is another fault. */
+async function stopBetweenTransactions(child: ChildProcess, path: string): Promise<void> {
+  const database = new Database(path, { timeout: 0 });
+  try {
+    for (;;) {
+      child.kill("SIGSTOP");
+      try {
+        database.exec("BEGIN IMMEDIATE; ROLLBACK");
+        return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== "SQLITE_BUSY") throw error;
+        child.kill("SIGCONT");
+        await sleep(10);
+      }
+    }
+  } finally {
+    database.close();
+  }
+}
 
 /** Killed, and started again at once. */
 async function crash(rig: Rig): Promise<void> {
@@ -116,7 +138,7 @@ rows(
         const frozen = await rig.fault(
           "SIGSTOP",
           async () => {
-            leader!.child.kill("SIGSTOP");
+            await stopBetweenTransactions(leader!.child, rig.db);
             await rig.witness.until((arrived) => Date.now() - (arrived.at(-1)?.at ?? 0) > 2_000);
             await rig.witness.until((arrived) => Date.now() - arrived.at(-1)!.at < 500);
           },
