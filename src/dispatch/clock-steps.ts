@@ -37,7 +37,7 @@ export interface ClockStepsOptions {
   /** How far ahead of their due time fire times are claimed at most: so far ahead of the clock they are no sign of a step. */
   readonly longestLeadMs: number;
   /** Writes claims that run nothing. Returns how many were written. */
-  readonly write: (plans: readonly (readonly [Entry, Claim])[]) => Promise<number>;
+  readonly write: (claims: readonly Claim[]) => Promise<number>;
   /** Sets an entry aside, and says so. */
   readonly quarantine: (entry: Entry, reason: string) => Claim;
 }
@@ -143,7 +143,7 @@ export class ClockSteps {
       // At the beginning of a term nobody knows of a step: what the last leader claimed ahead is no sign of one.
       const claimedUntil = Number.isNaN(backByMs) ? now + longestLeadMs : now;
       const ahead = await store.entriesAheadOf(claimedUntil, batchSize);
-      const written = await write(ahead.map((entry) => [entry, this.#planGoingOn(entry, backByMs, now)] as const));
+      const written = await write(ahead.map((entry) => this.#planGoingOn(entry, backByMs, now)));
       if (written > 0) log.warn(`${written} interval entries go on from now: their last runs lie ahead of the clock.`);
       if (written < ahead.length) return false;
       if (ahead.length < batchSize) return true;

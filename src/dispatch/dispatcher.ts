@@ -69,7 +69,7 @@ export class Dispatcher {
     this.clockSteps = new ClockSteps({
       ...options,
       longestLeadMs,
-      write: (plans) => this.write(plans),
+      write: (claims) => this.write(claims),
       quarantine: (entry, reason) => this.#quarantine(entry, reason),
     });
   }
@@ -309,7 +309,7 @@ export class Dispatcher {
       `${entry.name}: ${new Date(entry.nextFireAt!).toISOString()} is in the ledger already; going on with the next time.`,
     );
     try {
-      await this.write([[entry, planBeyond(compiled)]]);
+      await this.write([planBeyond(compiled)]);
     } catch (error) {
       log.error(`${entry.name} could not be moved on; trying again: ${reasonOf(error)}`);
       this.#upcoming.place(entry);
@@ -317,16 +317,15 @@ export class Dispatcher {
   }
 
   /** Writes claims that run nothing, and puts the entries into their new places. Returns how many were written; rejects where the store does. */
-  async write(plans: readonly (readonly [Entry, Claim])[]): Promise<number> {
+  async write(claims: readonly Claim[]): Promise<number> {
     const { store, clock, lease, entries } = this.#options;
     const held = lease();
-    if (held === undefined || plans.length === 0) return 0;
-    const claims = plans.map(([, claim]) => claim);
+    if (held === undefined || claims.length === 0) return 0;
     const results = await store.claim(held.token, claims, clock.now());
     this.#turns++;
-    for (const [index, [entry, claim]] of plans.entries()) {
+    for (const [index, { entry, becomes }] of claims.entries()) {
       entries.drop(entry.id);
-      if (results[index] === "claimed") this.#upcoming.place(claim.becomes);
+      if (results[index] === "claimed") this.#upcoming.place(becomes);
       else this.#changesAt = Number.NEGATIVE_INFINITY;
     }
     return results.filter((result) => result === "claimed").length;

@@ -344,7 +344,7 @@ export class Engine {
     this.#relay.begin();
     if (this.#starting && !this.#leader.sawLiveHolder) await this.#fireAtStart();
     this.#starting = false;
-    void applyZoneRules({ ...this.#options, write: (plans) => this.#dispatcher.write(plans) });
+    void applyZoneRules({ ...this.#options, write: (claims) => this.#dispatcher.write(claims) });
   }
 
   /** Runs that a process left: those whose entries allow it go back into the outbox, the others are over. */
@@ -373,7 +373,7 @@ export class Engine {
     const { store, clock } = this.#options;
     const now = clock.now();
     const entries = await store.entriesAtStart(atStartLimit);
-    await this.#dispatcher.write(entries.map((entry) => [entry, planAnchor(entry, now, now)] as const));
+    await this.#dispatcher.write(entries.map((entry) => planAnchor(entry, now, now)));
     this.#dispatcher.wake();
   }
 

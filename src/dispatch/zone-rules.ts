@@ -16,7 +16,7 @@ export interface ZoneRulesOptions {
   /** The version of the data in this process: `2026c`. */
   readonly timeZoneData: string;
   /** Writes claims that run nothing. */
-  readonly write: (plans: readonly (readonly [Entry, Claim])[]) => Promise<unknown>;
+  readonly write: (claims: readonly Claim[]) => Promise<unknown>;
 }
 
 /** Moves what the process's time-zone data puts elsewhere than the data did that was used last. Never rejects. */
@@ -42,10 +42,10 @@ async function moveAll(clock: Clock, store: Store, write: ZoneRulesOptions["writ
   const moved: string[] = [];
   let page = await store.listEntries({ limit: pageSize });
   while (page.length > 0) {
-    const plans = page.flatMap((entry) => planOf(entry, clock.now()));
-    for (const [{ name, nextFireAt }, { becomes }] of plans)
-      moved.push(`${name} from ${iso(nextFireAt)} to ${iso(becomes.nextFireAt)}`);
-    await write(plans);
+    const claims = page.flatMap((entry) => planOf(entry, clock.now()));
+    for (const { entry, becomes } of claims)
+      moved.push(`${entry.name} from ${iso(entry.nextFireAt)} to ${iso(becomes.nextFireAt)}`);
+    await write(claims);
     // Let the loop have its turn.
     await new Promise<void>((resolve) => clock.setTimer(0, resolve));
     page = page.length < pageSize ? [] : await store.listEntries({ afterName: page.at(-1)!.name, limit: pageSize });
@@ -53,10 +53,10 @@ async function moveAll(clock: Clock, store: Store, write: ZoneRulesOptions["writ
   return moved;
 }
 
-function planOf(entry: Entry, now: number): (readonly [Entry, Claim])[] {
+function planOf(entry: Entry, now: number): Claim[] {
   try {
     const claim = planUnderNewRules(compileEntry(entry), now);
-    return claim === undefined ? [] : [[entry, claim]];
+    return claim === undefined ? [] : [claim];
   } catch {
     // An entry that can't be compiled is set aside, with its reason, when it falls due.
     return [];
