@@ -27,12 +27,10 @@ export interface Claim {
   readonly entry: Entry;
   /** What it is then: its progress alone differs, or it is set aside, which is a change and gives it a new revision. */
   readonly becomes: Entry;
-  /** To be sent or run: they go to the outbox as `claimed`. */
+  /** To be sent or run: they go to the outbox as `claimed`, under the ids that the store derives for them. */
   readonly due: readonly {
-    readonly id: string;
     readonly fireAt: Instant;
     readonly dueAt: Instant;
-    readonly manual: boolean;
     /** Default 0. */
     readonly missedCount?: number;
   }[];
@@ -336,7 +334,7 @@ export interface Run extends Pick<CompiledEntry, "entry" | "policy" | "target"> 
   readonly fireAt: Instant;
   readonly dueAt: Instant;
   readonly manual: boolean;
-  /** 1 for the first try. */
+  /** Once it has begun: 1 for the first try. */
   readonly attempt: number;
   /** It was begun before by somebody else, and is to be run again: it waits where a new one would be skipped. */
   readonly isAgain: boolean;

@@ -104,7 +104,7 @@ export class Engine {
   readonly #dispatcher: Dispatcher;
   readonly #leader: Leader;
   readonly #retention: Retention;
-  readonly #outbox = new Outbox(outboxCapacity);
+  readonly #outbox: Outbox;
   readonly #tally = new Tally();
   readonly #herald: Herald;
   readonly #parking: Parking;
@@ -118,7 +118,8 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     const { clock, store, log, brokers, runner, encode } = options;
-    const outbox = this.#outbox;
+    const outbox = new Outbox(store.id, outboxCapacity);
+    this.#outbox = outbox;
     const tally = this.#tally;
     const entries = new EntryCache(store, cachedEntries, encode);
     const narrator = new Narrator(clock, log);

@@ -52,7 +52,7 @@ export class EntryCache {
   #prepared(entry: Entry): CompiledEntry {
     const compiled = compileEntry(entry);
     const at = entry.nextFireAt ?? entry.createdAt;
-    if (isMessage(compiled.target)) this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at, manual: false });
+    if (isMessage(compiled.target)) this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at });
     return compiled;
   }
 

@@ -1,11 +1,8 @@
 // Outbox -> local runner. A run is recorded before it starts, so that a crash leaves a trace of it.
 
-import type { Policy } from "../core/definition.ts";
-import type { Entry } from "../core/entry.ts";
 import { shareOf } from "../core/jitter.ts";
-import type { Closed, Place, Run, Runner, RunOutcome } from "../core/ports.ts";
-import type { Target } from "../core/target.ts";
-import { formatDuration, hourMs, type Instant } from "../core/time.ts";
+import type { Closed, Place, Runner, RunOutcome } from "../core/ports.ts";
+import { formatDuration, hourMs } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { Ending } from "./herald.ts";
 import { type Held, lapseOf, note, settlementOf } from "./outbox.ts";
@@ -170,10 +167,9 @@ export class Launcher {
       this.#park(held);
       return undefined;
     }
-    const run = new HeldRun(held);
-    const answer = runner.admit(run);
+    const answer = runner.admit(held);
     if (answer === undefined) {
-      batch.push([held, runner.reserve(run)]);
+      batch.push([held, runner.reserve(held)]);
       held.state = "starting";
     } else if (answer.result === "skipped" && held.attempts > 0)
       this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
@@ -302,40 +298,6 @@ export class Launcher {
   ): void {
     const { settlements, clock } = this.#options;
     settlements.add(settlementOf(held, state, reason, clock.now(), result));
-  }
-}
-
-/** The run of what is held, as it is when it begins. */
-class HeldRun implements Run {
-  readonly entry: Entry;
-  readonly policy: Policy;
-  readonly target: Target;
-  readonly fireAt: Instant;
-  readonly dueAt: Instant;
-  readonly manual: boolean;
-  readonly attempt: number;
-  readonly isAgain: boolean;
-  readonly missedCount: number;
-  readonly params: unknown;
-  readonly #held: Held;
-
-  constructor(held: Held) {
-    const { compiled, attempts, params, startedAt } = held;
-    this.entry = compiled.entry;
-    this.policy = compiled.policy;
-    this.target = compiled.target;
-    this.fireAt = held.fireAt;
-    this.dueAt = held.dueAt;
-    this.manual = held.manual;
-    this.attempt = attempts + 1;
-    this.isAgain = attempts > 0 && startedAt === undefined;
-    this.missedCount = held.missedCount;
-    this.params = params === null ? compiled.entry.definition.params : JSON.parse(params);
-    this.#held = held;
-  }
-
-  get id(): string {
-    return this.#held.id;
   }
 }
 

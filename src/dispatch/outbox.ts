@@ -1,22 +1,23 @@
 // The part of the outbox that is held in memory: claimed occurrences that are not done. What does not fit stays in the
 // store alone and is read when there is room; nothing depends on memory but speed.
 
-import type { CompiledEntry } from "../core/entry.ts";
+import type { Policy } from "../core/definition.ts";
+import type { CompiledEntry, Entry } from "../core/entry.ts";
 import { ListsByEntry } from "../core/lists-by-entry.ts";
 import { missedReason } from "../core/misfire.ts";
 import type { Occurrence } from "../core/occurrence.ts";
-import type { Message, Settlement } from "../core/ports.ts";
+import { occurrenceId } from "../core/occurrence-id.ts";
+import type { Message, Run, Settlement } from "../core/ports.ts";
+import type { Target } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
 
-export class Held {
+/** An occurrence on its way: what the publisher sends, or what the runner runs. */
+export class Held implements Run {
   readonly compiled: CompiledEntry;
   readonly fireAt: Instant;
   readonly dueAt: Instant;
   readonly manual: boolean;
-  /** How many fire times before it did not run. */
   readonly missedCount: number;
-  /** JSON of what this run was given; null: what its entry says. */
-  readonly params: string | null;
   /** `reserved`: a claim that is being written will supersede it. `starting`: a local run is being recorded. `in-flight`: with the broker or the runner. `gone`: done, or withdrawn. */
   state: "waiting" | "reserved" | "starting" | "in-flight" | "gone" = "waiting";
   attempts: number;
@@ -27,39 +28,72 @@ export class Held {
   message: Message | undefined = undefined;
   /** When a local run began. */
   startedAt: Instant | undefined = undefined;
-  readonly #occurrence: Kept;
+  readonly #storeId: string;
+  #id: string | undefined;
+  /** JSON of what this run was given; null: what its entry says. */
+  readonly #params: string | null;
 
-  constructor(compiled: CompiledEntry, occurrence: Kept, doubtful: boolean) {
-    const { fireAt, dueAt, manual, attempts = 0, missedCount = 0, params = null } = occurrence;
+  constructor(storeId: string, compiled: CompiledEntry, kept: Kept, doubtful: boolean) {
+    const { id, fireAt, dueAt, manual = false, attempts = 0, missedCount = 0, params = null } = kept;
+    this.#storeId = storeId;
+    this.#id = id;
+    this.#params = params;
     this.compiled = compiled;
     this.fireAt = fireAt;
     this.dueAt = dueAt;
     this.manual = manual;
     this.missedCount = missedCount;
-    this.params = params;
     this.attempts = attempts;
     this.doubtful = doubtful;
-    this.#occurrence = occurrence;
   }
 
-  /** Derived when it is asked for. */
+  /** Derived when it is asked for: of thousands of runs a second in process, mostly never. */
   get id(): string {
-    return this.#occurrence.id;
+    this.#id ??= occurrenceId(this.#storeId, this.compiled.entry.id, this.fireAt);
+    return this.#id;
+  }
+
+  get entry(): Entry {
+    return this.compiled.entry;
+  }
+
+  get policy(): Policy {
+    return this.compiled.policy;
+  }
+
+  get target(): Target {
+    return this.compiled.target;
+  }
+
+  get attempt(): number {
+    return this.attempts;
+  }
+
+  get isAgain(): boolean {
+    return this.attempts > 0 && this.startedAt === undefined;
+  }
+
+  get params(): unknown {
+    return this.#params === null ? this.compiled.entry.definition.params : JSON.parse(this.#params);
   }
 }
 
-type Kept = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> &
-  Partial<Pick<Occurrence, "attempts" | "missedCount" | "params">>;
+/** What of an occurrence is held; without an id: it is derived. */
+export type Kept = Pick<Occurrence, "fireAt" | "dueAt"> &
+  Partial<Pick<Occurrence, "id" | "manual" | "attempts" | "missedCount" | "params">>;
 
 export class Outbox {
   readonly #held = new ListsByEntry<Held>();
   /** The ids of what has left while the store is read. */
   #left: Set<string> | undefined;
+  readonly #storeId: string;
   readonly capacity: number;
   /** Whether this node leads: if not, what comes back undone is left to the node that does. */
   leading = false;
 
-  constructor(capacity: number) {
+  /** `storeId`: what ids are derived from. */
+  constructor(storeId: string, capacity: number) {
+    this.#storeId = storeId;
     this.capacity = capacity;
   }
 
@@ -67,8 +101,8 @@ export class Outbox {
     return this.#held.size;
   }
 
-  add(compiled: CompiledEntry, occurrence: Kept, doubtful: boolean): Held {
-    const held = new Held(compiled, occurrence, doubtful);
+  add(compiled: CompiledEntry, kept: Kept, doubtful: boolean): Held {
+    const held = new Held(this.#storeId, compiled, kept, doubtful);
     this.#held.add(compiled.entry.id, held);
     return held;
   }

@@ -33,12 +33,11 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
     const { run, passed, lastFireAt, nextFireAt } = decide(situation);
     // The first that runs stands for what does not.
     const missedCount = countOf(passed) + unsent.reduce((sum, one) => sum + 1 + one.missedCount, 0);
-    const due = run.map((fireAt, index) => {
-      const one = new Planned(storeId, entry.id, fireAt, index === 0 ? missedCount : 0);
-      // Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same.
-      if (policy.jitterMs > 0) one.dueAt = dueTime(one.id, fireAt, policy.jitterMs, nextFireTime(trigger, fireAt));
-      return one;
-    });
+    const due = run.map((fireAt, index) => ({
+      fireAt,
+      dueAt: policy.jitterMs === 0 ? fireAt : jittered(storeId, compiled, fireAt),
+      missedCount: index === 0 ? missedCount : 0,
+    }));
     const excluded = leftOut(compiled, lastFireAt, run.length + countOf(passed));
     return claimOf(
       entry,
@@ -52,28 +51,10 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
   }
 }
 
-/** A fire time that runs. Its id is derived when it is asked for: of thousands of runs a second in process, mostly never. */
-class Planned {
-  readonly fireAt: Instant;
-  dueAt: Instant;
-  readonly manual = false;
-  readonly missedCount: number;
-  readonly #storeId: string;
-  readonly #entryId: number;
-  #id: string | undefined;
-
-  constructor(storeId: string, entryId: number, fireAt: Instant, missedCount: number) {
-    this.#storeId = storeId;
-    this.#entryId = entryId;
-    this.fireAt = fireAt;
-    this.dueAt = fireAt;
-    this.missedCount = missedCount;
-  }
-
-  get id(): string {
-    this.#id ??= occurrenceId(this.#storeId, this.#entryId, this.fireAt);
-    return this.#id;
-  }
+/** Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same. */
+function jittered(storeId: string, { entry, trigger, policy }: CompiledEntry, fireAt: Instant): Instant {
+  const id = occurrenceId(storeId, entry.id, fireAt);
+  return dueTime(id, fireAt, policy.jitterMs, nextFireTime(trigger, fireAt));
 }
 
 const countOf = (ranges: readonly PassedRange[]): number => ranges.reduce((sum, { count }) => sum + count, 0);

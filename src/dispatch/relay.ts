@@ -12,7 +12,7 @@ import type { EntryCache } from "./entry-cache.ts";
 import type { Herald } from "./herald.ts";
 import type { Launcher } from "./launcher.ts";
 import type { Narrator } from "./narrator.ts";
-import { type Held, note, type Outbox } from "./outbox.ts";
+import { type Held, type Kept, note, type Outbox } from "./outbox.ts";
 import type { Publisher, PublisherReport } from "./publisher.ts";
 import type { Settlements } from "./settlements.ts";
 import type { Tally } from "./tally.ts";
@@ -20,11 +20,8 @@ import type { Tally } from "./tally.ts";
 const pageSize = 1_000;
 const none: readonly never[] = [];
 
-export type Outgoing = Pick<Occurrence, "id" | "fireAt" | "dueAt" | "manual"> &
-  Partial<Pick<Occurrence, "attempts" | "reason" | "missedCount" | "params">>;
-
 /** Builds the message of an occurrence. Throws BeatError where it can't be sent. */
-export type Encode = (compiled: CompiledEntry, occurrence: Outgoing) => Message;
+export type Encode = (compiled: CompiledEntry, occurrence: Pick<Occurrence, "id" | "fireAt" | "dueAt">) => Message;
 
 export interface RelayOptions {
   readonly clock: Clock;
@@ -101,9 +98,9 @@ export class Relay {
   }
 
   /** Takes what has just been claimed. What does not fit stays in the store for now. */
-  offer(compiled: CompiledEntry, occurrence: Outgoing): void {
+  offer(compiled: CompiledEntry, claimed: Kept): void {
     const { outbox } = this.#options;
-    if (outbox.size < outbox.capacity) this.#hold(compiled, occurrence, false);
+    if (outbox.size < outbox.capacity) this.#hold(compiled, claimed, false);
     else if (this.#more) this.#overflowed = true;
     else this.#readAgain();
   }
@@ -189,7 +186,7 @@ export class Relay {
       this.#settle(occurrence, "coalesced", reason);
       const range = { fromFireAt: fireAt, untilFireAt: fireAt, count: 1, state: "coalesced", reason } as const;
       this.#options.herald.passed(compiled, [range]);
-    } else this.#hold(compiled, occurrence, doubtful);
+    } else this.#hold(compiled, occurrence, doubtful, occurrence.reason);
   }
 
   #onAllRead(): void {
@@ -248,13 +245,13 @@ export class Relay {
     };
   }
 
-  #hold(compiled: CompiledEntry, occurrence: Outgoing, doubtful: boolean): void {
+  #hold(compiled: CompiledEntry, kept: Kept, doubtful: boolean, reason: string | null = null): void {
     const { outbox, encode } = this.#options;
-    const held = outbox.add(compiled, occurrence, doubtful);
-    held.noted = !doubtful && (occurrence.reason ?? null) !== null;
+    const held = outbox.add(compiled, kept, doubtful);
+    held.noted = !doubtful && reason !== null;
     if (isMessage(compiled.target)) {
       try {
-        held.message = encode(compiled, occurrence);
+        held.message = encode(compiled, held);
       } catch (error) {
         this.#fail(held, reasonOf(error));
         return;

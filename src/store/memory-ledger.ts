@@ -1,89 +1,38 @@
-// The occurrences of the store in memory: found by entry and fire time, by whether they are settled, and, for the retention, by
-// when they were settled. Rows change in place, since there may be many thousands a second; whoever is given one gets a copy.
+// The ledger of the store in memory: its rows, found by entry and fire time, by whether they are settled, and, for the retention, by
+// when they were settled.
 
-import { Bag, type Bagged } from "../core/bag.ts";
-import type { Entry } from "../core/entry.ts";
-import type { Occurrence } from "../core/occurrence.ts";
-import type { Claim, Settlement } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import { byFireTime } from "./order.ts";
-
-type Changing = { -readonly [Key in keyof Occurrence]: Occurrence[Key] };
-
-/** A row, which changes in place. Its id is that of the claim, and derived when it is asked for. */
-export class Row implements Changing, Bagged {
-  /** Among the open ones. */
-  place = -1;
-  readonly entryId: number;
-  readonly entryName: string;
-  readonly fireAt: Instant;
-  untilFireAt: Instant;
-  count = 1;
-  readonly manual: boolean;
-  dueAt: Instant;
-  state: Occurrence["state"] = "claimed";
-  reason: string | null = null;
-  attempts = 0;
-  missedCount: number;
-  params: string | null;
-  result: string | null = null;
-  claimedAt: Instant;
-  startedAt: Instant | null = null;
-  settledAt: Instant | null = null;
-  timeZoneData: string | null;
-  readonly #due: { readonly id: string };
-
-  constructor(
-    { id, name }: Entry,
-    due: Claim["due"][number] & { readonly params?: string },
-    now: Instant,
-    timeZoneData: string | null,
-  ) {
-    this.entryId = id;
-    this.entryName = name;
-    this.fireAt = due.fireAt;
-    this.untilFireAt = due.fireAt;
-    this.manual = due.manual;
-    this.dueAt = due.dueAt;
-    this.missedCount = due.missedCount ?? 0;
-    this.params = due.params ?? null;
-    this.claimedAt = now;
-    this.timeZoneData = timeZoneData;
-    this.#due = due;
-  }
-
-  get id(): string {
-    return this.#due.id;
-  }
-
-  copy(): Occurrence {
-    const { place: _, ...columns } = this;
-    return { ...columns, id: this.id };
-  }
-}
+import { MemoryRows, type NewRow, type RowChanges, type RowNumber } from "./memory-rows.ts";
 
 export class MemoryLedger {
+  readonly rows: MemoryRows;
   /** By fire time, ascending. */
-  readonly #byEntry = new Map<number, Row[]>();
-  readonly #open = new Bag<Row>();
+  readonly #byEntry = new Map<number, RowNumber[]>();
+  /** Those that are not settled, in no order, and by row where it is among them. */
+  readonly #open: RowNumber[] = [];
+  readonly #places: number[] = [];
   /** Settled rows in the order in which they were, from `#oldest` on. */
-  #settled: Row[] = [];
+  #settled: RowNumber[] = [];
   #oldest = 0;
   #settledCount = 0;
   /** The clock was put back, or a row was settled again: their order is to be found anew. */
   #isDisordered = false;
+
+  constructor(storeId: string) {
+    this.rows = new MemoryRows(storeId);
+  }
 
   /** How many rows are settled. */
   get settledCount(): number {
     return this.#settledCount;
   }
 
-  find(entryId: number, fireAt: Instant, manual: boolean): Row | undefined {
+  find(entryId: number, fireAt: Instant, manual: boolean): RowNumber | undefined {
     const rows = this.#byEntry.get(entryId);
     if (rows === undefined) return undefined;
     const key = keyOf(fireAt, manual);
-    const found = rows[placeOf(key, rows)];
-    return found !== undefined && keyOf(found.fireAt, found.manual) === key ? found : undefined;
+    const found = rows[this.#placeOf(key, rows)];
+    return found !== undefined && this.#keyOf(found) === key ? found : undefined;
   }
 
   /** Whether it has a row of this entry. */
@@ -91,69 +40,50 @@ export class MemoryLedger {
     return this.#byEntry.has(entryId);
   }
 
-  ofEntry(entryId: number): readonly Row[] {
+  ofEntry(entryId: number): readonly RowNumber[] {
     return this.#byEntry.get(entryId) ?? [];
   }
 
-  *all(): Generator<Row> {
+  *all(): Generator<RowNumber> {
     for (const rows of this.#byEntry.values()) yield* rows;
   }
 
-  inState(state: "claimed" | "running"): Row[] {
-    const found: Row[] = [];
-    for (const row of this.#open.items) if (row.state === state) found.push(row);
-    return found;
+  inState(state: "claimed" | "running"): RowNumber[] {
+    return this.#open.filter((row) => this.rows.stateOf(row) === state);
   }
 
-  add(row: Row): void {
-    const rows = this.#byEntry.get(row.entryId);
-    if (rows === undefined) this.#byEntry.set(row.entryId, [row]);
+  add(given: NewRow): RowNumber {
+    const row = this.rows.add(given);
+    const rows = this.#byEntry.get(given.entryId);
+    if (rows === undefined) this.#byEntry.set(given.entryId, [row]);
     else {
-      const place = placeOf(keyOf(row.fireAt, row.manual), rows);
+      const place = this.#placeOf(this.#keyOf(row), rows);
       if (place === rows.length) rows.push(row);
       else rows.splice(place, 0, row);
     }
-    if (row.settledAt === null) this.#open.add(row);
-    else this.#settle(row);
+    if (given.settledAt === null) this.#addOpen(row);
+    else this.#addSettled(row);
+    return row;
   }
 
-  delete(row: Row): void {
+  delete(row: RowNumber): void {
+    if (this.rows.isSettled(row)) {
+      this.#settledCount--;
+      this.#isDisordered = true;
+    } else this.#deleteOpen(row);
     this.#forget(row);
-    this.#open.delete(row);
-    if (row.settledAt === null) return;
-    this.#settledCount--;
-    this.#isDisordered = true;
   }
 
-  /** Whatever of it is not its key. */
-  update(row: Row, changes: Partial<Occurrence>): void {
-    const wasSettled = row.settledAt !== null;
-    Object.assign(row, changes);
-    this.#changed(row, wasSettled);
-  }
-
-  /** What became of it. */
-  settle(row: Row, { state, reason, attempts, result = null, at }: Settlement): void {
-    const wasSettled = row.settledAt !== null;
-    row.state = state;
-    row.reason = reason;
-    row.attempts = attempts;
-    if (state === "running") row.startedAt = at;
-    if (state === "running" || state === "claimed") row.settledAt = null;
-    else {
-      row.settledAt = at;
-      row.result = result;
-    }
-    this.#changed(row, wasSettled);
-  }
-
-  #changed(row: Row, wasSettled: boolean): void {
+  update(row: RowNumber, changes: RowChanges): void {
+    const wasSettled = this.rows.isSettled(row);
+    this.rows.update(row, changes);
+    const isSettled = this.rows.isSettled(row);
     if (wasSettled) {
       this.#settledCount--;
       this.#isDisordered = true;
-      if (row.settledAt === null) this.#open.add(row);
-    } else if (row.settledAt !== null) this.#open.delete(row);
-    if (row.settledAt !== null) this.#settle(row);
+      if (!isSettled) this.#addOpen(row);
+    } else if (isSettled) this.#deleteOpen(row);
+    if (isSettled) this.#addSettled(row);
   }
 
   /** Deletes what was settled before a time, the oldest first. Returns how many. */
@@ -161,12 +91,12 @@ export class MemoryLedger {
     if (this.#isDisordered) this.#order();
     let count = 0;
     while (count < limit && this.#oldest < this.#settled.length) {
-      const { settledAt } = this.#settled[this.#oldest]!;
-      if (settledAt! >= before) break;
+      const settledAt = this.rows.settledAtOf(this.#settled[this.#oldest]!);
+      if (settledAt >= before) break;
       // What was settled in one millisecond goes by fire time.
       let end = this.#oldest;
-      while (this.#settled[end]?.settledAt === settledAt) end++;
-      const together = this.#settled.slice(this.#oldest, end).sort(byFireTime);
+      while (end < this.#settled.length && this.rows.settledAtOf(this.#settled[end]!) === settledAt) end++;
+      const together = this.#settled.slice(this.#oldest, end).sort((a, b) => this.#byFireTime(a, b));
       const gone = together.splice(0, limit - count);
       for (const [index, row] of together.entries()) this.#settled[end - together.length + index] = row;
       for (const row of gone) this.#forget(row);
@@ -181,40 +111,66 @@ export class MemoryLedger {
     return count;
   }
 
-  #forget({ entryId, fireAt, manual }: Row): void {
+  #forget(row: RowNumber): void {
+    const entryId = this.rows.entryIdOf(row);
     const rows = this.#byEntry.get(entryId)!;
-    const place = placeOf(keyOf(fireAt, manual), rows);
+    const place = this.#placeOf(this.#keyOf(row), rows);
     // The oldest one goes at no cost.
     if (place === 0) rows.shift();
     else rows.splice(place, 1);
     if (rows.length === 0) this.#byEntry.delete(entryId);
+    this.rows.drop(row);
   }
 
-  #settle(row: Row): void {
+  #addOpen(row: RowNumber): void {
+    this.#places[row] = this.#open.push(row) - 1;
+  }
+
+  #deleteOpen(row: RowNumber): void {
+    const last = this.#open.pop()!;
+    if (last === row) return;
+    const place = this.#places[row]!;
+    this.#open[place] = last;
+    this.#places[last] = place;
+  }
+
+  #addSettled(row: RowNumber): void {
     const last = this.#settled.at(-1);
-    if (last !== undefined && last.settledAt! > row.settledAt!) this.#isDisordered = true;
+    if (last !== undefined && this.rows.settledAtOf(last) > this.rows.settledAtOf(row)) this.#isDisordered = true;
     this.#settled.push(row);
     this.#settledCount++;
   }
 
   #order(): void {
-    this.#settled = [...this.all()].filter(({ settledAt }) => settledAt !== null);
-    this.#settled.sort((a, b) => a.settledAt! - b.settledAt!);
+    this.#settled = [...this.all()].filter((row) => this.rows.isSettled(row));
+    this.#settled.sort((a, b) => this.rows.settledAtOf(a) - this.rows.settledAtOf(b));
     this.#oldest = 0;
     this.#isDisordered = false;
   }
-}
 
-/** Where the row of this key is, or would be. Mostly the last one is asked for, or one after it. */
-function placeOf(key: number, rows: readonly Row[]): number {
-  let high = rows.length;
-  let low = 0;
-  for (let middle = high - 1; low < high; middle = (low + high) >> 1) {
-    const { fireAt, manual } = rows[middle]!;
-    if (keyOf(fireAt, manual) < key) low = middle + 1;
-    else high = middle;
+  #byFireTime(a: RowNumber, b: RowNumber): number {
+    return (
+      this.rows.fireAtOf(a) - this.rows.fireAtOf(b) ||
+      this.rows.entryIdOf(a) - this.rows.entryIdOf(b) ||
+      Number(this.rows.isManual(a)) - Number(this.rows.isManual(b))
+    );
   }
-  return low;
+
+  /** Where the row of this key is, or would be. Mostly the last one is asked for, or one after it. */
+  #placeOf(key: number, rows: readonly RowNumber[]): number {
+    let high = rows.length;
+    let low = 0;
+    for (let middle = high - 1; low < high; middle = (low + high) >> 1) {
+      if (this.#keyOf(rows[middle]!) < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** What tells the rows of an entry apart, and their order. */
+  #keyOf(row: RowNumber): number {
+    return keyOf(this.rows.fireAtOf(row), this.rows.isManual(row));
+  }
 }
 
 function keyOf(fireAt: Instant, manual: boolean): number {

@@ -2,13 +2,13 @@
 // was handed out stays as it was.
 
 import type { Entry } from "../core/entry.ts";
-import type { Occurrence } from "../core/occurrence.ts";
 import { MemoryLease } from "./memory-lease.ts";
-import { MemoryLedger, type Row } from "./memory-ledger.ts";
+import { MemoryLedger } from "./memory-ledger.ts";
+import type { NewRow, RowChanges, RowNumber } from "./memory-rows.ts";
 
 export class MemoryTables {
   readonly entries = new Map<number, Entry>();
-  readonly ledger = new MemoryLedger();
+  readonly ledger: MemoryLedger;
   readonly lease = new MemoryLease();
   lastId = 0;
   revision = 0;
@@ -17,6 +17,10 @@ export class MemoryTables {
   readonly #ids = new Map<string, number>();
   /** Within a transaction: how to take back what was done so far, in order. */
   #undo: (() => void)[] | undefined;
+
+  constructor(storeId: string) {
+    this.ledger = new MemoryLedger(storeId);
+  }
 
   /** Runs `work`; where it throws, all is as it was before. */
   transaction<T>(work: () => T): T {
@@ -72,20 +76,22 @@ export class MemoryTables {
     });
   }
 
-  addOccurrence(row: Row): void {
+  addRow(given: NewRow): void {
+    const row = this.ledger.add(given);
     if (this.#undo !== undefined) this.#undoAddition(row);
-    this.ledger.add(row);
   }
 
-  #undoAddition(row: Row): void {
+  #undoAddition(row: RowNumber): void {
     this.#undo!.push(() => this.ledger.delete(row));
   }
 
-  updateOccurrence(row: Row, changes: Partial<Occurrence>): void {
-    if (this.#undo !== undefined) {
-      const { place: _, ...before } = row;
-      this.#undo.push(() => this.ledger.update(row, before));
-    }
+  updateRow(row: RowNumber, changes: RowChanges): void {
+    if (this.#undo !== undefined) this.#undoUpdate(row);
     this.ledger.update(row, changes);
+  }
+
+  #undoUpdate(row: RowNumber): void {
+    const before = this.ledger.rows.read(row);
+    this.#undo!.push(() => this.ledger.update(row, before));
   }
 }

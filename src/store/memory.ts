@@ -17,7 +17,7 @@ import type {
   Store,
 } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import { Row } from "./memory-ledger.ts";
+import type { MemoryRows, NewRow, RowChanges, RowNumber } from "./memory-rows.ts";
 import { MemoryTables } from "./memory-tables.ts";
 import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
 import {
@@ -37,11 +37,12 @@ export class MemoryStore implements Store {
   readonly id: string;
   readonly location = "memory";
   readonly claimMs: number = 0.01;
-  #openTables: MemoryTables | undefined = new MemoryTables();
+  #openTables: MemoryTables | undefined;
 
   /** `id`: the UUID that occurrences' ids are made with; random unless given. */
   constructor(id: string = randomUUID()) {
     this.id = id;
+    this.#openTables = new MemoryTables(id);
   }
 
   // ------------------------------------------------------------------------------------------------------- entries
@@ -73,10 +74,10 @@ export class MemoryStore implements Store {
     const changed = this.#tables.putEntry({ ...entry, ...fields, definition, revision: ++this.#tables.revision });
     if (change.withdraw !== undefined) {
       const isTask = entry.definition.task !== undefined;
-      for (const occurrence of this.#tables.ledger.ofEntry(entry.id)) {
-        if (occurrence.state !== "claimed") continue;
-        const reason = withdrawnReason(change.withdraw, occurrence, isTask, change.at);
-        this.#withdraw(occurrence, "cancelled", reason, change.at);
+      for (const row of this.#tables.ledger.ofEntry(entry.id)) {
+        if (this.#rows.stateOf(row) !== "claimed") continue;
+        const reason = withdrawnReason(change.withdraw, this.#rows.read(row), isTask, change.at);
+        this.#withdraw(row, "cancelled", reason, change.at);
       }
     }
     // A fire time that has a row already was decided already: that row stays.
@@ -156,14 +157,14 @@ export class MemoryStore implements Store {
     const present = this.#tables.presentById(entryId);
     if (present?.revision !== entry.revision || present.nextFireAt !== entry.nextFireAt) return "stale";
     const ranges = passed.filter(({ state, fromFireAt }) => state !== "excluded" || !this.#has(entryId, fromFireAt));
-    if (due.some(({ fireAt, manual }) => this.#has(entryId, fireAt, manual))) return "duplicate";
+    if (due.some(({ fireAt }) => this.#has(entryId, fireAt))) return "duplicate";
     if (ranges.some(({ fromFireAt }) => this.#has(entryId, fromFireAt))) return "duplicate";
     if (due.length + ranges.length > 1 && hasTwins(due, ranges)) return "duplicate";
-    for (const one of due) this.#tables.addOccurrence(new Row(entry, one, now, this.#tables.timeZoneData));
+    for (const one of due) this.#tables.addRow(this.#rowOf(entry, one, now));
     for (const range of ranges) this.#pass(entry, range, now);
     for (const fireAt of superseded) {
       const older = this.#tables.ledger.find(entryId, fireAt, false);
-      if (older) this.#withdraw(older, "coalesced", supersededReason, now);
+      if (older !== undefined) this.#withdraw(older, "coalesced", supersededReason, now);
     }
     const isChange = becomes.quarantine !== null;
     this.#tables.putEntry(isChange ? { ...becomes, revision: ++this.#tables.revision } : becomes);
@@ -174,17 +175,15 @@ export class MemoryStore implements Store {
     const { ledger } = this.#tables;
     for (const settlement of settlements) {
       const row = ledger.find(settlement.entryId, settlement.fireAt, settlement.manual);
-      if (row !== undefined && maySettle(row, settlement)) ledger.settle(row, settlement);
+      if (row !== undefined && maySettle(ledger.rows, row, settlement)) ledger.update(row, changesOf(settlement));
     }
   }
 
   async outbox({ after, limit }: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]> {
-    return this.#tables.ledger
-      .inState("claimed")
+    return this.#inState("claimed")
       .filter((occurrence) => after === undefined || byOutboxOrder(occurrence, after) > 0)
       .sort(byOutboxOrder)
-      .slice(0, limit)
-      .map((row) => row.copy());
+      .slice(0, limit);
   }
 
   async enqueueManual(
@@ -195,9 +194,9 @@ export class MemoryStore implements Store {
     const entry = this.#tables.presentById(entryId);
     if (!entry) throw entryGone(entryId);
     if (this.#has(entryId, manual.fireAt, true)) throw manualConflict(entry.name);
-    this.#tables.addOccurrence(
-      new Row(entry, { ...manual, dueAt: manual.fireAt, manual: true }, now, this.#tables.timeZoneData),
-    );
+    const { id, fireAt, params = null } = manual;
+    const row = this.#rowOf(entry, { fireAt, dueAt: fireAt }, now);
+    this.#tables.addRow({ ...row, id, manual: true, params });
     this.#tables.putEntry({ ...entry, revision: ++this.#tables.revision });
   }
 
@@ -220,26 +219,24 @@ export class MemoryStore implements Store {
     { entryId, fireAt, limit }: Parameters<Store["requeueFailed"]>[0],
     now: Instant,
   ): Promise<number> {
-    const failed = [...this.#tables.ledger.all()]
-      .filter(
-        (one) =>
-          (one.state === "failed" || one.state === "abandoned") &&
-          one.id !== "" &&
-          this.#tables.presentById(one.entryId) !== undefined,
-      )
-      .filter((one) => (entryId ?? one.entryId) === one.entryId && (fireAt ?? one.fireAt) === one.fireAt)
+    const { ledger } = this.#tables;
+    const failed = [...(entryId === undefined ? ledger.all() : ledger.ofEntry(entryId))]
+      .filter((row) => ["failed", "abandoned"].includes(this.#rows.stateOf(row)) && this.#rows.hasId(row))
+      .map((row) => this.#rows.read(row))
+      .filter((one) => (fireAt ?? one.fireAt) === one.fireAt && this.#tables.presentById(one.entryId) !== undefined)
       .sort((a, b) => byFireTime(b, a))
       .slice(0, limit);
+    const again = {
+      state: "claimed",
+      reason: null,
+      result: null,
+      dueAt: now,
+      startedAt: null,
+      settledAt: null,
+    } as const;
     for (const one of failed) {
-      const again = {
-        state: "claimed",
-        reason: null,
-        result: null,
-        dueAt: now,
-        startedAt: null,
-        settledAt: null,
-      } as const;
-      this.#tables.updateOccurrence(one, { ...again, attempts: Math.max(1, one.attempts) });
+      const row = ledger.find(one.entryId, one.fireAt, one.manual)!;
+      this.#tables.updateRow(row, { ...again, attempts: Math.max(1, one.attempts) });
     }
     for (const id of new Set(failed.map((one) => one.entryId)))
       this.#tables.putEntry({ ...this.#tables.presentById(id)!, revision: ++this.#tables.revision });
@@ -247,18 +244,18 @@ export class MemoryStore implements Store {
   }
 
   async abandonRunning(reason: string, now: Instant): Promise<Occurrence[]> {
-    const running = this.#tables.ledger.inState("running").sort(byOutboxOrder);
-    for (const row of running) {
-      const attempts = row.attempts + 1;
-      this.#tables.updateOccurrence(row, { state: "abandoned", reason, attempts, settledAt: now });
-    }
-    return running.map((row) => row.copy());
+    const running = this.#inState("running").sort(byOutboxOrder);
+    return running.map(({ entryId, fireAt, manual, attempts }) => {
+      const row = this.#tables.ledger.find(entryId, fireAt, manual)!;
+      this.#tables.updateRow(row, { state: "abandoned", reason, attempts: attempts + 1, settledAt: now });
+      return this.#rows.read(row);
+    });
   }
 
   async outboxSummary(): Promise<OutboxGroup[]> {
     const groups = new Map<string, OutboxGroup>();
     for (const state of ["claimed", "running"] as const) {
-      for (const { reason, dueAt } of this.#tables.ledger.inState(state)) {
+      for (const { reason, dueAt } of this.#inState(state)) {
         const key = JSON.stringify([state, reason]);
         const { count, oldestDueAt } = groups.get(key) ?? { count: 0, oldestDueAt: dueAt };
         groups.set(key, { state, reason, count: count + 1, oldestDueAt: Math.min(oldestDueAt, dueAt) });
@@ -273,11 +270,11 @@ export class MemoryStore implements Store {
         ? this.#tables.ledger.all()
         : this.#tables.idsOfName(name).flatMap((id) => [...this.#tables.ledger.ofEntry(id)]);
     return [...rows]
-      .filter((occurrence) => states === undefined || states.includes(occurrence.state))
-      .filter((occurrence) => occurrence.fireAt < before)
+      .filter((row) => states === undefined || states.includes(this.#rows.stateOf(row)))
+      .filter((row) => this.#rows.fireAtOf(row) < before)
+      .map((row) => this.#rows.read(row))
       .sort((a, b) => byFireTime(b, a))
-      .slice(0, limit)
-      .map((row) => row.copy());
+      .slice(0, limit);
   }
 
   async countSettled(): Promise<number> {
@@ -323,38 +320,74 @@ export class MemoryStore implements Store {
     return this.#openTables;
   }
 
+  get #rows(): MemoryRows {
+    return this.#tables.ledger.rows;
+  }
+
+  #inState(state: "claimed" | "running"): Occurrence[] {
+    return this.#tables.ledger.inState(state).map((row) => this.#rows.read(row));
+  }
+
   #has(entryId: number, fireAt: Instant, manual = false): boolean {
     return this.#tables.ledger.find(entryId, fireAt, manual) !== undefined;
   }
 
-  #withdraw(row: Row, state: "cancelled" | "coalesced", reason: string, at: Instant): void {
-    if (row.state === "claimed") this.#tables.updateOccurrence(row, { state, reason, settledAt: at });
+  #withdraw(row: RowNumber, state: "cancelled" | "coalesced", reason: string, at: Instant): void {
+    if (this.#rows.stateOf(row) === "claimed") this.#tables.updateRow(row, { state, reason, settledAt: at });
   }
 
   #pass(entry: Entry, { fromFireAt, untilFireAt, count, state, reason }: PassedRange, now: Instant): void {
-    const due = { id: "", fireAt: fromFireAt, dueAt: fromFireAt, manual: false };
-    const row = new Row(entry, due, now, this.#tables.timeZoneData);
-    this.#tables.addOccurrence(Object.assign(row, { untilFireAt, count, state, reason, settledAt: now }));
+    const range = { id: "", untilFireAt, count, state, reason, settledAt: now };
+    this.#tables.addRow({ ...this.#rowOf(entry, { fireAt: fromFireAt, dueAt: fromFireAt }, now), ...range });
+  }
+
+  /** A fire time that has just been claimed. */
+  #rowOf({ id, name }: Entry, { fireAt, dueAt, missedCount = 0 }: Claim["due"][number], now: Instant): NewRow {
+    return {
+      id: null,
+      entryId: id,
+      entryName: name,
+      fireAt,
+      untilFireAt: fireAt,
+      count: 1,
+      manual: false,
+      dueAt,
+      state: "claimed",
+      reason: null,
+      attempts: 0,
+      missedCount,
+      params: null,
+      result: null,
+      claimedAt: now,
+      startedAt: null,
+      settledAt: null,
+      timeZoneData: this.#tables.timeZoneData,
+    };
   }
 }
 
 /** Whether two of them would be the same row. */
 function hasTwins(due: Claim["due"], ranges: readonly PassedRange[]): boolean {
-  const times = [
-    ...due.map(({ fireAt, manual }) => `${fireAt} ${manual}`),
-    ...ranges.map((one) => `${one.fromFireAt} false`),
-  ];
+  const times = [...due.map(({ fireAt }) => fireAt), ...ranges.map(({ fromFireAt }) => fromFireAt)];
   return new Set(times).size < times.length;
 }
 
 const ends: ReadonlySet<string> = new Set(["published", "ran"]);
 
 /** The contract of `settle`, of one row. */
-function maySettle(row: Row, { state, attempts }: Settlement): boolean {
-  if (row.state === "running") return attempts > 0 || state === "running" || state === "claimed";
-  if (row.settledAt === null) return true;
-  if (ends.has(state)) return row.id !== "" && !ends.has(row.state);
-  return state === "failed" && (row.state === "cancelled" || row.state === "abandoned");
+function maySettle(rows: MemoryRows, row: RowNumber, { state, attempts }: Settlement): boolean {
+  const before = rows.stateOf(row);
+  if (before === "running") return attempts > 0 || state === "running" || state === "claimed";
+  if (!rows.isSettled(row)) return true;
+  if (ends.has(state)) return rows.hasId(row) && !ends.has(before);
+  return state === "failed" && (before === "cancelled" || before === "abandoned");
+}
+
+/** What became of a row. */
+function changesOf({ state, reason, attempts, result = null, at }: Settlement): RowChanges {
+  if (state === "running") return { state, reason, attempts, startedAt: at, settledAt: null };
+  if (state === "claimed") return { state, reason, attempts, settledAt: null };
+  return { state, reason, attempts, result, settledAt: at };
 }
 
 /** What a database would give back, and nothing that the caller can alter. */

@@ -5,6 +5,7 @@
 // happens on a good day; so a batch is tried without any, and only if it meets such a fire time done anew with them.
 
 import type { Statement } from "better-sqlite3";
+import { occurrenceId } from "../core/occurrence-id.ts";
 import type { Claim, ClaimResult } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { readable } from "./readable.ts";
@@ -20,6 +21,7 @@ type NextRevision = () => number;
 
 export class SqliteClaims {
   readonly #connection: SqliteConnection;
+  readonly #storeId: string;
   readonly #entries: SqliteEntries;
   readonly #occurrences: SqliteOccurrences;
   readonly #lease: SqliteLease;
@@ -32,11 +34,13 @@ export class SqliteClaims {
 
   constructor(
     connection: SqliteConnection,
+    storeId: string,
     entries: SqliteEntries,
     occurrences: SqliteOccurrences,
     lease: SqliteLease,
   ) {
     this.#connection = connection;
+    this.#storeId = storeId;
     this.#entries = entries;
     this.#occurrences = occurrences;
     this.#lease = lease;
@@ -86,7 +90,8 @@ export class SqliteClaims {
     );
     if (changes === 0) return "stale";
     for (const due of claim.due) {
-      if (!this.#occurrences.insertDue(entryId, due, now)) throw new DuplicateFireTime();
+      const id = occurrenceId(this.#storeId, entryId, due.fireAt);
+      if (!this.#occurrences.insertDue(entryId, { ...due, id, manual: false }, now)) throw new DuplicateFireTime();
     }
     for (const range of claim.passed) {
       const isNew = this.#occurrences.insertPassed(entryId, range, now);

@@ -30,13 +30,14 @@ export async function openSqliteStore(path: string, options: SqliteOptions = {})
 }
 
 function sqliteStore(connection: SqliteConnection): Store {
+  const id = storeIdIn(connection.database)!;
   const entries = new SqliteEntries(connection);
   const occurrences = new SqliteOccurrences(connection, entries);
   const lease = new SqliteLease(connection);
   const changes = new SqliteChanges(connection, entries, occurrences);
-  const claims = new SqliteClaims(connection, entries, occurrences, lease);
+  const claims = new SqliteClaims(connection, id, entries, occurrences, lease);
   return {
-    id: storeIdIn(connection.database)!,
+    id,
     location: connection.location,
     claimMs: 0.1,
 

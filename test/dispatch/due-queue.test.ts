@@ -8,13 +8,12 @@ import { start, World } from "./world.ts";
 test("in an outage of days what gave way to newer ones does not pile up", async () => {
   const world = new World();
   const compiled = compileEntry(await world.add("ping", { every: "1s", task: "a.ping" }));
-  const outbox = new Outbox(100_000);
+  const outbox = new Outbox(world.store.id, 100_000);
   const due = new DueQueue({ clock: world.clock, outbox, onDue: () => {}, givesWay: () => false });
   let largest = 0;
   for (let index = 0; index < 20_000; index++) {
     const fireAt = start - 100_000 + index;
-    const occurrence = { id: `id-${index}`, fireAt, dueAt: fireAt, manual: false, attempts: 0, reason: null };
-    const held = outbox.add(compiled, occurrence, false);
+    const held = outbox.add(compiled, { fireAt, dueAt: fireAt }, false);
     due.add(held);
     if (index % 1_000 !== 0) outbox.delete(held);
     largest = Math.max(largest, due.size);
@@ -28,14 +27,13 @@ test("in an outage of days what gave way to newer ones does not pile up", async 
 
 test("what became late just now goes before what an outage left, and an entry's older ones before its newer ones", async () => {
   const world = new World();
-  const outbox = new Outbox(100_000);
+  const outbox = new Outbox(world.store.id, 100_000);
   const due = new DueQueue({ clock: world.clock, outbox, onDue: () => {}, givesWay: () => false });
   const add = async (name: string, lateMs: number) => {
     const compiled = compiledBy.get(name) ?? compileEntry(await world.add(name, { every: "1s", task: "a.ping" }));
     compiledBy.set(name, compiled);
     const fireAt = start - lateMs;
-    const occurrence = { id: `${name} ${lateMs}`, fireAt, dueAt: fireAt, manual: false, attempts: 0, reason: null };
-    due.add(outbox.add(compiled, occurrence, false));
+    due.add(outbox.add(compiled, { fireAt, dueAt: fireAt }, false));
   };
   const compiledBy = new Map<string, ReturnType<typeof compileEntry>>();
   for (let index = 0; index < 3; index++) await add(`pile-${index}`, 60_000);
@@ -46,7 +44,7 @@ test("what became late just now goes before what an outage left, and an entry's 
   await add("fresh", 0);
   const order: string[] = [];
   for (let held = take(); held !== undefined; held = take()) {
-    order.push(held.id);
+    order.push(`${held.entry.name} ${start - held.fireAt}`);
     held.state = "in-flight";
   }
   assert.deepEqual(order, [

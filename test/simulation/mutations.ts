@@ -112,13 +112,13 @@ export const mutations: Readonly<Record<string, Plant>> = {
     const [first] = claim.due;
     const range = claim.passed.find(({ count, state }) => count > 1 && state === "coalesced");
     if (first === undefined || range === undefined) return claim;
-    const again = { ...first, id: otherId(first.id), fireAt: range.untilFireAt, dueAt: range.untilFireAt };
+    const again = { ...first, fireAt: range.untilFireAt, dueAt: range.untilFireAt };
     return { ...claim, due: [again, ...claim.due] };
   }),
   "nothing gives way to what is newer": withClaims((claim) => ({ ...claim, superseded: [] })),
   "a misfire is called so though it is in time": withClaims((claim) => {
     const [first] = claim.due;
-    if (first === undefined || first.manual || first.fireAt % 5 !== 0) return claim;
+    if (first === undefined || first.fireAt % 5 !== 0) return claim;
     const { fireAt } = first;
     const missed = { fromFireAt: fireAt, untilFireAt: fireAt, count: 1, state: "missed", reason: "late" } as const;
     return { ...claim, due: claim.due.slice(1), passed: [...claim.passed, missed] };

@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { occurrenceId } from "../../src/core/occurrence-id.ts";
 import type { Store } from "../../src/core/ports.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
@@ -40,7 +41,8 @@ function watched(store: Store, now: () => number, onClose: () => void): Simulate
   const layer: Partial<Store> = {
     async claim(token, claims, now) {
       for (const { entry, due } of claims)
-        for (const { id, fireAt, manual } of due) keys.set(id, keyOf(entry.id, fireAt, manual));
+        for (const { fireAt } of due)
+          keys.set(occurrenceId(store.id, entry.id, fireAt), keyOf(entry.id, fireAt, false));
       return store.claim(token, claims, now);
     },
     async enqueueManual(entryId, occurrence, now) {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { LeaseLostError } from "../../../src/core/errors.ts";
+import { occurrenceId } from "../../../src/core/occurrence-id.ts";
 import type { Instant } from "../../../src/core/time.ts";
 import { claimOf, keysOf, ownerOf, removeOf, type Subject, t0, updateOf } from "./fixtures.ts";
 
@@ -11,15 +12,14 @@ export function claimsContract(subject: Subject): void {
   test("claims: a row for the fire time, the entry one step further", async () => {
     const { token } = await subject.lead();
     const entry = await subject.addOne("one");
-    const id = randomUUID();
     const fireAt = t0 + 30_000;
-    const due = [{ id, fireAt, dueAt: fireAt + 7, manual: false }];
+    const due = [{ fireAt, dueAt: fireAt + 7 }];
     const advance = { nextFireAt: t0 + 60_000, lastFireAt: fireAt, runCount: 1, anchorAt: t0 - 5 };
     assert.deepEqual(await subject.store.claim(token, [claimOf(entry, { due, advance })], t0 + 29_000), ["claimed"]);
     assert.deepEqual(await subject.again(entry), { ...entry, ...advance });
     assert.deepEqual(await subject.store.outbox({ limit: 9 }), [
       {
-        id,
+        id: occurrenceId(subject.store.id, entry.id, fireAt),
         entryId: entry.id,
         entryName: "one",
         fireAt,
@@ -84,7 +84,7 @@ export function claimsContract(subject: Subject): void {
     const before = await subject.store.entriesById([changed!.id, advanced!.id]);
     const claims = [changed!, advanced!, removed!, good!, { ...good!, id: 9_999 }].map((entry) => {
       const fireAt = t0 + 777;
-      return claimOf(entry, { due: [{ id: randomUUID(), fireAt, dueAt: fireAt, manual: false }] });
+      return claimOf(entry, { due: [{ fireAt, dueAt: fireAt }] });
     });
     assert.deepEqual(await subject.store.claim(token, claims, t0), ["stale", "stale", "stale", "claimed", "stale"]);
     assert.deepEqual(await subject.store.entriesById([changed!.id, advanced!.id]), before);
@@ -111,7 +111,7 @@ export function claimsContract(subject: Subject): void {
     const back = { nextFireAt: fireAt, lastFireAt: null, runCount: 0 };
     const [oneBack, twoBack] = await subject.store.change([updateOf(one!, back), updateOf(two!, back)]);
     const revision = await subject.store.currentRevision();
-    const fresh = { id: randomUUID(), fireAt: t0 + 5, dueAt: t0 + 5, manual: false };
+    const fresh = { fireAt: t0 + 5, dueAt: t0 + 5 };
     const older = { fromFireAt: t0 + 1, untilFireAt: t0 + 2, count: 2, state: "missed", reason: "late" } as const;
     const results = await subject.store.claim(
       token,
@@ -181,7 +181,7 @@ export function claimsContract(subject: Subject): void {
   test("a newer occurrence supersedes unsent older ones of its entry, and no others", async () => {
     const { token } = await subject.lead();
     const [one, other] = await subject.add("one", "other");
-    const at = (fireAt: Instant) => ({ id: randomUUID(), fireAt: t0 + fireAt, dueAt: t0 + fireAt, manual: false });
+    const at = (fireAt: Instant) => ({ fireAt: t0 + fireAt, dueAt: t0 + fireAt });
     await subject.store.claim(
       token,
       [claimOf(one!, { due: [at(1), at(2), at(3)] }), claimOf(other!, { due: [at(1)] })],

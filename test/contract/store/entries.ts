@@ -330,7 +330,7 @@ export function entriesContract(subject: Subject): void {
     const at = t0 + 10;
     const due = [1, 2, 3, 4, 5, 20, 200, 201].map((ms) => {
       const fireAt = t0 + ms;
-      return { id: randomUUID(), fireAt, dueAt: fireAt, manual: false };
+      return { fireAt, dueAt: fireAt };
     });
     await subject.store.claim(token, [claimOf(task!, { due }), claimOf(job!, { due: due.slice(0, 1) })], t0);
     const settled = { entryId: task!.id, manual: false, reason: null, attempts: 0, at } as const;

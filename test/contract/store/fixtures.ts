@@ -1,6 +1,5 @@
 // What the suite's tests are made of: a store, and short ways to fill it.
 
-import { randomUUID } from "node:crypto";
 import type { Definition } from "../../../src/core/definition.ts";
 import type { Entry } from "../../../src/core/entry.ts";
 import type { Occurrence } from "../../../src/core/occurrence.ts";
@@ -50,7 +49,7 @@ export function claimOf(
   return {
     entry,
     becomes: { ...entry, ...byDefault, ...advance },
-    due: [{ id: randomUUID(), fireAt, dueAt: fireAt, manual: false }],
+    due: [{ fireAt, dueAt: fireAt }],
     passed: [],
     superseded: [],
     ...changes,

@@ -14,7 +14,7 @@ export function ledgerContract(subject: Subject): void {
   async function fill(entry: Entry, count: number): Promise<void> {
     const due = Array.from({ length: count }, (_, index) => {
       const fireAt = t0 + 1 + index;
-      return { id: randomUUID(), fireAt, dueAt: fireAt, manual: false };
+      return { fireAt, dueAt: fireAt };
     });
     const { token } = await subject.lead();
     assert.deepEqual(await subject.store.claim(token, [claimOf(entry, { due })], t0), ["claimed"]);
@@ -153,12 +153,7 @@ export function ledgerContract(subject: Subject): void {
   test("gives the outbox by due time, entry and fire time, in pages that miss nothing", async () => {
     const { token } = await subject.lead();
     const [one, two] = await subject.add("one", "two");
-    const at = (fireAt: number, dueAt: number) => ({
-      id: randomUUID(),
-      fireAt: t0 + fireAt,
-      dueAt: t0 + dueAt,
-      manual: false,
-    });
+    const at = (fireAt: number, dueAt: number) => ({ fireAt: t0 + fireAt, dueAt: t0 + dueAt });
     await subject.store.claim(
       token,
       [claimOf(two!, { due: [at(1, 9), at(2, 5)] }), claimOf(one!, { due: [at(4, 9), at(3, 9)] })],
