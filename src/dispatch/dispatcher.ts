@@ -45,6 +45,12 @@ const untrustedPauseMs = 50;
 /** How long before their due time the first of a crowd are claimed at most. */
 const longestLeadMs = 6_000;
 
+/** A claim, and the entry that it is of; undefined: one that can't be used. */
+interface Planned {
+  readonly claim: Claim;
+  readonly of: CompiledEntry | undefined;
+}
+
 /** How long one batch may be planned. */
 const planningMs = 50;
 
@@ -117,8 +123,8 @@ export class Dispatcher {
   }
 
   /** Whether this entry's next fire time has come, and is still to be claimed. */
-  isOverdue(entryId: number): boolean {
-    return this.#upcoming.isOverdue(entryId);
+  isOverdue(entryId: number, now: Instant): boolean {
+    return this.#upcoming.isOverdue(entryId, now);
   }
 
   /** Whether a term goes on, so that ticks have to come. */
@@ -212,25 +218,21 @@ export class Dispatcher {
   async #claim(lease: Lease, due: readonly Due[], until: Instant): Promise<void> {
     const { store, clock, relay, entries, parking } = this.#options;
     const now = clock.now();
-    let claims: Claim[];
-    let compiled: Map<number, CompiledEntry>;
+    const planned: Planned[] = [];
     try {
-      const loaded = await entries.load(due.map(({ id }) => id));
-      compiled = loaded.compiled;
-      claims = loaded.broken.map(({ entry, reason }) => this.#quarantine(entry, reason));
+      const { compiled, broken } = await entries.load(due.map(({ id }) => id));
+      for (const { entry, reason } of broken) planned.push({ claim: this.#quarantine(entry, reason), of: undefined });
       const endsAt = clock.monotonic() + planningMs;
-      for (const { id, dueAt } of due) {
+      for (let index = 0; index < due.length; index++) {
+        const one = compiled[index];
         // A long absence takes long to count: the rest follows in the next batch, after others had their turn.
-        if (clock.monotonic() > endsAt) {
-          this.#upcoming.putBack({ id, dueAt });
-          continue;
-        }
-        const one = compiled.get(id);
-        if (one !== undefined && isScheduled(one.entry) && one.entry.nextFireAt! <= until) {
-          if (!parking.holds(one)) claims.push(this.#plan(one, now));
-        } else if (one !== undefined) this.#upcoming.place(one.entry);
+        if (clock.monotonic() > endsAt) this.#upcoming.putBack(due[index]!);
+        else if (one === undefined) continue;
+        else if (!isScheduled(one.entry) || one.entry.nextFireAt! > until) this.#upcoming.place(one.entry);
+        else if (!parking.holds(one.entry.id)) planned.push({ claim: this.#plan(one, now), of: one });
       }
-      await this.#applyResults(claims, await store.claim(lease.token, claims, now), compiled);
+      const claims = planned.map(({ claim }) => claim);
+      await this.#applyResults(planned, await store.claim(lease.token, claims, now));
     } catch (error) {
       for (const { id, dueAt } of due) {
         relay.release(id, false);
@@ -270,17 +272,13 @@ export class Dispatcher {
     return claim;
   }
 
-  async #applyResults(
-    claims: readonly Claim[],
-    results: readonly ClaimResult[],
-    compiled: Map<number, CompiledEntry>,
-  ): Promise<void> {
+  async #applyResults(planned: readonly Planned[], results: readonly ClaimResult[]): Promise<void> {
     const { relay, entries, store, tally, herald, narrator } = this.#options;
     const stale: number[] = [];
-    for (let index = 0; index < claims.length; index++) {
-      const [claim, result] = [claims[index]!, results[index]!];
+    for (let index = 0; index < planned.length; index++) {
+      const { claim, of: one } = planned[index]!;
+      const result = results[index];
       const { entry, becomes } = claim;
-      const one = compiled.get(entry.id);
       relay.release(entry.id, result === "claimed" && claim.superseded.length > 0);
       if (result === "stale" || one === undefined) {
         entries.drop(entry.id);

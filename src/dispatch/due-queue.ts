@@ -17,7 +17,7 @@ export interface DueQueueOptions {
   /** Called when something that was early falls due. */
   readonly onDue: () => void;
   /** Whether a newer one is about to be claimed in its place: it is not given out then. */
-  readonly givesWay: (held: Held) => boolean;
+  readonly givesWay: (held: Held, now: Instant) => boolean;
 }
 
 export class DueQueue {
@@ -60,10 +60,9 @@ export class DueQueue {
   }
 
   /** The next one that is due, still wanted, and not late. */
-  takeFresh(): Held | undefined {
-    const now = this.#options.clock.now();
+  takeFresh(now: Instant): Held | undefined {
     for (let held = this.#ready.shift(); held !== undefined; held = this.#ready.shift()) {
-      if (!this.#isWanted(held)) continue;
+      if (!this.#isWanted(held, now)) continue;
       const older = this.#options.outbox.olderThan(held);
       if (older === undefined && now - held.dueAt <= lateMs) return held;
       const line = now - (older ?? held).dueAt <= pileMs ? this.#late : this.#pile;
@@ -78,9 +77,9 @@ export class DueQueue {
   }
 
   /** The next late one that is still wanted, after takeFresh() found none. */
-  takeLate(): Held | undefined {
+  takeLate(now: Instant): Held | undefined {
     for (const line of [this.#late, this.#pile]) {
-      for (let held = line.shift(); held !== undefined; held = line.shift()) if (this.#isWanted(held)) return held;
+      for (let held = line.shift(); held !== undefined; held = line.shift()) if (this.#isWanted(held, now)) return held;
     }
     return undefined;
   }
@@ -92,8 +91,8 @@ export class DueQueue {
     this.#early.clear();
   }
 
-  #isWanted(held: Held): boolean {
-    return held.state === "waiting" && !this.#options.givesWay(held);
+  #isWanted(held: Held, now: Instant): boolean {
+    return held.state === "waiting" && !this.#options.givesWay(held, now);
   }
 
   #arm(): void {

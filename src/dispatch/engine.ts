@@ -121,7 +121,6 @@ export class Engine {
     const outbox = new Outbox(store.id, outboxCapacity);
     this.#outbox = outbox;
     const tally = this.#tally;
-    const entries = new EntryCache(store, cachedEntries, encode);
     const narrator = new Narrator(clock, log);
     const settlements = new Settlements(clock, store, log, tally);
     this.#settlements = settlements;
@@ -129,9 +128,10 @@ export class Engine {
     this.#herald = herald;
     const parking = new Parking(options.whyMissing, log, herald);
     this.#parking = parking;
+    const entries = new EntryCache(store, cachedEntries, encode, parking);
     const onRoom = () => this.#relay.mayRead && this.wake();
     const look = () => this.#dispatcher.look();
-    const isOverdue = (entryId: number) => this.#dispatcher.isOverdue(entryId);
+    const isOverdue: OutletOptions["isOverdue"] = (entryId, now) => this.#dispatcher.isOverdue(entryId, now);
     const mayAct = () => this.leading;
     this.#stage = { clock, log, outbox, settlements, narrator, herald, tally, onRoom, look, isOverdue, mayAct };
     for (const each of brokers) this.#addPublisher(each);
@@ -258,8 +258,8 @@ export class Engine {
 
   /** A job can run here from now on: what waited for it goes on. */
   registered(job: string): void {
-    this.#launcher.registered(job);
     const released = this.#parking.release(job);
+    this.#launcher.registered(job);
     this.#dispatcher
       .goOn(released)
       .catch((error) => this.#options.log.error(`Entries of ${job} could not be read: ${reasonOf(error)}`));

@@ -4,10 +4,12 @@ import { type CompiledEntry, compileEntry, type Entry, isScheduled } from "../co
 import { reasonOf } from "../core/errors.ts";
 import type { Store } from "../core/ports.ts";
 import { isMessage } from "../core/target.ts";
+import type { Parking } from "./parking.ts";
 import type { Encode } from "./relay.ts";
 
 export interface Loaded {
-  readonly compiled: Map<number, CompiledEntry>;
+  /** In the order of their ids; undefined: it is gone, or can't be used. */
+  readonly compiled: readonly (CompiledEntry | undefined)[];
   /** Entries that can't be used, and why. */
   readonly broken: readonly { readonly entry: Entry; readonly reason: string }[];
 }
@@ -18,41 +20,40 @@ export class EntryCache {
   readonly #entries = new Map<number, CompiledEntry>();
 
   readonly #encode: Encode;
+  readonly #parking: Parking;
 
-  constructor(store: Store, capacity: number, encode: Encode) {
+  constructor(store: Store, capacity: number, encode: Encode, parking: Parking) {
     this.#store = store;
     this.#capacity = capacity;
     this.#encode = encode;
+    this.#parking = parking;
   }
 
-  /** The entries of these ids; removed ones are left out. */
+  /** The entries of these ids. */
   async load(ids: readonly number[]): Promise<Loaded> {
-    const compiled = new Map<number, CompiledEntry>();
-    const unknown: number[] = [];
-    for (const id of ids) {
-      const known = this.#entries.get(id);
-      if (known === undefined) unknown.push(id);
-      else compiled.set(id, known);
-    }
+    const compiled = ids.map((id) => this.#entries.get(id));
+    const unknown = ids.filter((_, index) => compiled[index] === undefined);
     const broken: { entry: Entry; reason: string }[] = [];
     if (unknown.length === 0) return { compiled, broken };
+    const fresh = new Map<number, CompiledEntry>();
     for (const entry of await this.#store.entriesById(unknown)) {
       try {
-        const fresh = this.#prepared(entry);
-        compiled.set(entry.id, fresh);
-        if (isScheduled(entry)) this.keep(fresh);
+        const prepared = this.#prepared(entry);
+        fresh.set(entry.id, prepared);
+        if (isScheduled(entry)) this.keep(prepared);
       } catch (error) {
         broken.push({ entry, reason: entry.quarantine ?? reasonOf(error) });
       }
     }
-    return { compiled, broken };
+    return { compiled: compiled.map((known, index) => known ?? fresh.get(ids[index]!)), broken };
   }
 
-  /** An entry whose messages can't be built can't be used: found once here, and not at every fire time. */
+  /** An entry whose messages can't be built can't be used, and one whose job is missing waits: found once here, and not at every fire time. */
   #prepared(entry: Entry): CompiledEntry {
     const compiled = compileEntry(entry);
     const at = entry.nextFireAt ?? entry.createdAt;
     if (isMessage(compiled.target)) this.#encode(compiled, { id: "trial", fireAt: at, dueAt: at });
+    this.#parking.look(compiled);
     return compiled;
   }
 

@@ -2,7 +2,7 @@
 
 import { shareOf } from "../core/jitter.ts";
 import type { Closed, Place, Runner, RunOutcome } from "../core/ports.ts";
-import { formatDuration, hourMs } from "../core/time.ts";
+import { formatDuration, hourMs, type Instant } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { Ending } from "./herald.ts";
 import { type Held, lapseOf, note, settlementOf } from "./outbox.ts";
@@ -20,7 +20,10 @@ export interface LauncherOptions extends OutletOptions {
 }
 
 /** A run that will begin when that is recorded. */
-type Admitted = readonly [held: Held, place: Place];
+interface Admitted {
+  readonly held: Held;
+  readonly place: Place;
+}
 
 export class Launcher {
   readonly #options: LauncherOptions;
@@ -45,7 +48,7 @@ export class Launcher {
     this.#due = new DueQueue({
       ...options,
       onDue: () => void options.look().then(() => this.pump()),
-      givesWay: (held) => givesWay(held, options),
+      givesWay: (held, now) => givesWay(held, now, options),
     });
   }
 
@@ -79,13 +82,14 @@ export class Launcher {
     this.#pumping = true;
     try {
       for (let batch = this.#admitted(); batch.length > 0; batch = this.#admitted()) {
-        for (const [held] of batch) this.#settle(held, "running", null);
+        const now = this.#options.clock.now();
+        for (const { held } of batch) this.#settle(held, "running", null, now);
         if (!(await this.#options.settlements.flush())) {
           // Not recorded, so not begun: the store is away. Nor must that be recorded later, when others may lead.
-          for (const [held, place] of batch) {
+          for (const { held, place } of batch) {
             place.giveBack();
             held.state = "waiting";
-            this.#settle(held, "claimed", null);
+            this.#settle(held, "claimed", null, now);
             this.#queued.push(held);
           }
           this.#options.clock.setTimer(retryMs, () => void this.pump());
@@ -121,7 +125,8 @@ export class Launcher {
     for (const job of [...this.#freed]) this.#admitLine(job, batch);
     const queued = this.#queued;
     this.#queued = [];
-    const take = () => queued.shift() ?? this.#due.takeFresh() ?? this.#due.takeLate();
+    const now = this.#options.clock.now();
+    const take = () => queued.shift() ?? this.#due.takeFresh(now) ?? this.#due.takeLate(now);
     while (batch.length < batchSize) {
       const held = take();
       if (held === undefined) break;
@@ -163,13 +168,13 @@ export class Launcher {
       this.#finish(held, lapse.state, lapse);
       return undefined;
     }
-    if (parking.holds(held.compiled)) {
+    if (parking.holds(held.entry.id)) {
       this.#park(held);
       return undefined;
     }
     const answer = runner.admit(held);
     if (answer === undefined) {
-      batch.push([held, runner.reserve(held)]);
+      batch.push({ held, place: runner.reserve(held) });
       held.state = "starting";
     } else if (answer.result === "skipped" && held.attempts > 0)
       this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
@@ -207,19 +212,20 @@ export class Launcher {
 
   // --------------------------------------------------------------------------------------------------------- running
 
-  #start([held, place]: Admitted): void {
+  #start({ held, place }: Admitted): void {
     const { clock, outbox, herald, tally } = this.#options;
+    const now = clock.now();
     if (this.#closed || !outbox.leading) {
       place.giveBack();
       held.state = "waiting";
-      this.#settle(held, "claimed", null);
+      this.#settle(held, "claimed", null, now);
       outbox.delete(held);
       return;
     }
     held.state = "in-flight";
     held.attempts++;
-    held.startedAt = clock.now();
-    const lateMs = Math.max(0, held.startedAt - held.dueAt);
+    held.startedAt = now;
+    const lateMs = Math.max(0, now - held.dueAt);
     if (held.attempts === 1) tally.lateness.run.add(lateMs);
     herald.started(held, lateMs);
     place.start((outcome) => this.#onOutcome(held, outcome));
@@ -263,7 +269,7 @@ export class Launcher {
     const next = `try ${held.attempts} of ${maxAttempts} failed: ${outcome.reason ?? "no reason given"}; the next is in ${formatDuration(delayMs)}`;
     held.state = "waiting";
     held.doubtful = true;
-    this.#settle(held, "claimed", next);
+    this.#settle(held, "claimed", next, clock.now());
     narrator.retried(held, next);
     herald.retried(held, outcome, delayMs);
     clock.setTimer(delayMs, () => {
@@ -275,17 +281,18 @@ export class Launcher {
 
   /** Beat stops, and the run may begin again: it is left to the next start. */
   #leave(held: Held, { reason }: RunOutcome): void {
-    const { outbox, herald } = this.#options;
-    this.#settle(held, "claimed", `${reason}; it begins again with the next start`);
+    const { clock, outbox, herald } = this.#options;
+    this.#settle(held, "claimed", `${reason}; it begins again with the next start`, clock.now());
     outbox.delete(held);
     herald.ended(held, "abandoned", { reason });
   }
 
   #finish(held: Held, state: Exclude<Ending, "abandoned">, outcome: Omit<RunOutcome, "result">): void {
-    const { outbox, narrator, herald, onRoom } = this.#options;
-    this.#settle(held, state, outcome.reason, outcome.json);
+    const { clock, outbox, narrator, herald, onRoom } = this.#options;
+    const now = clock.now();
+    this.#settle(held, state, outcome.reason, now, outcome.json);
     outbox.delete(held);
-    narrator.settled(held, state, outcome.reason);
+    narrator.settled(held, state, outcome.reason, now);
     herald.ended(held, state, outcome);
     onRoom();
   }
@@ -294,10 +301,10 @@ export class Launcher {
     held: Held,
     state: "running" | "claimed" | Exclude<Ending, "abandoned">,
     reason: string | null,
+    now: Instant,
     result: string | null = null,
   ): void {
-    const { settlements, clock } = this.#options;
-    settlements.add(settlementOf(held, state, reason, clock.now(), result));
+    this.#options.settlements.add(settlementOf(held, state, reason, now, result));
   }
 }
 

@@ -1,7 +1,7 @@
 // One readable line for each dispatch and run; in a burst, one for the lot. A log must not cost more than the work.
 
 import type { Clock, Log, PassedRange } from "../core/ports.ts";
-import { formatDuration } from "../core/time.ts";
+import { formatDuration, type Instant } from "../core/time.ts";
 import type { Held } from "./outbox.ts";
 
 const gatherMs = 25;
@@ -39,9 +39,13 @@ export class Narrator {
     this.#log.warn(`${name}: ${reason}`, { entry: name, id: held.id, reason });
   }
 
-  settled(held: Held, outcome: "ran" | "failed" | "skipped" | "missed" | "cancelled", reason: string | null): void {
+  settled(
+    held: Held,
+    outcome: "ran" | "failed" | "skipped" | "missed" | "cancelled",
+    reason: string | null,
+    now: Instant,
+  ): void {
     if (outcome === "ran") {
-      const now = this.#clock.now();
       const startedAt = held.startedAt ?? now;
       const count = add(this.#ran, held, startedAt - held.dueAt, now - startedAt);
       if (count === 1) this.#clock.setTimer(gatherMs, () => this.#tellRan());

@@ -21,6 +21,8 @@ export class Held implements Run {
   /** `reserved`: a claim that is being written will supersede it. `starting`: a local run is being recorded. `in-flight`: with the broker or the runner. `gone`: done, or withdrawn. */
   state: "waiting" | "reserved" | "starting" | "in-flight" | "gone" = "waiting";
   attempts: number;
+  /** Whether an older one of its entry was held when it came. */
+  readonly isBehind: boolean;
   /** It may have been sent before: it must be sent again, and never gives way to a newer one. */
   doubtful: boolean;
   /** The store holds the reason why it was not sent yet, and so that it was not: before it is sent, that is taken back. */
@@ -33,7 +35,7 @@ export class Held implements Run {
   /** JSON of what this run was given; null: what its entry says. */
   readonly #params: string | null;
 
-  constructor(storeId: string, compiled: CompiledEntry, kept: Kept, doubtful: boolean) {
+  constructor(storeId: string, compiled: CompiledEntry, kept: Kept, doubtful: boolean, isBehind: boolean) {
     const { id, fireAt, dueAt, manual = false, attempts = 0, missedCount = 0, params = null } = kept;
     this.#storeId = storeId;
     this.#id = id;
@@ -45,6 +47,7 @@ export class Held implements Run {
     this.missedCount = missedCount;
     this.attempts = attempts;
     this.doubtful = doubtful;
+    this.isBehind = isBehind;
   }
 
   /** Derived when it is asked for: of thousands of runs a second in process, mostly never. */
@@ -102,8 +105,9 @@ export class Outbox {
   }
 
   add(compiled: CompiledEntry, kept: Kept, doubtful: boolean): Held {
-    const held = new Held(this.#storeId, compiled, kept, doubtful);
-    this.#held.add(compiled.entry.id, held);
+    const entryId = compiled.entry.id;
+    const held = new Held(this.#storeId, compiled, kept, doubtful, this.has(entryId));
+    this.#held.add(entryId, held);
     return held;
   }
 
@@ -134,6 +138,7 @@ export class Outbox {
 
   /** The oldest occurrence of the same entry that waits before it. */
   olderThan(held: Held): Held | undefined {
+    if (!held.isBehind) return undefined;
     for (const other of this.ofEntry(held.compiled.entry.id)) {
       if (other === held) return undefined;
       if (other.state === "waiting" && !other.manual) return other;

@@ -27,16 +27,18 @@ export class Parking {
     this.#herald = herald;
   }
 
-  /** Whether the entry has to wait for its job; said once. */
-  holds({ entry, target }: CompiledEntry): boolean {
+  /** Parks the entry where its job is missing; said once. A job that is there stays. */
+  look({ entry, target }: CompiledEntry): void {
     const reason = target.kind === "job" ? this.#whyMissing(target.job) : undefined;
-    if (reason === undefined || target.kind !== "job") return false;
-    if (!this.#parked.has(entry.id)) {
-      this.#parked.set(entry.id, { entry, job: target.job, reason });
-      this.#log.error(`${entry.name} is parked until its job is there: ${reason}`, { entry: entry.name, reason });
-      this.#herald.parked(entry, reason);
-    }
-    return true;
+    if (reason === undefined || target.kind !== "job" || this.#parked.has(entry.id)) return;
+    this.#parked.set(entry.id, { entry, job: target.job, reason });
+    this.#log.error(`${entry.name} is parked until its job is there: ${reason}`, { entry: entry.name, reason });
+    this.#herald.parked(entry, reason);
+  }
+
+  /** Whether the entry has to wait for its job. */
+  holds(entryId: number): boolean {
+    return this.#parked.size > 0 && this.#parked.has(entryId);
   }
 
   /** Why the entry waits; undefined: it does not. */

@@ -61,7 +61,7 @@ export class Publisher {
     this.#due = new DueQueue({
       ...options,
       onDue: () => void options.look().then(() => this.pump()),
-      givesWay: (held) => givesWay(held, options),
+      givesWay: (held, now) => givesWay(held, now, options),
     });
     this.#lanes = new Lanes({
       ...options,
@@ -178,7 +178,8 @@ export class Publisher {
   }
 
   #take(): Held | undefined {
-    return this.#due.takeFresh() ?? (this.#due.hasLate && this.#pace.take() ? this.#due.takeLate() : undefined);
+    const now = this.#options.clock.now();
+    return this.#due.takeFresh(now) ?? (this.#due.hasLate && this.#pace.take() ? this.#due.takeLate(now) : undefined);
   }
 
   #requeue(all: readonly Held[]): void {
@@ -219,7 +220,7 @@ export class Publisher {
     const { outbox, narrator } = this.#options;
     this.#settle(held, state, reason, now);
     outbox.delete(held);
-    narrator.settled(held, state, reason);
+    narrator.settled(held, state, reason, now);
   }
 
   #send(batch: readonly Held[]): void {

@@ -55,6 +55,8 @@ export class Relay {
   readonly #doubtful = new Set<string>();
   /** Let go of, and not found in the store again yet: withdrawn, unless they are. */
   readonly #missing = new Map<string, Held>();
+  /** Entries of which something is held back. */
+  readonly #reserved = new Set<number>();
   /** What the store holds at the beginning of a term may have been sent by another process. */
   #inheriting = false;
 
@@ -78,13 +80,14 @@ export class Relay {
       .filter(({ state, doubtful, manual, dueAt }) => state === "waiting" && !doubtful && !manual && dueAt < now);
     const reserved = late.slice(0, Math.max(0, late.length - kept));
     for (const held of reserved) held.state = "reserved";
+    if (reserved.length > 0) this.#reserved.add(entryId);
     return reserved;
   }
 
   /** The claim was written: what it superseded is gone. Otherwise everything goes on as before. */
   release(entryId: number, superseded: boolean): void {
+    if (!this.#reserved.delete(entryId)) return;
     const { outbox } = this.#options;
-    if (!outbox.has(entryId)) return;
     for (const held of [...outbox.ofEntry(entryId)]) {
       if (held.state !== "reserved") continue;
       if (superseded) {
@@ -159,12 +162,14 @@ export class Relay {
       store.outbox({ ...(this.#after && { after: this.#after }), limit: pageSize }),
     );
     const missing = page.filter((one) => outbox.find(one) === undefined && !left.has(one.id));
-    const { compiled, broken } = await entries.load([...new Set(missing.map(({ entryId }) => entryId))]);
+    const ids = [...new Set(missing.map(({ entryId }) => entryId))];
+    const { compiled, broken } = await entries.load(ids);
+    const byId = new Map(compiled.map((entry, index) => [ids[index]!, entry]));
     // An entry changed meanwhile.
     if (reading !== this.#readings) return true;
     for (const occurrence of missing) {
       const wasHeld = this.#missing.delete(occurrence.id);
-      const entry = compiled.get(occurrence.entryId);
+      const entry = byId.get(occurrence.entryId);
       const fault = broken.find(({ entry: { id } }) => id === occurrence.entryId)?.reason ?? "its entry is gone";
       if (entry === undefined) this.#giveUp(occurrence, this.#isDoubtful(occurrence, true) ? inDoubt(fault) : fault);
       else this.#takeOver(entry, occurrence, wasHeld);
@@ -278,7 +283,7 @@ export class Relay {
     const { outbox, narrator } = this.#options;
     const reason = held.doubtful ? inDoubt(why) : why;
     outbox.delete(held);
-    narrator.settled(held, "failed", reason);
+    narrator.settled(held, "failed", reason, this.#options.clock.now());
     const { fireAt, manual, attempts, compiled } = held;
     this.#settle({ entryId: compiled.entry.id, fireAt, manual, attempts }, "failed", reason);
   }

@@ -67,8 +67,11 @@ export class Upcoming {
   }
 
   /** Whether this entry's next fire time has come, and is still to be claimed. */
-  isOverdue(entryId: number): boolean {
+  isOverdue(entryId: number, now: Instant): boolean {
+    // Mostly none is, and then nothing is looked up.
+    const first = this.#timetable.nextDueAt;
+    if (first === undefined || first > now) return false;
     const dueAt = this.#timetable.dueOf(entryId);
-    return dueAt !== undefined && dueAt <= this.#clock.now();
+    return dueAt !== undefined && dueAt <= now;
   }
 }

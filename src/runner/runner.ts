@@ -61,7 +61,7 @@ export class LocalRunner implements Runner, Owner {
   readonly #places = new Bag<Execution>();
   #reserved = 0;
   /** What became of runs, to be handed on in the next turn. */
-  #outcomes: (readonly [Execution, RunOutcome])[] = [];
+  #outcomes: { readonly execution: Execution; readonly outcome: RunOutcome }[] = [];
   #whenIdle: (() => void)[] = [];
   #closing: Promise<Closed> | undefined;
   #closed = false;
@@ -138,8 +138,9 @@ export class LocalRunner implements Runner, Owner {
 
   /** Whether as many runs of its job go on as may, of whichever entries. One that was given up can't be waited for. */
   #crowd({ entry: { definition } }: Run): ReturnType<Runner["admit"]> {
+    const { limits } = this.#options;
     const { job } = definition;
-    const most = job === undefined ? undefined : this.#options.limits?.get(job)?.maxInstances;
+    const most = limits === undefined || limits.size === 0 || job === undefined ? undefined : limits.get(job)?.maxInstances;
     if (most === undefined) return undefined;
     let going = 0;
     for (const { run } of this.#places.items) if (run.entry.definition.job === job) going++;
@@ -266,7 +267,7 @@ export class LocalRunner implements Runner, Owner {
     execution.settled = true;
     this.#places.delete(execution);
     // Never in the caller's turn.
-    if (this.#outcomes.push([execution, outcome]) === 1) queueMicrotask(() => this.#handOn());
+    if (this.#outcomes.push({ execution, outcome }) === 1) queueMicrotask(() => this.#handOn());
     if (this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
@@ -274,9 +275,10 @@ export class LocalRunner implements Runner, Owner {
   #handOn(): void {
     const outcomes = this.#outcomes;
     this.#outcomes = [];
-    for (const [{ run, settle }, outcome] of outcomes) {
+    for (const { execution, outcome } of outcomes) {
+      const { run } = execution;
       try {
-        settle(outcome);
+        execution.settle(outcome);
       } catch (error) {
         const fields = { entry: run.entry.name, run: run.id };
         this.#options.log.error(`A run's end could not be handed on: ${failureReason(error)}`, fields);

@@ -63,7 +63,8 @@ export class MemoryRows {
   }
 
   update(row: RowNumber, changes: RowChanges): void {
-    const [numbers, at] = [this.#numbers, row * numbersEach];
+    const numbers = this.#numbers;
+    const at = row * numbersEach;
     if (changes.state !== undefined) numbers[at + state] = codes[changes.state];
     if (changes.attempts !== undefined) numbers[at + attempts] = changes.attempts;
     if (changes.dueAt !== undefined) numbers[at + dueAt] = changes.dueAt;

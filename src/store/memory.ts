@@ -156,8 +156,8 @@ export class MemoryStore implements Store {
     const entryId = entry.id;
     const present = this.#tables.presentById(entryId);
     if (present?.revision !== entry.revision || present.nextFireAt !== entry.nextFireAt) return "stale";
+    for (const { fireAt } of due) if (this.#has(entryId, fireAt)) return "duplicate";
     const ranges = passed.filter(({ state, fromFireAt }) => state !== "excluded" || !this.#has(entryId, fromFireAt));
-    if (due.some(({ fireAt }) => this.#has(entryId, fireAt))) return "duplicate";
     if (ranges.some(({ fromFireAt }) => this.#has(entryId, fromFireAt))) return "duplicate";
     if (due.length + ranges.length > 1 && hasTwins(due, ranges)) return "duplicate";
     for (const one of due) this.#tables.addRow(this.#rowOf(entry, one, now));
@@ -167,7 +167,7 @@ export class MemoryStore implements Store {
       if (older !== undefined) this.#withdraw(older, "coalesced", supersededReason, now);
     }
     const isChange = becomes.quarantine !== null;
-    this.#tables.putEntry(isChange ? { ...becomes, revision: ++this.#tables.revision } : becomes);
+    this.#tables.advanceEntry(isChange ? { ...becomes, revision: ++this.#tables.revision } : becomes);
     return "claimed";
   }
 

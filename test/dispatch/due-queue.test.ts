@@ -20,7 +20,7 @@ test("in an outage of days what gave way to newer ones does not pile up", async 
   }
   assert.ok(largest <= 1_024 + 20, `${largest} of 20 that wait`);
   assert.equal(due.count(), 20);
-  const taken = () => due.takeFresh() ?? due.takeLate();
+  const taken = () => due.takeFresh(world.clock.now()) ?? due.takeLate(world.clock.now());
   for (let left = 20; left > 0; left--) assert.equal(taken()?.fireAt, start - 100_000 + (20 - left) * 1_000);
   assert.equal(taken(), undefined);
 });
@@ -59,6 +59,6 @@ test("what became late just now goes before what an outage left, and an entry's 
   ]);
 
   function take() {
-    return due.takeFresh() ?? due.takeLate();
+    return due.takeFresh(world.clock.now()) ?? due.takeLate(world.clock.now());
   }
 });
