@@ -30,12 +30,16 @@ export class ListsByEntry<Item> {
 
   add(entryId: number, item: Item): void {
     this.#size++;
-    const list = this.#lists.get(entryId);
-    if (list !== undefined) list.push(item);
-    else {
-      if (this.#lists.size >= this.#tidyAt) this.#tidy();
-      this.#lists.set(entryId, [item]);
-    }
+    const list = this.#lists.get(entryId) ?? this.#newList(entryId);
+    list.push(item);
+  }
+
+  /** Never with its first item: what is stored in a new list, which stays, V8 would expect to stay, and put where it is collected last. */
+  #newList(entryId: number): Item[] {
+    if (this.#lists.size >= this.#tidyAt) this.#tidy();
+    const list: Item[] = [];
+    this.#lists.set(entryId, list);
+    return list;
   }
 
   /** Whether it was there. */

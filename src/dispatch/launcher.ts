@@ -1,7 +1,7 @@
 // Outbox -> local runner. A run is recorded before it starts, so that a crash leaves a trace of it.
 
 import { shareOf } from "../core/jitter.ts";
-import type { Closed, Place, Runner, RunOutcome } from "../core/ports.ts";
+import type { Closed, Runner, RunOutcome } from "../core/ports.ts";
 import { formatDuration, hourMs, type Instant } from "../core/time.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { Ending } from "./herald.ts";
@@ -17,12 +17,6 @@ const tidiedLength = 64;
 export interface LauncherOptions extends OutletOptions {
   readonly runner: Runner;
   readonly parking: Parking;
-}
-
-/** A run that will begin when that is recorded. */
-interface Admitted {
-  readonly held: Held;
-  readonly place: Place;
 }
 
 export class Launcher {
@@ -83,19 +77,17 @@ export class Launcher {
     try {
       for (let batch = this.#admitted(); batch.length > 0; batch = this.#admitted()) {
         const now = this.#options.clock.now();
-        for (const { held } of batch) this.#settle(held, "running", null, now);
+        for (const held of batch) this.#settle(held, "running", null, now);
         if (!(await this.#options.settlements.flush())) {
           // Not recorded, so not begun: the store is away. Nor must that be recorded later, when others may lead.
-          for (const { held, place } of batch) {
-            place.giveBack();
-            held.state = "waiting";
-            this.#settle(held, "claimed", null, now);
+          for (const held of batch) {
+            this.#giveBack(held, now);
             this.#queued.push(held);
           }
           this.#options.clock.setTimer(retryMs, () => void this.pump());
           return;
         }
-        for (const admitted of batch) this.#start(admitted);
+        for (const held of batch) this.#start(held);
       }
     } finally {
       this.#pumping = false;
@@ -120,8 +112,9 @@ export class Launcher {
 
   // ------------------------------------------------------------------------------------------------------- admission
 
-  #admitted(): Admitted[] {
-    const batch: Admitted[] = [];
+  /** Runs that will begin when that is recorded. */
+  #admitted(): Held[] {
+    const batch: Held[] = [];
     for (const job of [...this.#freed]) this.#admitLine(job, batch);
     const queued = this.#queued;
     this.#queued = [];
@@ -141,7 +134,7 @@ export class Launcher {
   }
 
   /** Those that waited for a run of their job to end, as many as have room now. */
-  #admitLine(job: string, batch: Admitted[]): void {
+  #admitLine(job: string, batch: Held[]): void {
     const line = this.#behindJob.get(job) ?? [];
     this.#behindJob.delete(job);
     this.#freed.delete(job);
@@ -159,7 +152,7 @@ export class Launcher {
   }
 
   /** Takes a run into the batch, or puts it where it waits, or ends it; `wait`: whoever asked keeps it. */
-  #admit(held: Held, batch: Admitted[]): "wait" | "crowded" | undefined {
+  #admit(held: Held, batch: Held[]): "wait" | "crowded" | undefined {
     const { clock, herald, parking, runner } = this.#options;
     if (held.state !== "waiting" || this.#inLine.has(held)) return undefined;
     herald.due(held);
@@ -174,7 +167,8 @@ export class Launcher {
     }
     const answer = runner.admit(held);
     if (answer === undefined) {
-      batch.push({ held, place: runner.reserve(held) });
+      batch.push(held);
+      held.place = runner.reserve(held);
       held.state = "starting";
     } else if (answer.result === "skipped" && held.attempts > 0)
       this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
@@ -212,13 +206,19 @@ export class Launcher {
 
   // --------------------------------------------------------------------------------------------------------- running
 
-  #start({ held, place }: Admitted): void {
+  /** It was not begun, and waits again. */
+  #giveBack(held: Held, now: Instant): void {
+    held.place!.giveBack();
+    held.place = undefined;
+    held.state = "waiting";
+    this.#settle(held, "claimed", null, now);
+  }
+
+  #start(held: Held): void {
     const { clock, outbox, herald, tally } = this.#options;
     const now = clock.now();
     if (this.#closed || !outbox.leading) {
-      place.giveBack();
-      held.state = "waiting";
-      this.#settle(held, "claimed", null, now);
+      this.#giveBack(held, now);
       outbox.delete(held);
       return;
     }
@@ -228,7 +228,8 @@ export class Launcher {
     const lateMs = Math.max(0, now - held.dueAt);
     if (held.attempts === 1) tally.lateness.run.add(lateMs);
     herald.started(held, lateMs);
-    place.start((outcome) => this.#onOutcome(held, outcome));
+    held.place!.start((outcome) => this.#onOutcome(held, outcome));
+    held.place = undefined;
     // It is there to be cancelled now.
     if (held.compiled.policy.overlap === "cancel") this.#releaseBehind(held);
   }

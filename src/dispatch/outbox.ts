@@ -7,7 +7,7 @@ import { ListsByEntry } from "../core/lists-by-entry.ts";
 import { missedReason } from "../core/misfire.ts";
 import type { Occurrence } from "../core/occurrence.ts";
 import { occurrenceId } from "../core/occurrence-id.ts";
-import type { Message, Run, Settlement } from "../core/ports.ts";
+import type { Message, Place, Run, Settlement } from "../core/ports.ts";
 import type { Target } from "../core/target.ts";
 import { formatDuration, type Instant } from "../core/time.ts";
 
@@ -28,6 +28,8 @@ export class Held implements Run {
   /** The store holds the reason why it was not sent yet, and so that it was not: before it is sent, that is taken back. */
   noted = false;
   message: Message | undefined = undefined;
+  /** Where a local run will go on that is about to begin. */
+  place: Place | undefined = undefined;
   /** When a local run began. */
   startedAt: Instant | undefined = undefined;
   readonly #storeId: string;

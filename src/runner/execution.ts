@@ -31,6 +31,8 @@ export class Execution implements Place, Bagged {
   /** On the monotonic clock; undefined: it is about to begin. */
   beganAtMs: number | undefined;
   settled = false;
+  /** Once it is settled. */
+  outcome: RunOutcome | undefined;
   settle: (outcome: RunOutcome) => void = () => {};
   /** What a command left. */
   left: CommandResult | undefined;

@@ -60,8 +60,8 @@ export class LocalRunner implements Runner, Owner {
   /** What has a place and is not settled, and how many of it have not begun. */
   readonly #places = new Bag<Execution>();
   #reserved = 0;
-  /** What became of runs, to be handed on in the next turn. */
-  #outcomes: { readonly execution: Execution; readonly outcome: RunOutcome }[] = [];
+  /** Whose outcomes are to be handed on in the next turn. */
+  #ended: Execution[] = [];
   #whenIdle: (() => void)[] = [];
   #closing: Promise<Closed> | undefined;
   #closed = false;
@@ -140,7 +140,8 @@ export class LocalRunner implements Runner, Owner {
   #crowd({ entry: { definition } }: Run): ReturnType<Runner["admit"]> {
     const { limits } = this.#options;
     const { job } = definition;
-    const most = limits === undefined || limits.size === 0 || job === undefined ? undefined : limits.get(job)?.maxInstances;
+    const most =
+      limits === undefined || limits.size === 0 || job === undefined ? undefined : limits.get(job)?.maxInstances;
     if (most === undefined) return undefined;
     let going = 0;
     for (const { run } of this.#places.items) if (run.entry.definition.job === job) going++;
@@ -267,18 +268,18 @@ export class LocalRunner implements Runner, Owner {
     execution.settled = true;
     this.#places.delete(execution);
     // Never in the caller's turn.
-    if (this.#outcomes.push({ execution, outcome }) === 1) queueMicrotask(() => this.#handOn());
+    execution.outcome = outcome;
+    if (this.#ended.push(execution) === 1) queueMicrotask(() => this.#handOn());
     if (this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   /** Never harmed by what becomes of it. */
   #handOn(): void {
-    const outcomes = this.#outcomes;
-    this.#outcomes = [];
-    for (const { execution, outcome } of outcomes) {
-      const { run } = execution;
+    const ended = this.#ended;
+    this.#ended = [];
+    for (const { run, settle, outcome } of ended) {
       try {
-        execution.settle(outcome);
+        settle(outcome!);
       } catch (error) {
         const fields = { entry: run.entry.name, run: run.id };
         this.#options.log.error(`A run's end could not be handed on: ${failureReason(error)}`, fields);
