@@ -1,11 +1,13 @@
 // What goes on of each entry, found by the entry's id: mostly one thing or none, thousands of times a second. A list stays when it is
-// empty, since it fills again at the next fire time, and a map that fills and empties each second copies itself all the time.
+// empty, since it fills again at the next fire time.
+
+import { ById } from "./by-id.ts";
 
 /** Empty lists are dropped when there are so many lists, or four times as many as were left the last time. */
 const tidyAt = 16_384;
 
 export class ListsByEntry<Item> {
-  readonly #lists = new Map<number, Item[]>();
+  readonly #lists = new ById<Item[]>();
   #size = 0;
   #tidyAt = tidyAt;
 
@@ -25,13 +27,15 @@ export class ListsByEntry<Item> {
   }
 
   forEach(visit: (item: Item) => void): void {
+    if (this.#size === 0) return;
     for (const list of this.#lists.values()) for (const item of list) visit(item);
   }
 
-  add(entryId: number, item: Item): void {
+  /** Returns how many the entry has now. */
+  add(entryId: number, item: Item): number {
     this.#size++;
     const list = this.#lists.get(entryId) ?? this.#newList(entryId);
-    list.push(item);
+    return list.push(item);
   }
 
   /** Never with its first item: what is stored in a new list, which stays, V8 would expect to stay, and put where it is collected last. */
@@ -57,7 +61,7 @@ export class ListsByEntry<Item> {
   }
 
   #tidy(): void {
-    for (const [entryId, { length }] of this.#lists) if (length === 0) this.#lists.delete(entryId);
+    for (const [entryId, { length }] of this.#lists.entries()) if (length === 0) this.#lists.delete(entryId);
     this.#tidyAt = Math.max(tidyAt, 4 * this.#lists.size);
   }
 }

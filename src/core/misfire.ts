@@ -84,11 +84,11 @@ function rangeOf(trigger: Trigger, from: Instant, until: Instant): Range {
 }
 
 function choose(trigger: Trigger, policy: Policy, open: Range, left: number, passed: PassedRange[]): Instant[] {
-  const coalesced = (range: Range, reason: string) => passed.push({ ...range, state: "coalesced", reason });
   if (open.count === 1) return [open.fromFireAt];
   if (policy.coalesce === "earliest") {
     const fromFireAt = next(trigger, open.fromFireAt)!;
-    coalesced({ fromFireAt, untilFireAt: open.untilFireAt, count: open.count - 1 }, "the earliest of them ran");
+    const range = { fromFireAt, untilFireAt: open.untilFireAt, count: open.count - 1 };
+    passed.push({ ...range, state: "coalesced", reason: "the earliest of them ran" });
     return [open.fromFireAt];
   }
   const limit = policy.coalesce === "all" ? Math.min(policy.catchUpLimit, left) : 1;
@@ -98,7 +98,8 @@ function choose(trigger: Trigger, policy: Policy, open: Range, left: number, pas
     const untilFireAt = previous(trigger, run[0]!, open.fromFireAt);
     const reason =
       policy.coalesce === "all" ? `over the limit of ${limit} runs to catch up with` : "the latest of them ran";
-    coalesced({ fromFireAt: open.fromFireAt, untilFireAt, count: open.count - run.length }, reason);
+    const range = { fromFireAt: open.fromFireAt, untilFireAt, count: open.count - run.length };
+    passed.push({ ...range, state: "coalesced", reason });
   }
   return run;
 }

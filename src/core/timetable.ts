@@ -15,11 +15,15 @@ export class Timetable {
   #nodes = 0;
   #due = new Float64Array(firstCapacity);
   #ids = new Float64Array(firstCapacity);
-  readonly #current = new Map<number, Instant>();
+  /** By id; NaN: not in it now. An array of numbers alone, unlike a Map, keeps them in place. */
+  #current: number[] = [];
+  #size = 0;
+  /** How many ids have a place in `#current`. */
+  #known = 0;
 
   /** How many entries are in it. */
   get size(): number {
-    return this.#current.size;
+    return this.#size;
   }
 
   /** When the first entry falls due; undefined where the timetable is empty. */
@@ -30,20 +34,24 @@ export class Timetable {
 
   /** When this entry falls due; undefined where it is not in it. */
   dueOf(id: number): Instant | undefined {
-    return this.#current.get(id);
+    const dueAt = this.#current[id];
+    return dueAt === undefined || Number.isNaN(dueAt) ? undefined : dueAt;
   }
 
   /** Adds an entry, or moves it to another time. */
   set(id: number, dueAt: Instant): void {
-    if (this.#current.get(id) === dueAt) return;
+    const before = this.#current[id];
+    if (before === dueAt) return;
     if (this.#nodes === this.#due.length) this.#makeRoom();
-    this.#current.set(id, dueAt);
+    if (before === undefined) this.#known++;
+    if (before === undefined || Number.isNaN(before)) this.#size++;
+    this.#current[id] = dueAt;
     this.#rise(this.#nodes++, id, dueAt);
   }
 
   /** Nothing happens where the entry is not in it. */
   delete(id: number): void {
-    this.#current.delete(id);
+    if (this.dueOf(id) !== undefined) this.#takeOut(id);
   }
 
   /** Takes out at most `limit` entries that are due at or before `until`, earliest first. */
@@ -54,9 +62,10 @@ export class Timetable {
       if (this.#nodes === 0 || this.#due[0]! > until) break;
       const due = { id: this.#ids[0]!, dueAt: this.#due[0]! };
       taken.push(due);
-      this.#current.delete(due.id);
+      this.#takeOut(due.id);
       this.#dropFirst();
     }
+    if (this.#known > 2 * this.#size + firstCapacity) this.#forgetAbsent();
     return taken;
   }
 
@@ -67,7 +76,14 @@ export class Timetable {
 
   clear(): void {
     this.#nodes = 0;
-    this.#current.clear();
+    this.#current = [];
+    this.#size = 0;
+    this.#known = 0;
+  }
+
+  #takeOut(id: number): void {
+    this.#current[id] = Number.NaN;
+    this.#size--;
   }
 
   #countBelow(node: number, until: Instant): number {
@@ -78,7 +94,7 @@ export class Timetable {
   }
 
   #dropStale(): void {
-    while (this.#nodes > 0 && this.#current.get(this.#ids[0]!) !== this.#due[0]) this.#dropFirst();
+    while (this.#nodes > 0 && this.#current[this.#ids[0]!] !== this.#due[0]) this.#dropFirst();
   }
 
   #dropFirst(): void {
@@ -125,7 +141,7 @@ export class Timetable {
 
   /** Drops the stale nodes where they are the greater part, else doubles the arrays. */
   #makeRoom(): void {
-    if (this.#current.size * 2 > this.#nodes) {
+    if (this.#size * 2 > this.#nodes) {
       const due = new Float64Array(this.#due.length * 2);
       const ids = new Float64Array(this.#ids.length * 2);
       due.set(this.#due);
@@ -135,6 +151,18 @@ export class Timetable {
       return;
     }
     this.#nodes = 0;
-    for (const [id, dueAt] of this.#current) this.#rise(this.#nodes++, id, dueAt);
+    this.#forgetAbsent();
+    for (const id in this.#current) this.#rise(this.#nodes++, Number(id), this.#current[id]!);
+  }
+
+  /** Ids that went for good would pile up. */
+  #forgetAbsent(): void {
+    const present: number[] = [];
+    for (const id in this.#current) {
+      const dueAt = this.#current[id]!;
+      if (!Number.isNaN(dueAt)) present[Number(id)] = dueAt;
+    }
+    this.#current = present;
+    this.#known = this.#size;
   }
 }

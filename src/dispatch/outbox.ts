@@ -22,7 +22,7 @@ export class Held implements Run {
   state: "waiting" | "reserved" | "starting" | "in-flight" | "gone" = "waiting";
   attempts: number;
   /** Whether an older one of its entry was held when it came. */
-  readonly isBehind: boolean;
+  isBehind = false;
   /** It may have been sent before: it must be sent again, and never gives way to a newer one. */
   doubtful: boolean;
   /** The store holds the reason why it was not sent yet, and so that it was not: before it is sent, that is taken back. */
@@ -37,7 +37,7 @@ export class Held implements Run {
   /** JSON of what this run was given; null: what its entry says. */
   readonly #params: string | null;
 
-  constructor(storeId: string, compiled: CompiledEntry, kept: Kept, doubtful: boolean, isBehind: boolean) {
+  constructor(storeId: string, compiled: CompiledEntry, kept: Kept, doubtful: boolean) {
     const { id, fireAt, dueAt, manual = false, attempts = 0, missedCount = 0, params = null } = kept;
     this.#storeId = storeId;
     this.#id = id;
@@ -49,7 +49,6 @@ export class Held implements Run {
     this.missedCount = missedCount;
     this.attempts = attempts;
     this.doubtful = doubtful;
-    this.isBehind = isBehind;
   }
 
   /** Derived when it is asked for: of thousands of runs a second in process, mostly never. */
@@ -108,8 +107,8 @@ export class Outbox {
 
   add(compiled: CompiledEntry, kept: Kept, doubtful: boolean): Held {
     const entryId = compiled.entry.id;
-    const held = new Held(this.#storeId, compiled, kept, doubtful, this.has(entryId));
-    this.#held.add(entryId, held);
+    const held = new Held(this.#storeId, compiled, kept, doubtful);
+    held.isBehind = this.#held.add(entryId, held) > 1;
     return held;
   }
 

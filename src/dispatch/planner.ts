@@ -32,7 +32,8 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
     };
     const { run, passed, lastFireAt, nextFireAt } = decide(situation);
     // The first that runs stands for what does not.
-    const missedCount = countOf(passed) + unsent.reduce((sum, one) => sum + 1 + one.missedCount, 0);
+    let missedCount = countOf(passed);
+    for (const one of unsent) missedCount += 1 + one.missedCount;
     const due = run.map((fireAt, index) => ({
       fireAt,
       dueAt: policy.jitterMs === 0 ? fireAt : jittered(storeId, compiled, fireAt),
@@ -57,7 +58,11 @@ function jittered(storeId: string, { entry, trigger, policy }: CompiledEntry, fi
   return dueTime(id, fireAt, policy.jitterMs, nextFireTime(trigger, fireAt));
 }
 
-const countOf = (ranges: readonly PassedRange[]): number => ranges.reduce((sum, { count }) => sum + count, 0);
+function countOf(ranges: readonly PassedRange[]): number {
+  let sum = 0;
+  for (const { count } of ranges) sum += count;
+  return sum;
+}
 
 /** What `except` left out since the last decision, for the ledger. After a change of the schedule nobody knows since when it holds. */
 function leftOut({ entry, trigger }: CompiledEntry, until: Instant, kept: number): PassedRange | undefined {

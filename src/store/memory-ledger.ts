@@ -1,13 +1,16 @@
 // The ledger of the store in memory: its rows, found by entry and fire time, by whether they are settled, and, for the retention, by
 // when they were settled.
 
+import { ById } from "../core/by-id.ts";
+import type { Entry } from "../core/entry.ts";
+import type { Claim } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import { MemoryRows, type NewRow, type RowChanges, type RowNumber } from "./memory-rows.ts";
+import { MemoryRows, type RowChanges, type RowNumber } from "./memory-rows.ts";
 
 export class MemoryLedger {
   readonly rows: MemoryRows;
   /** By fire time, ascending. */
-  readonly #byEntry = new Map<number, RowNumber[]>();
+  readonly #byEntry = new ById<RowNumber[]>();
   /** Those that are not settled, in no order, and by row where it is among them. */
   readonly #open: RowNumber[] = [];
   readonly #places: number[] = [];
@@ -52,17 +55,17 @@ export class MemoryLedger {
     return this.#open.filter((row) => this.rows.stateOf(row) === state);
   }
 
-  add(given: NewRow): RowNumber {
-    const row = this.rows.add(given);
-    const rows = this.#byEntry.get(given.entryId);
-    if (rows === undefined) this.#byEntry.set(given.entryId, [row]);
+  /** As MemoryRows.add(). */
+  add(entry: Entry, due: Claim["due"][number], isManual: boolean, now: Instant, version: string | null): RowNumber {
+    const row = this.rows.add(entry, due, isManual, now, version);
+    const rows = this.#byEntry.get(entry.id);
+    if (rows === undefined) this.#byEntry.set(entry.id, [row]);
     else {
       const place = this.#placeOf(this.#keyOf(row), rows);
       if (place === rows.length) rows.push(row);
       else rows.splice(place, 0, row);
     }
-    if (given.settledAt === null) this.#addOpen(row);
-    else this.#addSettled(row);
+    this.#addOpen(row);
     return row;
   }
 

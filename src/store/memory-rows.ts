@@ -2,19 +2,18 @@
 // would cost the garbage collector more time than all that is done with them. A row goes by its number, which is given to another
 // row after it was dropped; whoever asks for a row gets a copy.
 
+import type { Entry } from "../core/entry.ts";
 import { type Occurrence, type OccurrenceState, occurrenceStates } from "../core/occurrence.ts";
 import { occurrenceId } from "../core/occurrence-id.ts";
+import type { Claim } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 
 /** Of a row, while it is there. */
 export type RowNumber = number;
 
-/** `id` null: it is derived when somebody asks for it. */
-export type NewRow = Omit<Occurrence, "id"> & { readonly id: string | null };
-
-/** What of a row may change. */
+/** What may change of a row that has been claimed, or be another thing from the beginning. */
 export type RowChanges = Partial<
-  Pick<Occurrence, "state" | "reason" | "attempts" | "result" | "dueAt" | "startedAt" | "settledAt">
+  Omit<Occurrence, "entryId" | "entryName" | "fireAt" | "manual" | "missedCount" | "claimedAt" | "timeZoneData">
 >;
 
 /** Where the numbers of a row are. A flag is 0 or 1, a state its place among all states, and NaN stands for null. */
@@ -40,25 +39,32 @@ export class MemoryRows {
     this.#storeId = storeId;
   }
 
-  add(given: NewRow): RowNumber {
+  /** A fire time that has just been claimed. Its id is derived when somebody asks for it. */
+  add(entry: Entry, due: Claim["due"][number], isManual: boolean, now: Instant, version: string | null): RowNumber {
     const row = this.#free.pop() ?? this.#end++;
     const at = row * numbersEach;
     if (at === this.#numbers.length) this.#grow();
     const numbers = this.#numbers;
-    numbers[at + entryId] = given.entryId;
-    numbers[at + fireAt] = given.fireAt;
-    numbers[at + untilFireAt] = given.untilFireAt;
-    numbers[at + count] = given.count;
-    numbers[at + manual] = given.manual ? 1 : 0;
-    numbers[at + missedCount] = given.missedCount;
-    numbers[at + claimedAt] = given.claimedAt;
+    numbers[at + entryId] = entry.id;
+    numbers[at + fireAt] = due.fireAt;
+    numbers[at + untilFireAt] = due.fireAt;
+    numbers[at + count] = 1;
+    numbers[at + manual] = isManual ? 1 : 0;
+    numbers[at + dueAt] = due.dueAt;
+    numbers[at + state] = codes.claimed;
+    numbers[at + attempts] = 0;
+    numbers[at + missedCount] = due.missedCount ?? 0;
+    numbers[at + claimedAt] = now;
+    numbers[at + startedAt] = Number.NaN;
+    numbers[at + settledAt] = Number.NaN;
     const texts = this.#texts;
     const textsAt = row * textsEach;
-    texts[textsAt + id] = given.id;
-    texts[textsAt + entryName] = given.entryName;
-    texts[textsAt + params] = given.params;
-    texts[textsAt + timeZoneData] = given.timeZoneData;
-    this.update(row, given);
+    texts[textsAt + id] = null;
+    texts[textsAt + entryName] = entry.name;
+    texts[textsAt + reason] = null;
+    texts[textsAt + params] = null;
+    texts[textsAt + result] = null;
+    texts[textsAt + timeZoneData] = version;
     return row;
   }
 
@@ -66,12 +72,18 @@ export class MemoryRows {
     const numbers = this.#numbers;
     const at = row * numbersEach;
     if (changes.state !== undefined) numbers[at + state] = codes[changes.state];
+    if (changes.untilFireAt !== undefined) numbers[at + untilFireAt] = changes.untilFireAt;
+    if (changes.count !== undefined) numbers[at + count] = changes.count;
     if (changes.attempts !== undefined) numbers[at + attempts] = changes.attempts;
     if (changes.dueAt !== undefined) numbers[at + dueAt] = changes.dueAt;
     if (changes.startedAt !== undefined) numbers[at + startedAt] = changes.startedAt ?? Number.NaN;
     if (changes.settledAt !== undefined) numbers[at + settledAt] = changes.settledAt ?? Number.NaN;
-    if (changes.reason !== undefined) this.#texts[row * textsEach + reason] = changes.reason;
-    if (changes.result !== undefined) this.#texts[row * textsEach + result] = changes.result;
+    const texts = this.#texts;
+    const textsAt = row * textsEach;
+    if (changes.id !== undefined) texts[textsAt + id] = changes.id;
+    if (changes.reason !== undefined) texts[textsAt + reason] = changes.reason;
+    if (changes.params !== undefined) texts[textsAt + params] = changes.params;
+    if (changes.result !== undefined) texts[textsAt + result] = changes.result;
   }
 
   /** Its number may be another row's from now on. */

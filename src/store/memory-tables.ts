@@ -1,13 +1,16 @@
 // What the store in memory keeps, and how a change of several rows is taken back. Entries are replaced and never altered, so what
 // was handed out stays as it was.
 
+import { ById } from "../core/by-id.ts";
 import type { Entry } from "../core/entry.ts";
+import type { Claim } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
 import { MemoryLease } from "./memory-lease.ts";
 import { MemoryLedger } from "./memory-ledger.ts";
-import type { NewRow, RowChanges, RowNumber } from "./memory-rows.ts";
+import type { RowChanges, RowNumber } from "./memory-rows.ts";
 
 export class MemoryTables {
-  readonly entries = new Map<number, Entry>();
+  readonly entries = new ById<Entry>();
   readonly ledger: MemoryLedger;
   readonly lease = new MemoryLease();
   lastId = 0;
@@ -56,7 +59,7 @@ export class MemoryTables {
 
   /** Of the entry of that name, and of those that had it. */
   idsOfName(name: string): number[] {
-    return Array.from(this.entries.values()).flatMap((entry) => (entry.name === name ? [entry.id] : []));
+    return this.entries.values().flatMap((entry) => (entry.name === name ? [entry.id] : []));
   }
 
   putEntry(entry: Entry): Entry {
@@ -81,9 +84,11 @@ export class MemoryTables {
     });
   }
 
-  addRow(given: NewRow): void {
-    const row = this.ledger.add(given);
+  /** A fire time that has just been claimed, or a run that was asked for. */
+  addRow(entry: Entry, due: Claim["due"][number], isManual: boolean, now: Instant): RowNumber {
+    const row = this.ledger.add(entry, due, isManual, now, this.timeZoneData);
     if (this.#undo !== undefined) this.#undoAddition(row);
+    return row;
   }
 
   #undoAddition(row: RowNumber): void {

@@ -17,7 +17,7 @@ import type {
   Store,
 } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import type { MemoryRows, NewRow, RowChanges, RowNumber } from "./memory-rows.ts";
+import type { MemoryRows, RowChanges, RowNumber } from "./memory-rows.ts";
 import { MemoryTables } from "./memory-tables.ts";
 import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
 import {
@@ -123,7 +123,7 @@ export class MemoryStore implements Store {
 
   async changedSince(revision: number, limit: number): Promise<Entry[]> {
     if (this.#tables.revision <= revision) return [];
-    const changed = [...this.#tables.entries.values()].filter((entry) => entry.revision > revision);
+    const changed = this.#tables.entries.values().filter((entry) => entry.revision > revision);
     return changed.sort((a, b) => a.revision - b.revision).slice(0, limit);
   }
 
@@ -157,10 +157,10 @@ export class MemoryStore implements Store {
     const present = this.#tables.presentById(entryId);
     if (present?.revision !== entry.revision || present.nextFireAt !== entry.nextFireAt) return "stale";
     for (const { fireAt } of due) if (this.#has(entryId, fireAt)) return "duplicate";
-    const ranges = passed.filter(({ state, fromFireAt }) => state !== "excluded" || !this.#has(entryId, fromFireAt));
-    if (ranges.some(({ fromFireAt }) => this.#has(entryId, fromFireAt))) return "duplicate";
+    const ranges = passed.length === 0 ? passed : this.#newRanges(entryId, passed);
+    for (const { fromFireAt } of ranges) if (this.#has(entryId, fromFireAt)) return "duplicate";
     if (due.length + ranges.length > 1 && hasTwins(due, ranges)) return "duplicate";
-    for (const one of due) this.#tables.addRow(this.#rowOf(entry, one, now));
+    for (const one of due) this.#tables.addRow(entry, one, false, now);
     for (const range of ranges) this.#pass(entry, range, now);
     for (const fireAt of superseded) {
       const older = this.#tables.ledger.find(entryId, fireAt, false);
@@ -195,15 +195,15 @@ export class MemoryStore implements Store {
     if (!entry) throw entryGone(entryId);
     if (this.#has(entryId, manual.fireAt, true)) throw manualConflict(entry.name);
     const { id, fireAt, params = null } = manual;
-    const row = this.#rowOf(entry, { fireAt, dueAt: fireAt }, now);
-    this.#tables.addRow({ ...row, id, manual: true, params });
+    const row = this.#tables.addRow(entry, { fireAt, dueAt: fireAt }, true, now);
+    this.#tables.updateRow(row, { id, params });
     this.#tables.putEntry({ ...entry, revision: ++this.#tables.revision });
   }
 
   async entriesAtStart(limit: number): Promise<Entry[]> {
-    const waiting = [...this.#tables.entries.values()].filter(
-      (entry) => entry.removedAt === null && statusOf(entry) === "finished" && firesAtStart(entry.definition),
-    );
+    const waiting = this.#tables.entries
+      .values()
+      .filter((entry) => entry.removedAt === null && statusOf(entry) === "finished" && firesAtStart(entry.definition));
     return waiting.sort((a, b) => a.id - b.id).slice(0, limit);
   }
 
@@ -284,9 +284,9 @@ export class MemoryStore implements Store {
   async prune(before: Instant, limit: number): Promise<number> {
     const { ledger } = this.#tables;
     const count = ledger.prune(before, limit);
-    const removed = [...this.#tables.entries.values()].filter(
-      (entry) => entry.removedAt !== null && entry.removedAt < before,
-    );
+    const removed = this.#tables.entries
+      .values()
+      .filter((entry) => entry.removedAt !== null && entry.removedAt < before);
     for (const { id } of removed.filter(({ id }) => !ledger.names(id)).slice(0, limit)) this.#tables.entries.delete(id);
     return count;
   }
@@ -332,37 +332,18 @@ export class MemoryStore implements Store {
     return this.#tables.ledger.find(entryId, fireAt, manual) !== undefined;
   }
 
+  /** What is left out may be in the ledger already. */
+  #newRanges(entryId: number, passed: readonly PassedRange[]): PassedRange[] {
+    return passed.filter(({ state, fromFireAt }) => state !== "excluded" || !this.#has(entryId, fromFireAt));
+  }
+
   #withdraw(row: RowNumber, state: "cancelled" | "coalesced", reason: string, at: Instant): void {
     if (this.#rows.stateOf(row) === "claimed") this.#tables.updateRow(row, { state, reason, settledAt: at });
   }
 
   #pass(entry: Entry, { fromFireAt, untilFireAt, count, state, reason }: PassedRange, now: Instant): void {
-    const range = { id: "", untilFireAt, count, state, reason, settledAt: now };
-    this.#tables.addRow({ ...this.#rowOf(entry, { fireAt: fromFireAt, dueAt: fromFireAt }, now), ...range });
-  }
-
-  /** A fire time that has just been claimed. */
-  #rowOf({ id, name }: Entry, { fireAt, dueAt, missedCount = 0 }: Claim["due"][number], now: Instant): NewRow {
-    return {
-      id: null,
-      entryId: id,
-      entryName: name,
-      fireAt,
-      untilFireAt: fireAt,
-      count: 1,
-      manual: false,
-      dueAt,
-      state: "claimed",
-      reason: null,
-      attempts: 0,
-      missedCount,
-      params: null,
-      result: null,
-      claimedAt: now,
-      startedAt: null,
-      settledAt: null,
-      timeZoneData: this.#tables.timeZoneData,
-    };
+    const row = this.#tables.addRow(entry, { fireAt: fromFireAt, dueAt: fromFireAt }, false, now);
+    this.#tables.updateRow(row, { id: "", untilFireAt, count, state, reason, settledAt: now });
   }
 }
 
