@@ -110,7 +110,10 @@ export class DueQueue {
     const now = this.#options.clock.now();
     const due = [...this.#early.keys()].filter((dueAt) => dueAt <= now).sort((a, b) => a - b);
     for (const dueAt of due) {
-      for (const held of this.#early.get(dueAt)!) this.#ready.push(held);
+      const together = this.#early.get(dueAt)!;
+      for (const held of together) this.#ready.push(held);
+      // A list that is old when it is dropped would keep them alive until the next full collection.
+      together.length = 0;
       this.#early.delete(dueAt);
     }
     if (this.#early.size > 0) this.#arm();
