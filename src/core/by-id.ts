@@ -29,12 +29,12 @@ export class ById<Value> {
     delete this.#values[id];
   }
 
-  /** By id, ascending. */
+  /** In no order. */
   values(): Value[] {
     return Object.values(this.#values) as Value[];
   }
 
-  /** By id, ascending. */
+  /** In no order. */
   entries(): [id: number, value: Value][] {
     return Object.entries(this.#values).map(([id, value]) => [Number(id), value!]);
   }

@@ -1,5 +1,6 @@
 // Entries made ready for use, the most recently used ones. The store is the truth: whatever changed an entry drops it here.
 
+import { ById } from "../core/by-id.ts";
 import { type CompiledEntry, compileEntry, type Entry, isScheduled } from "../core/entry.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Store } from "../core/ports.ts";
@@ -17,7 +18,9 @@ export interface Loaded {
 export class EntryCache {
   readonly #store: Store;
   readonly #capacity: number;
-  readonly #entries = new Map<number, CompiledEntry>();
+  /** What was used lately, and what was before that: each time there is half of all in the first, the second goes. */
+  #recent = new ById<CompiledEntry>();
+  #older = new ById<CompiledEntry>();
 
   readonly #encode: Encode;
   readonly #parking: Parking;
@@ -31,7 +34,7 @@ export class EntryCache {
 
   /** The entries of these ids. */
   async load(ids: readonly number[]): Promise<Loaded> {
-    const compiled = ids.map((id) => this.#entries.get(id));
+    const compiled = ids.map((id) => this.#recent.get(id) ?? this.#older.get(id));
     const unknown = ids.filter((_, index) => compiled[index] === undefined);
     const broken: { entry: Entry; reason: string }[] = [];
     if (unknown.length === 0) return { compiled, broken };
@@ -59,18 +62,19 @@ export class EntryCache {
 
   /** Remembers an entry's latest progress. */
   keep(compiled: CompiledEntry): void {
-    const { id } = compiled.entry;
-    // Their order matters where some have to go.
-    if (this.#entries.size > this.#capacity / 2) this.#entries.delete(id);
-    this.#entries.set(id, compiled);
-    if (this.#entries.size > this.#capacity) this.#entries.delete(this.#entries.keys().next().value!);
+    this.#recent.set(compiled.entry.id, compiled);
+    if (this.#recent.size < this.#capacity / 2) return;
+    this.#older = this.#recent;
+    this.#recent = new ById();
   }
 
   drop(id: number): void {
-    this.#entries.delete(id);
+    this.#recent.delete(id);
+    this.#older.delete(id);
   }
 
   clear(): void {
-    this.#entries.clear();
+    this.#recent = new ById();
+    this.#older = new ById();
   }
 }

@@ -13,6 +13,7 @@ const retryMs = 500;
 const longestRetryMs = hourMs;
 const batchSize = 1_000;
 const tidiedLength = 64;
+const none: readonly never[] = [];
 
 export interface LauncherOptions extends OutletOptions {
   readonly runner: Runner;
@@ -185,8 +186,9 @@ export class Launcher {
   }
 
   /** Everybody leaves the line. */
-  #takeLine<Key>(lines: Map<Key, Held[]>, key: Key): Held[] {
-    const line = lines.get(key) ?? [];
+  #takeLine<Key>(lines: Map<Key, Held[]>, key: Key): readonly Held[] {
+    const line = lines.get(key);
+    if (line === undefined) return none;
     lines.delete(key);
     for (const held of line) this.#inLine.delete(held);
     return line;
@@ -247,6 +249,7 @@ export class Launcher {
 
   /** What waits for runs of this entry is looked at again. Under `cancel` the newest takes the place of the others. */
   #releaseBehind({ compiled: { entry, policy } }: Held): void {
+    if (this.#behindEntry.size === 0) return;
     const waiting = this.#takeLine(this.#behindEntry, entry.id).filter(({ state }) => state === "waiting");
     const newest = policy.overlap === "cancel" ? waiting.pop() : undefined;
     if (newest === undefined) this.#queued.push(...waiting);
