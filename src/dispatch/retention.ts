@@ -1,4 +1,5 @@
-// The ledger is bounded, by age and by number: the oldest rows beyond either go, in small steps, so that nothing waits for it.
+// The ledger is bounded, by age and by number: the oldest rows beyond either go, in small steps, so that nothing waits for it. It is
+// looked after once a minute, or as often as a step's worth of rows comes together.
 
 import { reasonOf } from "../core/errors.ts";
 import type { Clock, Log, Store } from "../core/ports.ts";
@@ -36,16 +37,17 @@ export class Retention {
 
   #sleep(delayMs: number): void {
     this.#cancelTimer = this.#clock.setTimer(delayMs, () => {
-      this.#working = this.#step();
+      this.#working = this.#step(delayMs);
     });
   }
 
-  async #step(): Promise<void> {
+  async #step(sleptMs: number): Promise<void> {
     try {
       const aged = await this.#store.prune(this.#clock.now() - this.#keepMs, stepRows);
       const excess = aged === stepRows ? stepRows : (await this.#store.countSettled()) - this.#keepRows;
       if (aged < stepRows && excess > 0) await this.#store.prune(Number.MAX_SAFE_INTEGER, Math.min(excess, stepRows));
-      this.#sleep(excess >= stepRows ? pauseMs : minuteMs);
+      if (excess >= stepRows) this.#sleep(pauseMs);
+      else this.#sleep(excess <= 0 ? minuteMs : Math.min((sleptMs * stepRows) / excess, minuteMs));
     } catch (error) {
       this.#log.warn(`Old ledger rows could not be pruned; trying again: ${reasonOf(error)}`);
       this.#sleep(minuteMs);
