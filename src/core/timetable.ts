@@ -40,9 +40,9 @@ export class Timetable {
 
   /** Adds an entry, or moves it to another time. */
   set(id: number, dueAt: Instant): void {
-    const before = this.#current[id];
-    if (before === dueAt) return;
+    if (this.#current[id] === dueAt) return;
     if (this.#nodes === this.#due.length) this.#makeRoom();
+    const before = this.#current[id];
     if (before === undefined) this.#known++;
     if (before === undefined || Number.isNaN(before)) this.#size++;
     this.#current[id] = dueAt;

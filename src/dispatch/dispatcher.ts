@@ -229,7 +229,7 @@ export class Dispatcher {
         if (clock.monotonic() > endsAt) this.#upcoming.putBack(due[index]!);
         else if (one === undefined) continue;
         else if (!isScheduled(one.entry) || one.entry.nextFireAt! > until) this.#upcoming.place(one.entry);
-        else if (!parking.holds(one.entry.id)) planned.push({ claim: this.#plan(one, now), of: one });
+        else if (!parking.holds(one)) planned.push({ claim: this.#plan(one, now), of: one });
       }
       const claims = planned.map(({ claim }) => claim);
       await this.#applyResults(planned, await store.claim(lease.token, claims, now));
@@ -340,19 +340,21 @@ export class Dispatcher {
   async #noticeChanges(): Promise<void> {
     const { clock, store, entries, relay, parking } = this.#options;
     if (clock.monotonic() - this.#changesAt < changesEveryMs) return;
-    const changedIds = new Set<number>();
+    const all: Entry[] = [];
     for (;;) {
       const changed = await store.changedSince(this.#revision, 1_000);
       for (const entry of changed) {
         entries.drop(entry.id);
-        parking.notice(entry);
-        changedIds.add(entry.id);
+        all.push(entry);
         this.#upcoming.place(entry);
         this.#revision = entry.revision;
       }
       if (changed.length < 1_000) break;
     }
     this.#changesAt = clock.monotonic();
-    if (changedIds.size > 0) relay.forget(changedIds);
+    if (all.length === 0) return;
+    // In one go: what waits for a job must not begin before it is known what the entry has now.
+    for (const entry of all) parking.notice(entry);
+    relay.forget(new Set(all.map(({ id }) => id)));
   }
 }

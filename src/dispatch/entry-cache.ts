@@ -18,7 +18,7 @@ export interface Loaded {
 export class EntryCache {
   readonly #store: Store;
   readonly #capacity: number;
-  /** What was used lately, and what was before that: each time there is half of all in the first, the second goes. */
+  /** What was used lately, and what was before that: each time the first is full, the second goes. */
   #recent = new ById<CompiledEntry>();
   #older = new ById<CompiledEntry>();
 
@@ -63,7 +63,7 @@ export class EntryCache {
   /** Remembers an entry's latest progress. */
   keep(compiled: CompiledEntry): void {
     this.#recent.set(compiled.entry.id, compiled);
-    if (this.#recent.size < this.#capacity / 2) return;
+    if (this.#recent.size < this.#capacity) return;
     this.#older = this.#recent;
     this.#recent = new ById();
   }

@@ -162,7 +162,7 @@ export class Launcher {
       this.#finish(held, lapse.state, lapse);
       return undefined;
     }
-    if (parking.holds(held.entry.id)) {
+    if (parking.holds(held.compiled)) {
       this.#park(held);
       return undefined;
     }

@@ -36,9 +36,9 @@ export class Parking {
     this.#herald.parked(entry, reason);
   }
 
-  /** Whether the entry has to wait for its job. */
-  holds(entryId: number): boolean {
-    return this.#parked.size > 0 && this.#parked.has(entryId);
+  /** Whether the entry has to wait for its job. What was under way while it got another job goes on with its own. */
+  holds({ entry, target }: CompiledEntry): boolean {
+    return this.#parked.size > 0 && target.kind === "job" && this.#parked.get(entry.id)?.job === target.job;
   }
 
   /** Why the entry waits; undefined: it does not. */

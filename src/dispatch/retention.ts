@@ -1,5 +1,5 @@
 // The ledger is bounded, by age and by number: the oldest rows beyond either go, in small steps, so that nothing waits for it. It is
-// looked after once a minute, or as often as a step's worth of rows comes together.
+// looked after once a minute, and sooner for a while after there was much to do: more may be coming.
 
 import { reasonOf } from "../core/errors.ts";
 import type { Clock, Log, Store } from "../core/ports.ts";
@@ -46,8 +46,7 @@ export class Retention {
       const aged = await this.#store.prune(this.#clock.now() - this.#keepMs, stepRows);
       const excess = aged === stepRows ? stepRows : (await this.#store.countSettled()) - this.#keepRows;
       if (aged < stepRows && excess > 0) await this.#store.prune(Number.MAX_SAFE_INTEGER, Math.min(excess, stepRows));
-      if (excess >= stepRows) this.#sleep(pauseMs);
-      else this.#sleep(excess <= 0 ? minuteMs : Math.min((sleptMs * stepRows) / excess, minuteMs));
+      this.#sleep(excess >= stepRows ? pauseMs : Math.min(4 * sleptMs, minuteMs));
     } catch (error) {
       this.#log.warn(`Old ledger rows could not be pruned; trying again: ${reasonOf(error)}`);
       this.#sleep(minuteMs);

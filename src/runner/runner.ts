@@ -208,10 +208,11 @@ export class LocalRunner implements Runner, Owner {
     return { result: "ran", reason: note, value: left ?? value, json };
   }
 
-  #failed({ run: { entry, attempt }, left }: Execution, error: unknown): RunOutcome {
+  #failed({ run: { entry, attempt }, left, settled }: Execution, error: unknown): RunOutcome {
     const reason = failureReason(error);
     const { job } = entry.definition;
-    const retryIf = job === undefined ? undefined : this.#options.limits?.get(job)?.retryIf;
+    // One that was given up is over, whatever it ends with.
+    const retryIf = job === undefined || settled ? undefined : this.#options.limits?.get(job)?.retryIf;
     const outcome = { result: "failed", error, ...jsonOf(left) } as const;
     try {
       return { ...outcome, reason, final: retryIf !== undefined && !retryIf(error, attempt) };

@@ -6,6 +6,7 @@ import type { Entry } from "../core/entry.ts";
 import type { Claim } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { MemoryRows, type RowChanges, type RowNumber } from "./memory-rows.ts";
+import { byFireTime } from "./order.ts";
 
 export class MemoryLedger {
   readonly rows: MemoryRows;
@@ -99,7 +100,8 @@ export class MemoryLedger {
       // What was settled in one millisecond goes by fire time.
       let end = this.#oldest;
       while (end < this.#settled.length && this.rows.settledAtOf(this.#settled[end]!) === settledAt) end++;
-      const together = this.#settled.slice(this.#oldest, end).sort((a, b) => this.#byFireTime(a, b));
+      const keys = this.#settled.slice(this.#oldest, end).map((row) => this.rows.keyOf(row));
+      const together = keys.sort(byFireTime).map(({ row }) => row);
       const gone = together.splice(0, limit - count);
       for (const [index, row] of together.entries()) this.#settled[end - together.length + index] = row;
       for (const row of gone) this.#forget(row);
@@ -149,14 +151,6 @@ export class MemoryLedger {
     this.#settled.sort((a, b) => this.rows.settledAtOf(a) - this.rows.settledAtOf(b));
     this.#oldest = 0;
     this.#isDisordered = false;
-  }
-
-  #byFireTime(a: RowNumber, b: RowNumber): number {
-    return (
-      this.rows.fireAtOf(a) - this.rows.fireAtOf(b) ||
-      this.rows.entryIdOf(a) - this.rows.entryIdOf(b) ||
-      Number(this.rows.isManual(a)) - Number(this.rows.isManual(b))
-    );
   }
 
   /** Where the row of this key is, or would be. Mostly the last one is asked for, or one after it. */

@@ -7,6 +7,7 @@ import { type Occurrence, type OccurrenceState, occurrenceStates } from "../core
 import { occurrenceId } from "../core/occurrence-id.ts";
 import type { Claim } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
+import type { OrderedBy } from "./order.ts";
 
 /** Of a row, while it is there. */
 export type RowNumber = number;
@@ -119,12 +120,30 @@ export class MemoryRows {
     };
   }
 
+  /** What it is ordered by, so that no more of them are read than are wanted. */
+  keyOf(row: RowNumber): OrderedBy & { readonly row: RowNumber } {
+    const [entryId, fireAt, dueAt] = [this.entryIdOf(row), this.fireAtOf(row), this.dueAtOf(row)];
+    return { row, entryId, fireAt, dueAt, manual: this.isManual(row) };
+  }
+
   entryIdOf(row: RowNumber): number {
     return this.#numbers[row * numbersEach + entryId]!;
   }
 
   fireAtOf(row: RowNumber): Instant {
     return this.#numbers[row * numbersEach + fireAt]!;
+  }
+
+  dueAtOf(row: RowNumber): Instant {
+    return this.#numbers[row * numbersEach + dueAt]!;
+  }
+
+  attemptsOf(row: RowNumber): number {
+    return this.#numbers[row * numbersEach + attempts]!;
+  }
+
+  reasonOf(row: RowNumber): string | null {
+    return this.#texts[row * textsEach + reason]!;
   }
 
   isManual(row: RowNumber): boolean {

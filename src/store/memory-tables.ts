@@ -16,6 +16,8 @@ export class MemoryTables {
   lastId = 0;
   revision = 0;
   timeZoneData: string | null = null;
+  /** The ids of those that were removed. */
+  readonly removed = new Set<number>();
   /** The ids of the present entries by name. */
   readonly #ids = new Map<string, number>();
   /** Within a transaction: how to take back what was done so far, in order. */
@@ -66,8 +68,10 @@ export class MemoryTables {
     const old = this.entries.get(entry.id);
     if (this.#undo !== undefined) this.#undoEntry(entry, old);
     this.entries.set(entry.id, entry);
-    if (entry.removedAt !== null) this.#ids.delete(entry.name);
-    else if (old?.removedAt !== null) this.#ids.set(entry.name, entry.id);
+    if (entry.removedAt !== null) {
+      this.#ids.delete(entry.name);
+      this.removed.add(entry.id);
+    } else if (old?.removedAt !== null) this.#ids.set(entry.name, entry.id);
     return entry;
   }
 
@@ -76,9 +80,15 @@ export class MemoryTables {
     this.entries.set(entry.id, entry);
   }
 
+  /** It was removed, and nothing names it any more. */
+  forgetEntry(id: number): void {
+    this.entries.delete(id);
+    this.removed.delete(id);
+  }
+
   #undoEntry(entry: Entry, old: Entry | undefined): void {
     this.#undo!.push(() => {
-      this.entries.delete(entry.id);
+      this.forgetEntry(entry.id);
       if (entry.removedAt === null) this.#ids.delete(entry.name);
       if (old) this.putEntry(old);
     });

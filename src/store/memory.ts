@@ -180,10 +180,11 @@ export class MemoryStore implements Store {
   }
 
   async outbox({ after, limit }: { readonly after?: Occurrence; readonly limit: number }): Promise<Occurrence[]> {
-    return this.#inState("claimed")
-      .filter((occurrence) => after === undefined || byOutboxOrder(occurrence, after) > 0)
+    return this.#keysOf(this.#tables.ledger.inState("claimed"))
+      .filter((key) => after === undefined || byOutboxOrder(key, after) > 0)
       .sort(byOutboxOrder)
-      .slice(0, limit);
+      .slice(0, limit)
+      .map(({ row }) => this.#rows.read(row));
   }
 
   async enqueueManual(
@@ -220,9 +221,10 @@ export class MemoryStore implements Store {
     now: Instant,
   ): Promise<number> {
     const { ledger } = this.#tables;
-    const failed = [...(entryId === undefined ? ledger.all() : ledger.ofEntry(entryId))]
-      .filter((row) => ["failed", "abandoned"].includes(this.#rows.stateOf(row)) && this.#rows.hasId(row))
-      .map((row) => this.#rows.read(row))
+    const rows = [...(entryId === undefined ? ledger.all() : ledger.ofEntry(entryId))];
+    const failed = this.#keysOf(
+      rows.filter((row) => ["failed", "abandoned"].includes(this.#rows.stateOf(row)) && this.#rows.hasId(row)),
+    )
       .filter((one) => (fireAt ?? one.fireAt) === one.fireAt && this.#tables.presentById(one.entryId) !== undefined)
       .sort((a, b) => byFireTime(b, a))
       .slice(0, limit);
@@ -234,20 +236,18 @@ export class MemoryStore implements Store {
       startedAt: null,
       settledAt: null,
     } as const;
-    for (const one of failed) {
-      const row = ledger.find(one.entryId, one.fireAt, one.manual)!;
-      this.#tables.updateRow(row, { ...again, attempts: Math.max(1, one.attempts) });
-    }
+    for (const { row } of failed)
+      this.#tables.updateRow(row, { ...again, attempts: Math.max(1, this.#rows.attemptsOf(row)) });
     for (const id of new Set(failed.map((one) => one.entryId)))
       this.#tables.putEntry({ ...this.#tables.presentById(id)!, revision: ++this.#tables.revision });
     return failed.length;
   }
 
   async abandonRunning(reason: string, now: Instant): Promise<Occurrence[]> {
-    const running = this.#inState("running").sort(byOutboxOrder);
-    return running.map(({ entryId, fireAt, manual, attempts }) => {
-      const row = this.#tables.ledger.find(entryId, fireAt, manual)!;
-      this.#tables.updateRow(row, { state: "abandoned", reason, attempts: attempts + 1, settledAt: now });
+    const running = this.#keysOf(this.#tables.ledger.inState("running")).sort(byOutboxOrder);
+    return running.map(({ row }) => {
+      const attempts = this.#rows.attemptsOf(row) + 1;
+      this.#tables.updateRow(row, { state: "abandoned", reason, attempts, settledAt: now });
       return this.#rows.read(row);
     });
   }
@@ -255,7 +255,8 @@ export class MemoryStore implements Store {
   async outboxSummary(): Promise<OutboxGroup[]> {
     const groups = new Map<string, OutboxGroup>();
     for (const state of ["claimed", "running"] as const) {
-      for (const { reason, dueAt } of this.#inState(state)) {
+      for (const row of this.#tables.ledger.inState(state)) {
+        const [reason, dueAt] = [this.#rows.reasonOf(row), this.#rows.dueAtOf(row)];
         const key = JSON.stringify([state, reason]);
         const { count, oldestDueAt } = groups.get(key) ?? { count: 0, oldestDueAt: dueAt };
         groups.set(key, { state, reason, count: count + 1, oldestDueAt: Math.min(oldestDueAt, dueAt) });
@@ -269,12 +270,13 @@ export class MemoryStore implements Store {
       name === undefined
         ? this.#tables.ledger.all()
         : this.#tables.idsOfName(name).flatMap((id) => [...this.#tables.ledger.ofEntry(id)]);
-    return [...rows]
+    const wanted = [...rows]
       .filter((row) => states === undefined || states.includes(this.#rows.stateOf(row)))
-      .filter((row) => this.#rows.fireAtOf(row) < before)
-      .map((row) => this.#rows.read(row))
+      .filter((row) => this.#rows.fireAtOf(row) < before);
+    return this.#keysOf(wanted)
       .sort((a, b) => byFireTime(b, a))
-      .slice(0, limit);
+      .slice(0, limit)
+      .map(({ row }) => this.#rows.read(row));
   }
 
   async countSettled(): Promise<number> {
@@ -284,10 +286,10 @@ export class MemoryStore implements Store {
   async prune(before: Instant, limit: number): Promise<number> {
     const { ledger } = this.#tables;
     const count = ledger.prune(before, limit);
-    const removed = this.#tables.entries
-      .values()
-      .filter((entry) => entry.removedAt !== null && entry.removedAt < before);
-    for (const { id } of removed.filter(({ id }) => !ledger.names(id)).slice(0, limit)) this.#tables.entries.delete(id);
+    const gone = [...this.#tables.removed].filter(
+      (id) => this.#tables.entries.get(id)!.removedAt! < before && !ledger.names(id),
+    );
+    for (const id of gone.sort((a, b) => a - b).slice(0, limit)) this.#tables.forgetEntry(id);
     return count;
   }
 
@@ -324,8 +326,8 @@ export class MemoryStore implements Store {
     return this.#tables.ledger.rows;
   }
 
-  #inState(state: "claimed" | "running"): Occurrence[] {
-    return this.#tables.ledger.inState(state).map((row) => this.#rows.read(row));
+  #keysOf(rows: readonly RowNumber[]): ReturnType<MemoryRows["keyOf"]>[] {
+    return rows.map((row) => this.#rows.keyOf(row));
   }
 
   #has(entryId: number, fireAt: Instant, manual = false): boolean {

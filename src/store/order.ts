@@ -7,11 +7,14 @@ export function byDueTime(a: DueEntry, b: DueEntry): number {
   return a.nextFireAt - b.nextFireAt || a.id - b.id;
 }
 
-export function byOutboxOrder(a: Occurrence, b: Occurrence): number {
+/** What occurrences are ordered by. */
+export type OrderedBy = Pick<Occurrence, "dueAt" | "entryId" | "fireAt" | "manual">;
+
+export function byOutboxOrder(a: OrderedBy, b: OrderedBy): number {
   return a.dueAt - b.dueAt || a.entryId - b.entryId || a.fireAt - b.fireAt || Number(a.manual) - Number(b.manual);
 }
 
-export function byFireTime(a: Occurrence, b: Occurrence): number {
+export function byFireTime(a: OrderedBy, b: OrderedBy): number {
   return a.fireAt - b.fireAt || a.entryId - b.entryId || Number(a.manual) - Number(b.manual);
 }
 

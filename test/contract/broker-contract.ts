@@ -228,7 +228,7 @@ export function brokerContract(name: string, makeFixture: () => Promise<BrokerFi
       const { broker } = await opened();
       const messages = Array.from({ length: 1_500 }, () => messageTo(fixture.queue));
       const outcomes = publish(broker, messages);
-      await broker.close(10_000);
+      await broker.close(120_000);
       assert.ok((await outcomes).every(({ result }) => result === "confirmed"));
       assert.equal((await fixture.received(fixture.queue)).length, messages.length);
       assert.deepEqual(results(await publish(broker, [messageTo(fixture.queue)])), ["unavailable"]);

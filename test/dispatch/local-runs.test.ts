@@ -149,3 +149,53 @@ test("several failed runs of one entry that are asked for again run one after th
   const atOf = begun.map(([, at]) => Math.floor(at));
   assert.deepEqual(new Set(atOf).size, 3, "those of `skip` do not run beside one another");
 });
+
+test("a run whose entry gets a job that is missing goes on with its own, tries and all", async () => {
+  const world = new World();
+  const { clock, log, store } = world;
+  const tries: number[] = [];
+  const failing = ({ attempt }: JobContext) =>
+    new Promise<void>((_, reject) => {
+      tries.push(attempt);
+      clock.setTimer(15_000, () => reject(new Error("boom")));
+    });
+  const runner = createRunner({ clock, log, jobs: new Map([["work", failing]]), jobsDir: undefined });
+  const engine = world.engine({ runner, whyMissing: (job) => runner.whyMissing(job) });
+  const entry = await world.add("one", { every: "10s", job: "work", retries: 3, retry_delay: "10s" });
+  await engine.start();
+  await clock.advance(12_000);
+  const { id, revision: expectedRevision, definition } = (await store.entryByName(entry.name))!;
+  const fields = { definition: { ...definition, job: "other" } };
+  await store.change([{ change: "update", id, expectedRevision, fields, at: clock.now() }]);
+  await clock.advance(600_000);
+  assert.deepEqual(tries, [1, 2, 3, 4]);
+  const rows = await world.ledger("one");
+  assert.deepEqual(
+    rows.map(([state, , , reason]) => [state, reason]),
+    [["failed", "boom"]],
+  );
+  assert.deepEqual(
+    engine.parked(9).map(({ reason }) => reason),
+    ['no job is registered as "other"'],
+  );
+  await engine.stop(0);
+});
+
+test("retryIf is not asked about a run that was given up before it ended", async () => {
+  const world = new World();
+  const { clock, log } = world;
+  const asked: [string, number][] = [];
+  const late = ({ attempt }: JobContext) =>
+    new Promise<void>((_, reject) => clock.setTimer(30_000, () => reject(new Error(`end of ${attempt}`))));
+  const retryIf = (error: unknown, attempt: number) => asked.push([(error as Error).message, attempt]) > 0;
+  const jobs = new Map([["work", late]]);
+  const runner = createRunner({ clock, log, jobs, limits: new Map([["work", { retryIf }]]), jobsDir: undefined });
+  const engine = world.engine({ runner });
+  const at = "2027-01-01T12:00:10Z";
+  await world.add("one", { at, job: "work", retries: 2, retry_delay: "10s", timeout: "5s", overlap: "allow" });
+  await engine.start();
+  await clock.advance(120_000);
+  assert.deepEqual((await world.ledger("one")).length, 1);
+  assert.deepEqual(asked, []);
+  await engine.stop(0);
+});
