@@ -2,10 +2,13 @@
 // sleep, a jump of the clock, a failover or a slow moment alike. It is bounded: over an interval it is arithmetic.
 
 import type { Policy } from "./definition.ts";
+import type { CompiledEntry, Entry } from "./entry.ts";
 import { BeatError } from "./errors.ts";
 import type { PassedRange } from "./ports.ts";
 import { formatDuration, type Instant, minuteMs } from "./time.ts";
 import { fireTimesBetween, nextFireTime, previousFireTime, type Trigger } from "./triggers/trigger.ts";
+
+const none: readonly never[] = [];
 
 export interface Decision {
   /** Fire times to run, ascending. */
@@ -17,18 +20,10 @@ export interface Decision {
   readonly nextFireAt: Instant | null;
 }
 
-export interface Situation {
-  readonly trigger: Trigger;
-  readonly policy: Policy;
-  /** The first fire time that is not decided yet. */
-  readonly firstFireAt: Instant;
-  readonly runCount: number;
-  /** How many earlier ones are late and still to be sent. */
-  readonly unsent: number;
-  readonly now: Instant;
-  /** When dates were given that may have passed already. */
-  readonly datesGivenAt?: Instant | undefined;
-}
+/** What of an entry its decisions depend on. Dates that are given at its anchor may have passed already. */
+export type Decided = Pick<CompiledEntry, "trigger" | "policy"> & {
+  readonly entry: Pick<Entry, "definition" | "anchorAt" | "nextFireAt" | "runCount">;
+};
 
 /**
  * A date that is given while it passes runs. One of long ago is rather that of a program which starts anew and names it again:
@@ -37,17 +32,24 @@ export interface Situation {
 const passingMs = minuteMs;
 
 /**
- * Decides every fire time from `firstFireAt` up to now; at least `firstFireAt` itself, which may lie a little ahead.
- * Throws BeatError where the trigger does not advance.
+ * Decides every fire time from the entry's next one up to now; at least that one itself, which may lie a little ahead. `unsent`: how
+ * many earlier ones are late and still to be sent. Throws BeatError where the trigger does not advance.
  */
-export function decide({ trigger, policy, firstFireAt, runCount, unsent, now, datesGivenAt }: Situation): Decision {
+export function decide({ trigger, policy, entry }: Decided, unsent: number, now: Instant): Decision {
+  const firstFireAt = entry.nextFireAt!;
+  const { runCount } = entry;
+  const left = policy.maxRuns === null ? Number.POSITIVE_INFINITY : policy.maxRuns - runCount;
+  // Nearly always: nothing has passed, and nothing came before it.
+  if (firstFireAt >= now && unsent === 0 && left > 1)
+    return { run: [firstFireAt], passed: none, lastFireAt: firstFireAt, nextFireAt: next(trigger, firstFireAt) };
+
   const until = Math.max(firstFireAt, now);
   const passed: PassedRange[] = [];
   const all = rangeOf(trigger, firstFireAt, until);
   let open: Range | undefined = all;
 
   const { misfireGraceMs } = policy;
-  const givenAt = datesGivenAt ?? Number.NEGATIVE_INFINITY;
+  const givenAt = entry.definition.at === undefined ? Number.NEGATIVE_INFINITY : entry.anchorAt;
   const earliest = misfireGraceMs === null ? givenAt - passingMs : now - misfireGraceMs;
   if (firstFireAt < earliest) {
     const missed = rangeOf(trigger, firstFireAt, earliest - 1);
@@ -56,7 +58,6 @@ export function decide({ trigger, policy, firstFireAt, runCount, unsent, now, da
     open = missed.count < all.count ? rangeOf(trigger, next(trigger, missed.untilFireAt)!, until) : undefined;
   }
 
-  const left = policy.maxRuns === null ? Number.POSITIVE_INFINITY : policy.maxRuns - runCount;
   let run: readonly Instant[] = [];
   if (open !== undefined && policy.coalesce === "earliest" && unsent > 0)
     passed.push({ ...open, state: "coalesced", reason: "an earlier one is still to be sent" });

@@ -368,8 +368,8 @@ export interface Closed {
 
 /** Of a run that may begin. */
 export interface Place {
-  /** Begins the run. `settle` is called exactly once, never synchronously. Never throws. */
-  start(settle: (outcome: RunOutcome) => void): void;
+  /** Begins the run, now. Never throws. */
+  start(now: Instant): void;
   /** The run will not begin. */
   giveBack(): void;
 }
@@ -380,8 +380,11 @@ export interface Runner {
    * entry does, `crowded` until one of its job does.
    */
   admit(run: Run): undefined | { readonly result: "skipped" | "wait" | "queued" | "crowded"; readonly reason: string };
-  /** Keeps a place for a run that was admitted, until it ends or the place is given back. */
-  reserve(run: Run): Place;
+  /**
+   * Keeps a place for a run that was admitted, until it ends or the place is given back. `settle` is called exactly once for a run
+   * that was started, never synchronously, with the time at which it had ended.
+   */
+  reserve<R extends Run>(run: R, settle: (run: R, outcome: RunOutcome, at: Instant) => void): Place;
   readonly running: number;
   /** Waits for the runs that go on at most `drainMs`, then aborts them and settles them as failed. */
   close(drainMs: number): Promise<Closed>;

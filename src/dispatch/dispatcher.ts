@@ -45,12 +45,6 @@ const untrustedPauseMs = 50;
 /** How long before their due time the first of a crowd are claimed at most. */
 const longestLeadMs = 6_000;
 
-/** A claim, and the entry that it is of; undefined: one that can't be used. */
-interface Planned {
-  readonly claim: Claim;
-  readonly of: CompiledEntry | undefined;
-}
-
 /** How long one batch may be planned. */
 const planningMs = 50;
 
@@ -218,10 +212,15 @@ export class Dispatcher {
   async #claim(lease: Lease, due: readonly Due[], until: Instant): Promise<void> {
     const { store, clock, relay, entries, parking } = this.#options;
     const now = clock.now();
-    const planned: Planned[] = [];
+    const claims: Claim[] = [];
+    /** What they are of; undefined: an entry that can't be used. */
+    const claimed: (CompiledEntry | undefined)[] = [];
     try {
       const { compiled, broken } = await entries.load(due.map(({ id }) => id));
-      for (const { entry, reason } of broken) planned.push({ claim: this.#quarantine(entry, reason), of: undefined });
+      for (const { entry, reason } of broken) {
+        claims.push(this.#quarantine(entry, reason));
+        claimed.push(undefined);
+      }
       const endsAt = clock.monotonic() + planningMs;
       for (let index = 0; index < due.length; index++) {
         const one = compiled[index];
@@ -229,10 +228,12 @@ export class Dispatcher {
         if (clock.monotonic() > endsAt) this.#upcoming.putBack(due[index]!);
         else if (one === undefined) continue;
         else if (!isScheduled(one.entry) || one.entry.nextFireAt! > until) this.#upcoming.place(one.entry);
-        else if (!parking.holds(one)) planned.push({ claim: this.#plan(one, now), of: one });
+        else if (!parking.holds(one)) {
+          claims.push(this.#plan(one, now));
+          claimed.push(one);
+        }
       }
-      const claims = planned.map(({ claim }) => claim);
-      await this.#applyResults(planned, await store.claim(lease.token, claims, now));
+      await this.#applyResults(claims, claimed, await store.claim(lease.token, claims, now), now);
     } catch (error) {
       for (const { id, dueAt } of due) {
         relay.release(id, false);
@@ -272,11 +273,18 @@ export class Dispatcher {
     return claim;
   }
 
-  async #applyResults(planned: readonly Planned[], results: readonly ClaimResult[]): Promise<void> {
+  /** `claimed`: what the claims are of; undefined: an entry that can't be used. */
+  async #applyResults(
+    claims: readonly Claim[],
+    claimed: readonly (CompiledEntry | undefined)[],
+    results: readonly ClaimResult[],
+    now: Instant,
+  ): Promise<void> {
     const { relay, entries, store, tally, herald, narrator } = this.#options;
     const stale: number[] = [];
-    for (let index = 0; index < planned.length; index++) {
-      const { claim, of: one } = planned[index]!;
+    for (let index = 0; index < claims.length; index++) {
+      const claim = claims[index]!;
+      const one = claimed[index];
       const result = results[index];
       const { entry, becomes } = claim;
       relay.release(entry.id, result === "claimed" && claim.superseded.length > 0);
@@ -293,7 +301,7 @@ export class Dispatcher {
         herald.passed(kept, claim.passed);
         narrator.passed(entry.name, claim.passed);
         if (becomes.nextFireAt === null) herald.finished(becomes);
-        for (const occurrence of claim.due) relay.offer(kept, occurrence);
+        for (const occurrence of claim.due) relay.offer(kept, occurrence, now);
       }
     }
     // Somebody changed them meanwhile: what they are now decides.

@@ -47,8 +47,7 @@ export class DueQueue {
     return this.size;
   }
 
-  add(held: Held): void {
-    const now = this.#options.clock.now();
+  add(held: Held, now: Instant): void {
     // Whoever asks for a run means now, also where the clock was put back since.
     if (held.dueAt <= now || held.manual) this.#ready.push(held);
     else {

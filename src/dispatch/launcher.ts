@@ -56,8 +56,8 @@ export class Launcher {
     return this.#options.runner.running;
   }
 
-  add(held: Held): void {
-    this.#due.add(held);
+  add(held: Held, now: Instant): void {
+    this.#due.add(held, now);
   }
 
   /** What waited for this job goes on. */
@@ -116,16 +116,16 @@ export class Launcher {
   /** Runs that will begin when that is recorded. */
   #admitted(): Held[] {
     const batch: Held[] = [];
-    for (const job of [...this.#freed]) this.#admitLine(job, batch);
+    const now = this.#options.clock.now();
+    if (this.#freed.size > 0) for (const job of [...this.#freed]) this.#admitLine(job, batch, now);
     const queued = this.#queued;
     this.#queued = [];
-    const now = this.#options.clock.now();
     const take = () => queued.shift() ?? this.#due.takeFresh(now) ?? this.#due.takeLate(now);
     while (batch.length < batchSize) {
       const held = take();
       if (held === undefined) break;
       // One that waits for another run to end holds back those behind it.
-      if (this.#admit(held, batch) === "wait") {
+      if (this.#admit(held, batch, now) === "wait") {
         this.#queued.push(held);
         break;
       }
@@ -135,13 +135,13 @@ export class Launcher {
   }
 
   /** Those that waited for a run of their job to end, as many as have room now. */
-  #admitLine(job: string, batch: Held[]): void {
+  #admitLine(job: string, batch: Held[], now: Instant): void {
     const line = this.#behindJob.get(job) ?? [];
     this.#behindJob.delete(job);
     this.#freed.delete(job);
     for (const [index, held] of line.entries()) {
       this.#inLine.delete(held);
-      const answer = this.#admit(held, batch);
+      const answer = this.#admit(held, batch, now);
       if (answer !== "wait" && answer !== "crowded") continue;
       this.#inLine.add(held);
       // Before what came behind it, also where that has put itself at the end of the line.
@@ -153,36 +153,36 @@ export class Launcher {
   }
 
   /** Takes a run into the batch, or puts it where it waits, or ends it; `wait`: whoever asked keeps it. */
-  #admit(held: Held, batch: Held[]): "wait" | "crowded" | undefined {
-    const { clock, herald, parking, runner } = this.#options;
+  #admit(held: Held, batch: Held[], now: Instant): "wait" | "crowded" | undefined {
+    const { herald, parking, runner } = this.#options;
     if (held.state !== "waiting" || this.#inLine.has(held)) return undefined;
     herald.due(held);
-    const lapse = lapseOf(held, clock.now());
+    const lapse = lapseOf(held, now);
     if (lapse !== undefined) {
-      this.#finish(held, lapse.state, lapse);
+      this.#finish(held, lapse.state, lapse, now);
       return undefined;
     }
     if (parking.holds(held.compiled)) {
-      this.#park(held);
+      this.#park(held, now);
       return undefined;
     }
     const answer = runner.admit(held);
     if (answer === undefined) {
       batch.push(held);
-      held.place = runner.reserve(held);
+      held.place = runner.reserve(held, this.#onOutcome);
       held.state = "starting";
     } else if (answer.result === "skipped" && held.attempts > 0)
-      this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` });
-    else if (answer.result === "skipped") this.#finish(held, "skipped", answer);
+      this.#finish(held, "failed", { reason: `not retried: ${answer.reason}` }, now);
+    else if (answer.result === "skipped") this.#finish(held, "skipped", answer, now);
     else if (answer.result === "queued") this.#stand(this.#behindEntry, held.compiled.entry.id, held);
     else if (answer.result === "crowded") this.#stand(this.#behindJob, jobOf(held)!, held);
     return answer?.result === "wait" || answer?.result === "crowded" ? answer.result : undefined;
   }
 
-  #park(held: Held): void {
-    const { parking, settlements, clock } = this.#options;
+  #park(held: Held, now: Instant): void {
+    const { parking, settlements } = this.#options;
     this.#stand(this.#parked, jobOf(held)!, held);
-    settlements.add(note(held, parking.reasonOf(held.compiled.entry.id)!, clock.now()));
+    settlements.add(note(held, parking.reasonOf(held.compiled.entry.id)!, now));
   }
 
   /** Everybody leaves the line. */
@@ -230,32 +230,35 @@ export class Launcher {
     const lateMs = Math.max(0, now - held.dueAt);
     if (held.attempts === 1) tally.lateness.run.add(lateMs);
     herald.started(held, lateMs);
-    held.place!.start((outcome) => this.#onOutcome(held, outcome));
+    held.place!.start(now);
     held.place = undefined;
     // It is there to be cancelled now.
-    if (held.compiled.policy.overlap === "cancel") this.#releaseBehind(held);
+    if (held.compiled.policy.overlap === "cancel") this.#releaseBehind(held, now);
   }
 
-  #onOutcome(held: Held, outcome: RunOutcome): void {
+  readonly #onOutcome = (held: Held, outcome: RunOutcome, at: Instant): void => {
     if (outcome.stopped === true && held.attempts < held.compiled.policy.maxAbandonedAttempts)
-      this.#leave(held, outcome);
-    else if (outcome.result === "failed" && this.#mayRetry(held, outcome)) this.#retry(held, outcome);
-    else this.#finish(held, outcome.result, outcome);
-    this.#releaseBehind(held);
+      this.#leave(held, outcome, at);
+    else if (outcome.result === "failed" && this.#mayRetry(held, outcome)) this.#retry(held, outcome, at);
+    else this.#finish(held, outcome.result, outcome, at);
+    if (this.#behindEntry.size > 0) this.#releaseBehind(held, at);
+    if (this.#behindJob.size > 0) this.#releaseCrowd(held);
+    this.#pumpSoon();
+  };
+
+  #releaseCrowd(held: Held): void {
     const job = jobOf(held);
     if (job !== undefined && this.#behindJob.has(job)) this.#freed.add(job);
-    this.#pumpSoon();
   }
 
   /** What waits for runs of this entry is looked at again. Under `cancel` the newest takes the place of the others. */
-  #releaseBehind({ compiled: { entry, policy } }: Held): void {
-    if (this.#behindEntry.size === 0) return;
+  #releaseBehind({ compiled: { entry, policy } }: Held, now: Instant): void {
     const waiting = this.#takeLine(this.#behindEntry, entry.id).filter(({ state }) => state === "waiting");
     const newest = policy.overlap === "cancel" ? waiting.pop() : undefined;
     if (newest === undefined) this.#queued.push(...waiting);
     else {
       const reason = `cancelled: the run of ${new Date(newest.fireAt).toISOString()} took its place`;
-      for (const held of waiting) this.#finish(held, "cancelled", { reason });
+      for (const held of waiting) this.#finish(held, "cancelled", { reason }, now);
       this.#queued.push(newest);
     }
   }
@@ -265,7 +268,7 @@ export class Launcher {
   }
 
   /** It has run, and so gives way to nothing: it runs again, under the same id, after a while. */
-  #retry(held: Held, outcome: RunOutcome): void {
+  #retry(held: Held, outcome: RunOutcome, now: Instant): void {
     const { clock, narrator, herald } = this.#options;
     const { maxAttempts, retryDelayMs } = held.compiled.policy;
     const longest = Math.min(longestRetryMs, retryDelayMs * 2 ** (held.attempts - 1));
@@ -273,7 +276,7 @@ export class Launcher {
     const next = `try ${held.attempts} of ${maxAttempts} failed: ${outcome.reason ?? "no reason given"}; the next is in ${formatDuration(delayMs)}`;
     held.state = "waiting";
     held.doubtful = true;
-    this.#settle(held, "claimed", next, clock.now());
+    this.#settle(held, "claimed", next, now);
     narrator.retried(held, next);
     herald.retried(held, outcome, delayMs);
     clock.setTimer(delayMs, () => {
@@ -284,16 +287,15 @@ export class Launcher {
   }
 
   /** Beat stops, and the run may begin again: it is left to the next start. */
-  #leave(held: Held, { reason }: RunOutcome): void {
-    const { clock, outbox, herald } = this.#options;
-    this.#settle(held, "claimed", `${reason}; it begins again with the next start`, clock.now());
+  #leave(held: Held, { reason }: RunOutcome, now: Instant): void {
+    const { outbox, herald } = this.#options;
+    this.#settle(held, "claimed", `${reason}; it begins again with the next start`, now);
     outbox.delete(held);
     herald.ended(held, "abandoned", { reason });
   }
 
-  #finish(held: Held, state: Exclude<Ending, "abandoned">, outcome: Omit<RunOutcome, "result">): void {
-    const { clock, outbox, narrator, herald, onRoom } = this.#options;
-    const now = clock.now();
+  #finish(held: Held, state: Exclude<Ending, "abandoned">, outcome: Omit<RunOutcome, "result">, now: Instant): void {
+    const { outbox, narrator, herald, onRoom } = this.#options;
     this.#settle(held, state, outcome.reason, now, outcome.json);
     outbox.delete(held);
     narrator.settled(held, state, outcome.reason, now);

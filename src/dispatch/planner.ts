@@ -17,28 +17,14 @@ export type Unsent = Pick<Occurrence, "fireAt" | "missedCount">;
 
 /** What to write for one entry that is due at `now` or a little later. */
 export function planClaim(storeId: string, compiled: CompiledEntry, unsent: readonly Unsent[], now: Instant): Claim {
-  const { entry, trigger, policy } = compiled;
-  const firstFireAt = entry.nextFireAt!;
+  const { entry } = compiled;
   try {
-    const datesGivenAt = entry.definition.at === undefined ? undefined : entry.anchorAt;
-    const situation = {
-      trigger,
-      policy,
-      firstFireAt,
-      runCount: entry.runCount,
-      unsent: unsent.length,
-      now,
-      datesGivenAt,
-    };
-    const { run, passed, lastFireAt, nextFireAt } = decide(situation);
+    const { run, passed, lastFireAt, nextFireAt } = decide(compiled, unsent.length, now);
     // The first that runs stands for what does not.
     let missedCount = countOf(passed);
     for (const one of unsent) missedCount += 1 + one.missedCount;
-    const due = run.map((fireAt, index) => ({
-      fireAt,
-      dueAt: policy.jitterMs === 0 ? fireAt : jittered(storeId, compiled, fireAt),
-      missedCount: index === 0 ? missedCount : 0,
-    }));
+    const due =
+      run.length === 1 ? [dueOf(storeId, compiled, run[0]!, missedCount)] : allDue(storeId, compiled, run, missedCount);
     const excluded = leftOut(compiled, lastFireAt, run.length + countOf(passed));
     return claimOf(
       entry,
@@ -50,6 +36,15 @@ export function planClaim(storeId: string, compiled: CompiledEntry, unsent: read
   } catch (error) {
     return planQuarantine(entry, reasonOf(error));
   }
+}
+
+function dueOf(storeId: string, compiled: CompiledEntry, fireAt: Instant, missedCount: number): Claim["due"][number] {
+  const dueAt = compiled.policy.jitterMs === 0 ? fireAt : jittered(storeId, compiled, fireAt);
+  return { fireAt, dueAt, missedCount };
+}
+
+function allDue(storeId: string, compiled: CompiledEntry, run: readonly Instant[], missedCount: number): Claim["due"] {
+  return run.map((fireAt, index) => dueOf(storeId, compiled, fireAt, index === 0 ? missedCount : 0));
 }
 
 /** Before the next time of the schedule, also where that one gave way: the delay of a fire time is always the same. */

@@ -95,8 +95,8 @@ export class Publisher {
     });
   }
 
-  add(held: Held): void {
-    this.#due.add(held);
+  add(held: Held, now: Instant): void {
+    this.#due.add(held, now);
   }
 
   /** Forgets what is not with the broker; the store keeps it. */
@@ -182,8 +182,13 @@ export class Publisher {
     return this.#due.takeFresh(now) ?? (this.#due.hasLate && this.#pace.take() ? this.#due.takeLate(now) : undefined);
   }
 
+  #queue(all: readonly Held[]): void {
+    const now = this.#options.clock.now();
+    for (const held of all) this.#due.add(held, now);
+  }
+
   #requeue(all: readonly Held[]): void {
-    for (const held of all) if (held.state === "waiting") this.#due.add(held);
+    this.#queue(all.filter(({ state }) => state === "waiting"));
     this.pump();
   }
 
@@ -286,7 +291,7 @@ export class Publisher {
     clock.setTimer(doubtMs, () => {
       if (held.state !== "waiting") return;
       if (this.#available) this.#hold(held, held.message!.queue, failure, clock.now());
-      else this.#due.add(held);
+      else this.#queue([held]);
     });
   }
 
@@ -310,7 +315,7 @@ export class Publisher {
   /** The queue takes messages: everything that waited for it follows, in order. */
   #reopen(queue: string): void {
     const waited = this.#lanes.takeAway(queue);
-    for (const held of waited) this.#due.add(held);
+    this.#queue(waited);
     if (waited.length > 0) this.pump();
   }
 }

@@ -8,6 +8,7 @@ import { reasonOf } from "../core/errors.ts";
 import type { Occurrence } from "../core/occurrence.ts";
 import type { Clock, Closed, Log, Message, Store } from "../core/ports.ts";
 import { isMessage } from "../core/target.ts";
+import type { Instant } from "../core/time.ts";
 import type { EntryCache } from "./entry-cache.ts";
 import type { Herald } from "./herald.ts";
 import type { Launcher } from "./launcher.ts";
@@ -95,15 +96,15 @@ export class Relay {
         this.#options.herald.superseded(held);
       } else {
         held.state = "waiting";
-        this.#route(held);
+        this.#route(held, this.#options.clock.now());
       }
     }
   }
 
   /** Takes what has just been claimed. What does not fit stays in the store for now. */
-  offer(compiled: CompiledEntry, claimed: Kept): void {
+  offer(compiled: CompiledEntry, claimed: Kept, now: Instant): void {
     const { outbox } = this.#options;
-    if (outbox.size < outbox.capacity) this.#hold(compiled, claimed, false);
+    if (outbox.size < outbox.capacity) this.#hold(compiled, claimed, false, null, now);
     else if (this.#more) this.#overflowed = true;
     else this.#readAgain();
   }
@@ -191,7 +192,7 @@ export class Relay {
       this.#settle(occurrence, "coalesced", reason);
       const range = { fromFireAt: fireAt, untilFireAt: fireAt, count: 1, state: "coalesced", reason } as const;
       this.#options.herald.passed(compiled, [range]);
-    } else this.#hold(compiled, occurrence, doubtful, occurrence.reason);
+    } else this.#hold(compiled, occurrence, doubtful, occurrence.reason, this.#options.clock.now());
   }
 
   #onAllRead(): void {
@@ -250,7 +251,7 @@ export class Relay {
     };
   }
 
-  #hold(compiled: CompiledEntry, kept: Kept, doubtful: boolean, reason: string | null = null): void {
+  #hold(compiled: CompiledEntry, kept: Kept, doubtful: boolean, reason: string | null, now: Instant): void {
     const { outbox, encode } = this.#options;
     const held = outbox.add(compiled, kept, doubtful);
     held.noted = !doubtful && reason !== null;
@@ -262,19 +263,19 @@ export class Relay {
         return;
       }
     }
-    this.#route(held);
+    this.#route(held, now);
   }
 
-  #route(held: Held): void {
+  #route(held: Held, now: Instant): void {
     const { publisherOf, launcher } = this.#options;
     const { target } = held.compiled;
     if (!isMessage(target)) {
-      launcher.add(held);
+      launcher.add(held, now);
       return;
     }
     const name = target.kind === "http" ? requestBroker : target.broker;
     const publisher = publisherOf(name ?? defaultBroker);
-    if (publisher !== undefined) publisher.add(held);
+    if (publisher !== undefined) publisher.add(held, now);
     else if (name === undefined) this.#fail(held, "there is no broker to send it to");
     else this.#fail(held, `no broker "${name}" is known: \`brokers\` of a schedule file names them`);
   }

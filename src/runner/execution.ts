@@ -5,6 +5,7 @@ import type { CommandResult } from "../core/command-result.ts";
 import type { Entry } from "../core/entry.ts";
 import { JobError } from "../core/errors.ts";
 import type { Log, Place, Run, RunOutcome } from "../core/ports.ts";
+import type { Instant } from "../core/time.ts";
 import type { JobContext } from "./job.ts";
 
 /** The runner, as its executions know it. */
@@ -25,15 +26,18 @@ export class Ended extends JobError {
   }
 }
 
+type Settle = (run: Run, outcome: RunOutcome, at: Instant) => void;
+
 export class Execution implements Place, Bagged {
   place = -1;
   readonly run: Run;
+  readonly settle: Settle;
+  startedAt = 0;
   /** On the monotonic clock; undefined: it is about to begin. */
   beganAtMs: number | undefined;
   settled = false;
   /** Once it is settled. */
   outcome: RunOutcome | undefined;
-  settle: (outcome: RunOutcome) => void = () => {};
   /** What a command left. */
   left: CommandResult | undefined;
   cancelTimeout: (() => void) | undefined;
@@ -42,13 +46,14 @@ export class Execution implements Place, Bagged {
   #ended: Ended | undefined;
   #controller: AbortController | undefined;
 
-  constructor(run: Run, owner: Owner) {
+  constructor(run: Run, settle: Settle, owner: Owner) {
     this.run = run;
+    this.settle = settle;
     this.#owner = owner;
   }
 
-  start(settle: (outcome: RunOutcome) => void): void {
-    this.settle = settle;
+  start(now: Instant): void {
+    this.startedAt = now;
     this.#owner.begin(this);
   }
 
@@ -97,13 +102,13 @@ export class Context implements JobContext {
   readonly manual: boolean;
   readonly #execution: Execution;
 
-  constructor(execution: Execution, now: number) {
+  constructor(execution: Execution) {
     const { entry, params, fireAt, dueAt, missedCount, attempt, manual } = execution.run;
     this.entry = entry;
     this.params = params === undefined ? undefined : structuredClone(params);
     this.fireTime = new Date(fireAt);
     this.dueTime = new Date(dueAt);
-    this.lateMs = Math.max(0, now - dueAt);
+    this.lateMs = Math.max(0, execution.startedAt - dueAt);
     this.missedCount = missedCount;
     this.attempt = attempt;
     this.manual = manual;

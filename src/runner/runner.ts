@@ -15,7 +15,7 @@ import { JobError } from "../core/errors.ts";
 import { ListsByEntry } from "../core/lists-by-entry.ts";
 import type { Clock, Closed, Log, Place, Run, Runner, RunOutcome } from "../core/ports.ts";
 import { isMessage, type Target } from "../core/target.ts";
-import { formatDuration } from "../core/time.ts";
+import { formatDuration, type Instant } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
 import { Context, Ended, Execution, type Owner } from "./execution.ts";
@@ -85,7 +85,8 @@ export class LocalRunner implements Runner, Owner {
   admit(run: Run): ReturnType<Runner["admit"]> {
     const overlap = this.#overlap(run);
     if (overlap !== undefined) return overlap;
-    const crowded = this.#crowd(run);
+    const { limits } = this.#options;
+    const crowded = limits === undefined || limits.size === 0 ? undefined : this.#crowd(run, limits);
     if (crowded !== undefined) return crowded;
     if (this.#closing !== undefined) return { result: "wait", reason: "Beat is stopping" };
     const going = this.#places.size;
@@ -93,8 +94,8 @@ export class LocalRunner implements Runner, Owner {
     return { result: "wait", reason: `${going} runs are going on, the most at once is ${this.#maxRuns}` };
   }
 
-  reserve(run: Run): Place {
-    const execution = new Execution(run, this);
+  reserve<R extends Run>(run: R, settle: (run: R, outcome: RunOutcome, at: Instant) => void): Place {
+    const execution = new Execution(run, settle as Execution["settle"], this);
     this.#reserved++;
     this.#places.add(execution);
     this.#executions.add(run.entry.id, execution);
@@ -137,11 +138,9 @@ export class LocalRunner implements Runner, Owner {
   }
 
   /** Whether as many runs of its job go on as may, of whichever entries. One that was given up can't be waited for. */
-  #crowd({ entry: { definition } }: Run): ReturnType<Runner["admit"]> {
-    const { limits } = this.#options;
-    const { job } = definition;
-    const most =
-      limits === undefined || limits.size === 0 || job === undefined ? undefined : limits.get(job)?.maxInstances;
+  #crowd({ entry }: Run, limits: ReadonlyMap<string, JobLimits>): ReturnType<Runner["admit"]> {
+    const { job } = entry.definition;
+    const most = job === undefined ? undefined : limits.get(job)?.maxInstances;
     if (most === undefined) return undefined;
     let going = 0;
     for (const { run } of this.#places.items) if (run.entry.definition.job === job) going++;
@@ -258,7 +257,7 @@ export class LocalRunner implements Runner, Owner {
   }
 
   #contextOf(execution: Execution): Context {
-    return new Context(execution, this.#options.clock.now());
+    return new Context(execution);
   }
 
   logOf({ id, entry }: Run): Log {
@@ -278,9 +277,10 @@ export class LocalRunner implements Runner, Owner {
   #handOn(): void {
     const ended = this.#ended;
     this.#ended = [];
+    const now = this.#options.clock.now();
     for (const { run, settle, outcome } of ended) {
       try {
-        settle(outcome!);
+        settle(run, outcome!, now);
       } catch (error) {
         const fields = { entry: run.entry.name, run: run.id };
         this.#options.log.error(`A run's end could not be handed on: ${failureReason(error)}`, fields);

@@ -3,7 +3,7 @@
 
 import { ById } from "../core/by-id.ts";
 import type { Entry } from "../core/entry.ts";
-import type { Claim } from "../core/ports.ts";
+import type { Claim, Settlement } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import { MemoryRows, type RowChanges, type RowNumber } from "./memory-rows.ts";
 import { byFireTime } from "./order.ts";
@@ -81,6 +81,17 @@ export class MemoryLedger {
   update(row: RowNumber, changes: RowChanges): void {
     const wasSettled = this.rows.isSettled(row);
     this.rows.update(row, changes);
+    this.#file(row, wasSettled);
+  }
+
+  settle(row: RowNumber, settlement: Settlement): void {
+    const wasSettled = this.rows.isSettled(row);
+    this.rows.settle(row, settlement);
+    this.#file(row, wasSettled);
+  }
+
+  /** Puts a row that changed where it belongs now. */
+  #file(row: RowNumber, wasSettled: boolean): void {
     const isSettled = this.rows.isSettled(row);
     if (wasSettled) {
       this.#settledCount--;

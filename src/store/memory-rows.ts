@@ -5,7 +5,7 @@
 import type { Entry } from "../core/entry.ts";
 import { type Occurrence, type OccurrenceState, occurrenceStates } from "../core/occurrence.ts";
 import { occurrenceId } from "../core/occurrence-id.ts";
-import type { Claim } from "../core/ports.ts";
+import type { Claim, Settlement } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { OrderedBy } from "./order.ts";
 
@@ -85,6 +85,20 @@ export class MemoryRows {
     if (changes.reason !== undefined) texts[textsAt + reason] = changes.reason;
     if (changes.params !== undefined) texts[textsAt + params] = changes.params;
     if (changes.result !== undefined) texts[textsAt + result] = changes.result;
+  }
+
+  /** What became of it. */
+  settle(row: RowNumber, settlement: Settlement): void {
+    const numbers = this.#numbers;
+    const at = row * numbersEach;
+    const textsAt = row * textsEach;
+    const isOver = settlement.state !== "claimed" && settlement.state !== "running";
+    numbers[at + state] = codes[settlement.state];
+    numbers[at + attempts] = settlement.attempts;
+    if (settlement.state === "running") numbers[at + startedAt] = settlement.at;
+    numbers[at + settledAt] = isOver ? settlement.at : Number.NaN;
+    this.#texts[textsAt + reason] = settlement.reason;
+    if (isOver) this.#texts[textsAt + result] = settlement.result ?? null;
   }
 
   /** Its number may be another row's from now on. */

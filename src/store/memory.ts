@@ -17,7 +17,7 @@ import type {
   Store,
 } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
-import type { MemoryRows, RowChanges, RowNumber } from "./memory-rows.ts";
+import type { MemoryRows, RowNumber } from "./memory-rows.ts";
 import { MemoryTables } from "./memory-tables.ts";
 import { byDueTime, byFireTime, byOutboxOrder, compareText } from "./order.ts";
 import {
@@ -175,7 +175,7 @@ export class MemoryStore implements Store {
     const { ledger } = this.#tables;
     for (const settlement of settlements) {
       const row = ledger.find(settlement.entryId, settlement.fireAt, settlement.manual);
-      if (row !== undefined && maySettle(ledger.rows, row, settlement)) ledger.update(row, changesOf(settlement));
+      if (row !== undefined && maySettle(ledger.rows, row, settlement)) ledger.settle(row, settlement);
     }
   }
 
@@ -364,13 +364,6 @@ function maySettle(rows: MemoryRows, row: RowNumber, { state, attempts }: Settle
   if (!rows.isSettled(row)) return true;
   if (ends.has(state)) return rows.hasId(row) && !ends.has(before);
   return state === "failed" && (before === "cancelled" || before === "abandoned");
-}
-
-/** What became of a row. */
-function changesOf({ state, reason, attempts, result = null, at }: Settlement): RowChanges {
-  if (state === "running") return { state, reason, attempts, startedAt: at, settledAt: null };
-  if (state === "claimed") return { state, reason, attempts, settledAt: null };
-  return { state, reason, attempts, result, settledAt: at };
 }
 
 /** What a database would give back, and nothing that the caller can alter. */

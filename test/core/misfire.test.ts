@@ -2,14 +2,33 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Policy, policyOf } from "../../src/core/definition.ts";
-import { decide } from "../../src/core/misfire.ts";
+import { decide as decideOf } from "../../src/core/misfire.ts";
+import type { Instant } from "../../src/core/time.ts";
 import { compileSchedule } from "../../src/core/triggers/schedule.ts";
-import { nextFireTime } from "../../src/core/triggers/trigger.ts";
+import { nextFireTime, type Trigger } from "../../src/core/triggers/trigger.ts";
 
 const start = Date.UTC(2027, 0, 1);
 const everySecond = compileSchedule({ every: "1s" }, { name: "e", anchorAt: start });
 const standard = policyOf({ every: "1s", task: "t" });
 const at = (seconds: number) => start + seconds * 1_000;
+
+interface Situation {
+  readonly trigger: Trigger;
+  readonly policy: Policy;
+  readonly firstFireAt: Instant;
+  readonly runCount: number;
+  readonly unsent: number;
+  readonly now: Instant;
+  /** When dates were given that may have passed already. */
+  readonly datesGivenAt?: Instant;
+}
+
+function decide({ trigger, policy, firstFireAt, runCount, unsent, now, datesGivenAt }: Situation) {
+  const definition = { task: "t", ...(datesGivenAt !== undefined && { at: [] }) };
+  const entry = { definition, anchorAt: datesGivenAt ?? start, nextFireAt: firstFireAt, runCount };
+  return decideOf({ trigger, policy, entry }, unsent, now);
+}
+
 const decideAt = (seconds: number, policy: Partial<Policy> = {}, runCount = 0) =>
   decide({
     trigger: everySecond,

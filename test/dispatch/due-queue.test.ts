@@ -14,7 +14,7 @@ test("in an outage of days what gave way to newer ones does not pile up", async 
   for (let index = 0; index < 20_000; index++) {
     const fireAt = start - 100_000 + index;
     const held = outbox.add(compiled, { fireAt, dueAt: fireAt }, false);
-    due.add(held);
+    due.add(held, world.clock.now());
     if (index % 1_000 !== 0) outbox.delete(held);
     largest = Math.max(largest, due.size);
   }
@@ -33,7 +33,7 @@ test("what became late just now goes before what an outage left, and an entry's 
     const compiled = compiledBy.get(name) ?? compileEntry(await world.add(name, { every: "1s", task: "a.ping" }));
     compiledBy.set(name, compiled);
     const fireAt = start - lateMs;
-    due.add(outbox.add(compiled, { fireAt, dueAt: fireAt }, false));
+    due.add(outbox.add(compiled, { fireAt, dueAt: fireAt }, false), world.clock.now());
   };
   const compiledBy = new Map<string, ReturnType<typeof compileEntry>>();
   for (let index = 0; index < 3; index++) await add(`pile-${index}`, 60_000);

@@ -96,9 +96,10 @@ export class ScriptedRunner implements Runner {
       : undefined;
   }
 
-  reserve(run: Run): Place {
+  reserve<R extends Run>(run: R, settle: (run: R, outcome: RunOutcome, at: Instant) => void): Place {
     this.#reserved.add(run.id);
-    return { start: (settle) => this.#start(run, settle), giveBack: () => this.#reserved.delete(run.id) };
+    const onEnd = (outcome: RunOutcome) => settle(run, outcome, this.#clock.now());
+    return { start: () => this.#start(run, onEnd), giveBack: () => this.#reserved.delete(run.id) };
   }
 
   #start(run: Run, settle: (outcome: RunOutcome) => void): void {

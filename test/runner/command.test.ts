@@ -5,7 +5,7 @@ import type { Definition } from "../../src/core/definition.ts";
 import type { RunOutcome } from "../../src/core/ports.ts";
 import { createRunner } from "../../src/runner/runner.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
-import { entryOf, fireAt, outcomeOf, RecordedLog, runOf } from "./run-of.ts";
+import { entryOf, fireAt, outcomeOf, RecordedLog, runOf, wholeOutcomeOf } from "./run-of.ts";
 
 function setUp(env: Record<string, string> = { PATH: process.env["PATH"]! }) {
   const clock = new SimulatedClock(fireAt);
@@ -214,7 +214,7 @@ test("the ledger is given its exit code and the end of each stream, however it e
   const jsonOf = async (command: string, changes = {}) => {
     const setting = setUp();
     const definition = entryOf({ run: command, ...changes });
-    const ended = new Promise<RunOutcome>((resolve) => setting.runner.reserve(runOf(definition)).start(resolve));
+    const ended = wholeOutcomeOf(setting.runner, runOf(definition));
     if ("timeout" in changes) {
       await setting.log.line("begun");
       await setting.clock.advance(5_000);

@@ -45,6 +45,9 @@ export function runOf(entry: Entry, changes: Partial<Run> = {}): Run {
   };
 }
 
+/** How late runs are started. */
+export const lateMs = 250;
+
 /** Starts a run; resolves when it is settled. A second settlement of the same run rejects. */
 export async function outcomeOf(runner: Runner, run: Run): Promise<Pick<RunOutcome, "result" | "reason">> {
   const { result, reason } = await wholeOutcomeOf(runner, run);
@@ -56,12 +59,13 @@ export function wholeOutcomeOf(runner: Runner, run: Run): Promise<RunOutcome> {
   return new Promise((resolve, reject) => {
     let settled = false;
     let returned = false;
-    runner.reserve(run).start((outcome) => {
+    const place = runner.reserve(run, (_, outcome) => {
       if (settled) reject(new Error("settled twice"));
       if (!returned) reject(new Error("settled within start"));
       settled = true;
       resolve(outcome);
     });
+    place.start(run.dueAt + lateMs);
     returned = true;
   });
 }

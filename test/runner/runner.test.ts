@@ -3,14 +3,14 @@ import { after, test } from "node:test";
 import type { Definition } from "../../src/core/definition.ts";
 import { createRunner, type JobContext, type JobFunction } from "../../src/runner/runner.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
-import { entryOf, fireAt, outcomeOf, RecordedLog, runOf } from "./run-of.ts";
+import { entryOf, fireAt, lateMs, outcomeOf, RecordedLog, runOf } from "./run-of.ts";
 
 const unhandled: unknown[] = [];
 process.on("unhandledRejection", (reason) => unhandled.push(reason));
 after(() => assert.deepEqual(unhandled, []));
 
 function setUp(jobs: Record<string, JobFunction>, maxConcurrentRuns?: number) {
-  const clock = new SimulatedClock(fireAt + 250);
+  const clock = new SimulatedClock(fireAt + lateMs);
   const log = new RecordedLog();
   const runner = createRunner({
     clock,
@@ -41,7 +41,7 @@ test("a job is told about its run", async () => {
       params: { n: 1 },
       fireTime: new Date(fireAt),
       dueTime: new Date(fireAt),
-      lateMs: 250,
+      lateMs,
       missedCount: 3,
       runId: run.id,
       attempt: 1,
@@ -281,9 +281,10 @@ test("a timeout longer than any timer of Node is kept", async () => {
 
 test("a settle that throws harms nothing and is logged", async () => {
   const { runner, clock, log } = setUp({ quick: () => {} });
-  runner.reserve(runOf(entryOf({ job: "quick" }))).start(() => {
+  const onEnd = () => {
     throw new Error("ledger gone");
-  });
+  };
+  runner.reserve(runOf(entryOf({ job: "quick" })), onEnd).start(clock.now());
   await clock.settle();
   assert.deepEqual(
     log.lines.map((line) => [line.level, line.message]),

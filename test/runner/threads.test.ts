@@ -10,7 +10,7 @@ import type { Definition } from "../../src/core/definition.ts";
 import { Scheduler, silentLog } from "../../src/index.ts";
 import { createRunner } from "../../src/runner/runner.ts";
 import { SimulatedClock } from "../../src/testing/simulated-clock.ts";
-import { entryOf, fireAt, outcomeOf, RecordedLog, runOf } from "./run-of.ts";
+import { entryOf, fireAt, lateMs, outcomeOf, RecordedLog, runOf } from "./run-of.ts";
 
 let folder: string;
 
@@ -48,7 +48,7 @@ export const spins = (): void => {
 after(() => rm(folder, { recursive: true, force: true }));
 
 function setUp(t: TestContext, maxThreads = 2) {
-  const clock = new SimulatedClock(fireAt + 250);
+  const clock = new SimulatedClock(fireAt + lateMs);
   const log = new RecordedLog();
   const jobs = new Map([["here", () => {}]]);
   const runner = createRunner({ clock, log, jobs, jobsDir: folder, maxThreads });
@@ -63,7 +63,7 @@ test("a TypeScript module's function runs in a thread of its own, and is told ab
   assert.deepEqual(await start("tell"), { result: "ran", reason: null });
   const { fields } = await log.line("told");
   assert.notEqual(fields["threadId"], threadId);
-  assert.equal(fields["lateMs"], 250);
+  assert.equal(fields["lateMs"], lateMs);
   assert.equal(fields["attempt"], 1);
   assert.deepEqual(fields["fireTime"], new Date(fireAt));
   assert.equal(fields["entry"], "tidy");
