@@ -28,7 +28,9 @@ export class ListsByEntry<Item> {
 
   forEach(visit: (item: Item) => void): void {
     if (this.#size === 0) return;
-    for (const list of this.#lists.values()) for (const item of list) visit(item);
+    this.#lists.forEach((list) => {
+      for (const item of list) visit(item);
+    });
   }
 
   /** Returns how many the entry has now. */

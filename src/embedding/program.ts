@@ -160,10 +160,13 @@ export class Program implements JobHost {
 
   #register(name: string, work: JobFunction, { maxInstances, retryIf }: JobLimits): void {
     this.functions.set(name, work);
-    this.limits.set(name, {
-      ...(maxInstances !== undefined && { maxInstances }),
-      ...(retryIf !== undefined && { retryIf }),
-    });
+    // Most jobs have none, and where no job has any, none is looked up.
+    if (maxInstances === undefined && retryIf === undefined) this.limits.delete(name);
+    else
+      this.limits.set(name, {
+        ...(maxInstances !== undefined && { maxInstances }),
+        ...(retryIf !== undefined && { retryIf }),
+      });
     this.#options.onRegistered(name);
   }
 

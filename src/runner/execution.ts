@@ -90,12 +90,11 @@ export class Execution implements Place, Bagged {
   }
 }
 
-/** What a job is told. */
+/** What a job is told. What few jobs ask for is made when they do. */
 export class Context implements JobContext {
   readonly entry: Entry;
   readonly params: unknown;
   readonly fireTime: Date;
-  readonly dueTime: Date;
   readonly lateMs: number;
   readonly missedCount: number;
   readonly attempt: number;
@@ -103,16 +102,20 @@ export class Context implements JobContext {
   readonly #execution: Execution;
 
   constructor(execution: Execution) {
-    const { entry, params, fireAt, dueAt, missedCount, attempt, manual } = execution.run;
+    const { run, startedAt } = execution;
+    const { entry, params, fireAt, dueAt, missedCount, attempt, manual } = run;
     this.entry = entry;
     this.params = params === undefined ? undefined : structuredClone(params);
     this.fireTime = new Date(fireAt);
-    this.dueTime = new Date(dueAt);
-    this.lateMs = Math.max(0, execution.startedAt - dueAt);
+    this.lateMs = Math.max(0, startedAt - dueAt);
     this.missedCount = missedCount;
     this.attempt = attempt;
     this.manual = manual;
     this.#execution = execution;
+  }
+
+  get dueTime(): Date {
+    return new Date(this.#execution.run.dueAt);
   }
 
   get runId(): string {

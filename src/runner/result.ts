@@ -11,9 +11,11 @@ export interface Kept {
   readonly note: string | null;
 }
 
+const nothing: Kept = { json: null, note: null };
+
 /** Never throws, whatever the value. */
 export function keptResult(value: unknown): Kept {
-  if (value === undefined) return { json: null, note: null };
+  if (value === undefined) return nothing;
   try {
     if (sizeOf(value) === undefined) return refused("it takes more than 1 MiB, or nests deeper than 64 levels");
     for (const { path, what } of unfitForJson(value)) {

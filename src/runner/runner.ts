@@ -248,7 +248,8 @@ export class LocalRunner implements Runner, Owner {
     if (target.in === "thread") {
       const source = await this.#jobs.source(target.job);
       const { signal, log } = execution;
-      const context = { ...this.#contextOf(execution), runId: execution.run.id };
+      const own = this.#contextOf(execution);
+      const context = { ...own, dueTime: own.dueTime, runId: own.runId };
       return this.#threads.run({ source, context, signal, log, onBegin: () => this.#armTimeout(execution) });
     }
     const job = await this.#jobs.find(target.job);
@@ -270,7 +271,7 @@ export class LocalRunner implements Runner, Owner {
     // Never in the caller's turn.
     execution.outcome = outcome;
     if (this.#ended.push(execution) === 1) queueMicrotask(() => this.#handOn());
-    if (this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.#whenIdle.length > 0 && this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   /** Never harmed by what becomes of it. */

@@ -35,7 +35,7 @@ test("a job is told about its run", async () => {
   assert.deepEqual(await outcomeOf(runner, run), { result: "ran", reason: null });
   const [context] = told;
   assert.deepEqual(
-    { ...context, runId: context!.runId, signal: undefined, log: undefined },
+    { ...context, dueTime: context!.dueTime, runId: context!.runId, signal: undefined, log: undefined },
     {
       entry: run.entry,
       params: { n: 1 },
