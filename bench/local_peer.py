@@ -35,7 +35,7 @@ scheduler = BackgroundScheduler(
 for index in range(jobs):
     scheduler.add_job(fired, "cron", second="*", id=f"job {index}")
 scheduler.start()
-window[0] = math.ceil(time.time() + 4)
+window[0] = math.ceil(time.time() + 12)
 window[1] = window[0] + seconds
 time.sleep(window[0] - 0.5 - time.time())
 before = cpu_seconds()
