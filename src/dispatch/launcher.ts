@@ -99,11 +99,13 @@ export class Launcher {
   #pumpSoon(): void {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
-    this.#options.clock.setTimer(0, () => {
-      this.#isPumpDue = false;
-      void this.pump();
-    });
+    this.#options.clock.setTimer(0, this.#onPumpDue);
   }
+
+  readonly #onPumpDue = () => {
+    this.#isPumpDue = false;
+    void this.pump();
+  };
 
   /** Begins nothing more; lets what runs end within the time, then aborts it. */
   async close(drainMs: number): Promise<Closed> {

@@ -31,7 +31,7 @@ export class Narrator {
   }
 
   published(held: Held, lateMs: number): void {
-    if (add(this.#published, held, lateMs, 0) === 1) this.#clock.setTimer(gatherMs, () => this.#tell());
+    if (add(this.#published, held, lateMs, 0) === 1) this.#clock.setTimer(gatherMs, this.#tell);
   }
 
   retried(held: Held, reason: string): void {
@@ -48,7 +48,7 @@ export class Narrator {
     if (outcome === "ran") {
       const startedAt = held.startedAt ?? now;
       const count = add(this.#ran, held, startedAt - held.dueAt, now - startedAt);
-      if (count === 1) this.#clock.setTimer(gatherMs, () => this.#tellRan());
+      if (count === 1) this.#clock.setTimer(gatherMs, this.#tellRan);
       return;
     }
     const { name } = held.compiled.entry;
@@ -79,7 +79,7 @@ export class Narrator {
     }
   }
 
-  #tellRan(): void {
+  readonly #tellRan = (): void => {
     const batch = this.#ran;
     this.#ran = newBatch();
     if (batch.lateMs.length <= linesAtMost) {
@@ -91,9 +91,9 @@ export class Narrator {
     }
     const { words, fields } = latenessOf(batch);
     this.#log.info(`ran ${fields.count} jobs, ${words}`, fields);
-  }
+  };
 
-  #tell(): void {
+  readonly #tell = (): void => {
     const batch = this.#published;
     this.#published = newBatch();
     if (batch.lateMs.length <= linesAtMost) {
@@ -111,7 +111,7 @@ export class Narrator {
     }
     const { words, fields } = latenessOf(batch);
     this.#log.info(`sent ${fields.count} messages, ${words}`, fields);
-  }
+  };
 }
 
 function whereTo({ compiled: { target }, message }: Held): string {

@@ -55,11 +55,14 @@ export class Settlements {
   #schedule(delayMs: number): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    this.#clock.setTimer(delayMs, () => {
-      this.#scheduled = false;
-      void this.flush();
-    });
+    this.#clock.setTimer(delayMs, this.#onTimer);
   }
+
+  // Made once: what makes a function takes memory at each call, also where it returns before.
+  readonly #onTimer = () => {
+    this.#scheduled = false;
+    void this.flush();
+  };
 
   async #write(): Promise<void> {
     while (this.#waiting.length > 0) {
@@ -76,7 +79,7 @@ export class Settlements {
       }
       if (this.#troubled) this.#log.info("The ledger is written again.");
       this.#troubled = false;
-      for (const settlement of batch) this.#tally.settled(settlement);
+      this.#tally.settled(batch);
       this.#waiting = this.#waiting.slice(batch.length);
       this.#since = this.#clock.monotonic();
     }

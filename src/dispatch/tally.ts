@@ -59,9 +59,9 @@ export class Tally {
   /** From due time to the broker's confirmation, and to the beginning of a run. */
   readonly lateness = { message: new Lateness(), run: new Lateness() };
 
-  /** The ledger has it. */
-  settled({ state }: Settlement): void {
-    if (state !== "claimed" && state !== "running") this.occurrences[state]++;
+  /** The ledger has them. */
+  settled(settlements: readonly Settlement[]): void {
+    for (const { state } of settlements) if (state !== "claimed" && state !== "running") this.occurrences[state]++;
   }
 
   /** The claim was written. */

@@ -270,12 +270,12 @@ export class LocalRunner implements Runner, Owner {
     this.#places.delete(execution);
     // Never in the caller's turn.
     execution.outcome = outcome;
-    if (this.#ended.push(execution) === 1) queueMicrotask(() => this.#handOn());
+    if (this.#ended.push(execution) === 1) queueMicrotask(this.#handOn);
     if (this.#whenIdle.length > 0 && this.running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   /** Never harmed by what becomes of it. */
-  #handOn(): void {
+  readonly #handOn = (): void => {
     const ended = this.#ended;
     this.#ended = [];
     const now = this.#options.clock.now();
@@ -287,7 +287,7 @@ export class LocalRunner implements Runner, Owner {
         this.#options.log.error(`A run's end could not be handed on: ${failureReason(error)}`, fields);
       }
     }
-  }
+  };
 
   async #close(drainMs: number): Promise<Closed> {
     const going = this.running;
