@@ -254,7 +254,7 @@ export class Launcher {
     else this.#finish(held, outcome.result, outcome, at);
     if (this.#behindEntry.size > 0) this.#releaseBehind(held, at);
     if (this.#behindJob.size > 0) this.#releaseCrowd(held);
-    this.#pumpSoon();
+    if (this.#queued.length > 0 || this.#freed.size > 0 || this.#due.size > 0) this.#pumpSoon();
   };
 
   #releaseCrowd(held: Held): void {

@@ -57,9 +57,11 @@ export class Upcoming {
     return this.#timetable.takeDue(until, limit);
   }
 
-  /** About how many fall due by then. */
-  countDue(until: Instant): number {
-    return this.#timetable.countDue(until);
+  /** About how many fall due by then, if those are more than `few`; otherwise 0. */
+  crowdDue(until: Instant, few: number): number {
+    // Mostly there are not so many at all, and then nothing is counted.
+    const count = this.#timetable.size <= few ? 0 : this.#timetable.countDue(until);
+    return count > few ? count : 0;
   }
 
   get nextDueAt(): Instant | undefined {
