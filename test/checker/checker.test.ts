@@ -118,6 +118,12 @@ describe("the checker, without faults", () => {
       "lie: no row",
     ]);
     assert.deepEqual(kinds({ ...evidence, ledger: [...evidence.ledger!, row(third)] }), ["lie: two rows"]);
+    // What is a task by now was a job when it ran, where its end is known: that it failed is no lie then.
+    const task = perfect({ definition: { cron: "* * * * *", task: "t" } });
+    const failed = withRow(task, row(third, { state: "failed", reason: "stopped" }));
+    assert.deepEqual(kinds(failed), ["lie: says not sent"]);
+    const ended = (one: Delivery) => (one.fireAt === third ? { ...one, endedAt: third + 5 } : one);
+    assertValid({ ...failed, deliveries: failed.deliveries.map(ended) });
     assert.deepEqual(kinds({ ...evidence, ledger: [...evidence.ledger!, row(third + 7)] }), ["lie: no such time"]);
   });
 

@@ -76,21 +76,21 @@ export class EntryJudge {
   #judgeSent({ nominal: { fireAt, policy }, row, retried, deadline }: Account, { at, id, endedAt }: Delivery): void {
     const { ledger, endAt, tolerance } = this.#case.evidence;
     if (ledger === undefined || (retried !== undefined && deadline > endAt)) return;
+    // What is a task by now may have been a job then.
+    const wasRun = policy.isLocal || endedAt !== undefined;
     if (row === undefined) this.#tell("lie: no row", fireAt, at, "it was sent, and the ledger does not know of it");
     else if (row.id !== id)
       this.#tell("duplicate: second id", fireAt, at, `it was sent as ${id}, and the ledger has ${row.id}`);
     else if (openStates.has(row.state)) {
-      const doneAt = policy.isLocal ? (endedAt ?? endAt) : at;
+      const doneAt = wasRun ? (endedAt ?? endAt) : at;
       // In doubt when the clock was put back: it is sent again when the clock gets there.
       const waits = doubts(id, at, this.#case) > 0 && this.#case.clock.at(endAt) < row.dueAt;
       if (waits || doneAt > endAt - tolerance.lateMs) return;
       const text = `it was sent, and the ledger says to the end that it is ${row.state}`;
       this.#tell("lie: says not sent", fireAt, at, text);
-    } else if (
-      !sentStates.has(row.state) &&
-      !(policy.isLocal && (row.state === "failed" || row.state === "abandoned"))
-    ) {
-      if (doubts(id, at, this.#case) > 0 && row.reason?.includes("may have been sent")) this.#counts.withdrawnInDoubt++;
+    } else if (!sentStates.has(row.state) && !(wasRun && (row.state === "failed" || row.state === "abandoned"))) {
+      if ((wasRun || doubts(id, at, this.#case) > 0) && row.reason?.includes("may have been sent"))
+        this.#counts.withdrawnInDoubt++;
       else
         this.#tell("lie: says not sent", fireAt, at, `the ledger says ${row.state} (${row.reason}), and it was sent`);
     }
