@@ -39,8 +39,9 @@ export function decide({ trigger, policy, entry }: Decided, unsent: number, now:
   const firstFireAt = entry.nextFireAt!;
   const { runCount } = entry;
   const left = policy.maxRuns === null ? Number.POSITIVE_INFINITY : policy.maxRuns - runCount;
-  // Nearly always: nothing has passed, and nothing came before it.
-  if (firstFireAt >= now && unsent === 0 && left > 1)
+  const givenAt = entry.definition.at === undefined ? Number.NEGATIVE_INFINITY : entry.anchorAt;
+  // Nearly always: nothing has passed, nothing came before it, and more will come.
+  if (firstFireAt >= Math.max(now, givenAt) && unsent === 0 && left > 1)
     return { run: [firstFireAt], passed: none, lastFireAt: firstFireAt, nextFireAt: next(trigger, firstFireAt) };
 
   const until = Math.max(firstFireAt, now);
@@ -49,7 +50,6 @@ export function decide({ trigger, policy, entry }: Decided, unsent: number, now:
   let open: Range | undefined = all;
 
   const { misfireGraceMs } = policy;
-  const givenAt = entry.definition.at === undefined ? Number.NEGATIVE_INFINITY : entry.anchorAt;
   const earliest = misfireGraceMs === null ? givenAt - passingMs : now - misfireGraceMs;
   if (firstFireAt < earliest) {
     const missed = rangeOf(trigger, firstFireAt, earliest - 1);
