@@ -29,13 +29,6 @@ export class ById<Value> {
     delete this.#values[id];
   }
 
-  /** In no order, and without a list of them. */
-  forEach(visit: (value: Value) => void): void {
-    this.#values.forEach((value) => {
-      if (value !== undefined) visit(value);
-    });
-  }
-
   /** In no order. */
   values(): Value[] {
     return Object.values(this.#values) as Value[];

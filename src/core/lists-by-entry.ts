@@ -28,9 +28,7 @@ export class ListsByEntry<Item> {
 
   forEach(visit: (item: Item) => void): void {
     if (this.#size === 0) return;
-    this.#lists.forEach((list) => {
-      for (const item of list) visit(item);
-    });
+    for (const list of this.#lists.values()) for (const item of list) visit(item);
   }
 
   /** Returns how many the entry has now. */

@@ -163,17 +163,10 @@ export class Dispatcher {
       const until = this.#options.clock.now() + this.#leadMs;
       const due = this.#upcoming.takeDue(until, batchSize);
       if (due.length > 0) await this.#claim(lease, due, until);
-      // What falls due one after the other is claimed together at the next tick, unless that might be too late for it.
-      const isPressing = due.length === batchSize || this.#dueWithin(this.#leadMs / 2);
-      if (!isPressing && !(await this.#claimCrowd(lease)) && !hasMore) return;
+      else if (!(await this.#claimCrowd(lease)) && !hasMore) return;
       // Let confirmations and signals in between two batches.
       await new Promise<void>((resolve) => this.#options.clock.setTimer(0, resolve));
     }
-  }
-
-  #dueWithin(ms: number): boolean {
-    const { nextDueAt } = this.#upcoming;
-    return nextDueAt !== undefined && nextDueAt <= this.#options.clock.now() + ms;
   }
 
   #sleep(delayMs: number): void {
@@ -211,6 +204,7 @@ export class Dispatcher {
     }
     const { nextDueAt } = this.#upcoming;
     const untilDueMs = nextDueAt === undefined ? changesEveryMs : nextDueAt - this.#leadMs - this.#options.clock.now();
+    // What falls due one after the other is claimed together, within the lead.
     this.#sleep(Math.min(Math.max(untilDueMs, this.#leadMs / 5), changesEveryMs));
   }
 
