@@ -93,9 +93,9 @@ const times = (theirs: number, ours: number | undefined) => {
   const ratio = theirs / ours;
   return ` (${ratio.toFixed(ratio < 10 ? 1 : 0)}×)`;
 };
-for (const [what, [first, ...others]] of Object.entries(groups)) {
-  const beat = best.get(first!);
-  const measured = [first!, ...others].filter((peer) => best.has(peer));
+for (const [what, group] of Object.entries(groups)) {
+  const beat = best.get(group[0]!);
+  const measured = group.filter((peer) => best.has(peer));
   if (measured.length > 0) console.log(`\n${what}`);
   for (const peer of measured) {
     const { fired, p50Ms, p99Ms, cpu, rssMb } = best.get(peer)!;

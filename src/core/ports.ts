@@ -366,7 +366,10 @@ export interface Closed {
   readonly aborted: number;
 }
 
-/** Of a run that may begin. */
+/** Told, never synchronously, what became of a run, and when that was. */
+export type Settle<R extends Run> = (run: R, outcome: RunOutcome, at: Instant) => void;
+
+/** Of a run that may begin; kept until it ends or is given back. */
 export interface Place {
   /** Begins the run, now. Never throws. */
   start(now: Instant): void;
@@ -380,11 +383,8 @@ export interface Runner {
    * entry does, `crowded` until one of its job does.
    */
   admit(run: Run): undefined | { readonly result: "skipped" | "wait" | "queued" | "crowded"; readonly reason: string };
-  /**
-   * Keeps a place for a run that was admitted, until it ends or the place is given back. `settle` is called exactly once for a run
-   * that was started, never synchronously, with the time at which it had ended.
-   */
-  reserve<R extends Run>(run: R, settle: (run: R, outcome: RunOutcome, at: Instant) => void): Place;
+  /** Keeps a place for a run that was admitted. `settle` is called exactly once if it is started. */
+  reserve<R extends Run>(run: R, settle: Settle<R>): Place;
   readonly running: number;
   /** Waits for the runs that go on at most `drainMs`, then aborts them and settles them as failed. */
   close(drainMs: number): Promise<Closed>;

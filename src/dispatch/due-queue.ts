@@ -110,7 +110,7 @@ export class DueQueue {
     const due = [...this.#early.keys()].filter((dueAt) => dueAt <= now).sort((a, b) => a - b);
     for (const dueAt of due) {
       const together = this.#early.get(dueAt)!;
-      this.#ready.pushAll(together);
+      for (const held of together) this.#ready.push(held);
       // A list that is old when it is dropped would keep them alive until the next full collection.
       together.length = 0;
       this.#early.delete(dueAt);
@@ -139,10 +139,6 @@ class Line {
       this.#tidyAt = Math.max(tidyAt, 2 * this.size);
     }
     this.#items.push(held);
-  }
-
-  pushAll(all: readonly Held[]): void {
-    for (const held of all) this.push(held);
   }
 
   /** What is not waiting comes again if it waits again. */

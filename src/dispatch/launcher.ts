@@ -78,7 +78,7 @@ export class Launcher {
     try {
       for (let batch = this.#admitted(); batch.length > 0; batch = this.#admitted()) {
         const now = this.#options.clock.now();
-        this.#record(batch, now);
+        for (const held of batch) this.#settle(held, "running", null, now);
         if (!(await this.#options.settlements.flush())) {
           // Not recorded, so not begun: the store is away. Nor must that be recorded later, when others may lead.
           for (const held of batch) {
@@ -88,7 +88,7 @@ export class Launcher {
           this.#options.clock.setTimer(retryMs, () => void this.pump());
           return;
         }
-        this.#startAll(batch);
+        for (const held of batch) this.#start(held);
       }
     } finally {
       this.#pumping = false;
@@ -216,15 +216,6 @@ export class Launcher {
     held.place = undefined;
     held.state = "waiting";
     this.#settle(held, "claimed", null, now);
-  }
-
-  /** That they run is written before they do. */
-  #record(batch: readonly Held[], now: Instant): void {
-    for (const held of batch) this.#settle(held, "running", null, now);
-  }
-
-  #startAll(batch: readonly Held[]): void {
-    for (const held of batch) this.#start(held);
   }
 
   #start(held: Held): void {

@@ -4,7 +4,7 @@ import type { Bagged } from "../core/bag.ts";
 import type { CommandResult } from "../core/command-result.ts";
 import type { Entry } from "../core/entry.ts";
 import { JobError } from "../core/errors.ts";
-import type { Log, Place, Run, RunOutcome } from "../core/ports.ts";
+import type { Log, Place, Run, RunOutcome, Settle } from "../core/ports.ts";
 import type { Instant } from "../core/time.ts";
 import type { JobContext } from "./job.ts";
 
@@ -26,12 +26,10 @@ export class Ended extends JobError {
   }
 }
 
-type Settle = (run: Run, outcome: RunOutcome, at: Instant) => void;
-
 export class Execution implements Place, Bagged {
   place = -1;
   readonly run: Run;
-  readonly settle: Settle;
+  readonly settle: Settle<Run>;
   startedAt = 0;
   /** On the monotonic clock; undefined: it is about to begin. */
   beganAtMs: number | undefined;
@@ -46,7 +44,7 @@ export class Execution implements Place, Bagged {
   #ended: Ended | undefined;
   #controller: AbortController | undefined;
 
-  constructor(run: Run, settle: Settle, owner: Owner) {
+  constructor(run: Run, settle: Settle<Run>, owner: Owner) {
     this.run = run;
     this.settle = settle;
     this.#owner = owner;

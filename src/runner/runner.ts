@@ -13,9 +13,9 @@ import { Bag } from "../core/bag.ts";
 import type { CommandResult } from "../core/command-result.ts";
 import { JobError } from "../core/errors.ts";
 import { ListsByEntry } from "../core/lists-by-entry.ts";
-import type { Clock, Closed, Log, Place, Run, Runner, RunOutcome } from "../core/ports.ts";
+import type { Clock, Closed, Log, Place, Run, Runner, RunOutcome, Settle } from "../core/ports.ts";
 import { isMessage, type Target } from "../core/target.ts";
-import { formatDuration, type Instant } from "../core/time.ts";
+import { formatDuration } from "../core/time.ts";
 import { runCommand } from "./command.ts";
 import { setDeadline } from "./deadline.ts";
 import { Context, Ended, Execution, type Owner } from "./execution.ts";
@@ -94,8 +94,8 @@ export class LocalRunner implements Runner, Owner {
     return { result: "wait", reason: `${going} runs are going on, the most at once is ${this.#maxRuns}` };
   }
 
-  reserve<R extends Run>(run: R, settle: (run: R, outcome: RunOutcome, at: Instant) => void): Place {
-    const execution = new Execution(run, settle as Execution["settle"], this);
+  reserve<R extends Run>(run: R, settle: Settle<R>): Place {
+    const execution = new Execution(run, settle as Settle<Run>, this);
     this.#reserved++;
     this.#places.add(execution);
     this.#executions.add(run.entry.id, execution);

@@ -17,6 +17,7 @@ import type {
   Run,
   Runner,
   RunOutcome,
+  Settle,
   Store,
 } from "../../src/core/ports.ts";
 import type { Instant } from "../../src/core/time.ts";
@@ -96,7 +97,7 @@ export class ScriptedRunner implements Runner {
       : undefined;
   }
 
-  reserve<R extends Run>(run: R, settle: (run: R, outcome: RunOutcome, at: Instant) => void): Place {
+  reserve<R extends Run>(run: R, settle: Settle<R>): Place {
     this.#reserved.add(run.id);
     const onEnd = (outcome: RunOutcome) => settle(run, outcome, this.#clock.now());
     return { start: () => this.#start(run, onEnd), giveBack: () => this.#reserved.delete(run.id) };
